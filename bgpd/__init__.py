@@ -1,0 +1,1 @@
+"""bgpd: elastic IPs for bare-metal Kubernetes that survive a dead node."""

@@ -1,0 +1,1 @@
+"""The agent: observes documents, decides routes, and tells the speaker."""

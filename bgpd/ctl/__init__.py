@@ -1,0 +1,1 @@
+"""The command lines: `bgpctl` for people, `bgpd` for supervisors."""

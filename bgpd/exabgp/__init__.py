@@ -1,0 +1,1 @@
+"""Everything that knows ExaBGP: its configuration, its process, its words, its traps."""

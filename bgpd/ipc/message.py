@@ -1,0 +1,154 @@
+"""The messages of the unix sockets: one JSON object a line, versioned by name and by addition.
+
+Agent -> speaker: `Hello`, then one `Desired` with everything, then `Delta` for what changed,
+and a `Beat` each second. Speaker -> agent: `Welcome`, `Applied`, `Report`. bgpctl -> either:
+`Hello`, then one `Ask`; the answer is one `Answer`.
+
+Compatibility: a reader ignores fields it does not know and counts kinds it does not know; a
+field that is added has a default. `version` says what the writer speaks, so that n and n-1 can
+sit at the two ends of one socket during an upgrade.
+
+All clocks are absent on purpose: the two ends share no clock but the kernel's, and neither
+decides anything by a time that the other one wrote.
+"""
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from bgpd.model.errors import ProtocolError
+from bgpd.model.member import Member, NodeName, SpeakerPolicy
+from bgpd.model.peer import Peer, PeerName
+from bgpd.model.prefix import Address, Prefix
+from bgpd.model.route import Advertisement
+from bgpd.model.status import SpeakerStatus
+from bgpd.model.timeline import Failover
+
+VERSION = 1
+"""What this program speaks; it understands VERSION and VERSION - 1."""
+
+MAX_LINE = 64 * 1024 * 1024
+"""Bytes; a longer line is refused and the connection closed."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
+    """Anything that crosses a socket."""
+
+
+class Hello(Message, tag="hello"):
+    """The first line of whoever connects."""
+
+    version: int
+    role: Literal["agent", "ctl"]
+    program: str = ""
+    """Name and version for people: `bgpd-agent/0.1.0`."""
+
+
+class Welcome(Message, tag="welcome"):
+    """The first line of whoever was connected to."""
+
+    version: int
+    node: NodeName
+    program: str = ""
+
+
+class Desired(Message, tag="desired"):
+    """The whole desired state: it replaces everything that was desired before."""
+
+    sequence: int
+    node: NodeName
+    cluster_uid: str
+    members: tuple[Member, ...]
+    peers: tuple[Peer, ...]
+    pools: tuple[Prefix, ...]
+    """Every prefix that configured pools cover: the last gate's fence."""
+    advertisements: tuple[Advertisement, ...]
+    policy: SpeakerPolicy = SpeakerPolicy()
+    mesh_address: Address | None = None
+    """Our own address in the mesh: the source of heartbeats; None when it is not known."""
+
+
+class Delta(Message, tag="delta"):
+    """What changed since the message with the sequence before this one."""
+
+    sequence: int
+    advertise: tuple[Advertisement, ...] = ()
+    withdraw: tuple[tuple[PeerName, Prefix], ...] = ()
+
+
+class Beat(Message, tag="beat"):
+    """The agent's loop still turns; one a second."""
+
+
+class Applied(Message, tag="applied"):
+    """Everything up to *sequence* has been handed to ExaBGP and confirmed by it."""
+
+    sequence: int
+
+
+class Report(Message, tag="report"):
+    """The speaker's status after something changed, and at least every 5 seconds."""
+
+    status: SpeakerStatus
+
+
+class Ask(Message, tag="ask"):
+    """One question of bgpctl."""
+
+    question: Literal["status", "timeline", "generation-reset"]
+    arguments: dict[str, str] = {}
+
+
+class Answer(Message, tag="answer"):
+    """The answer: *content* is a `SpeakerStatus`, a `NodeStatus` or a list of `Failover`."""
+
+    ok: bool = True
+    error: str = ""
+    content: Any = None
+
+
+AnyMessage: TypeAlias = (
+    Hello | Welcome | Desired | Delta | Beat | Applied | Report | Ask | Answer
+)
+
+
+class _Tag(msgspec.Struct):
+    kind: str = ""
+
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[AnyMessage] = msgspec.json.Decoder(AnyMessage)
+_tag_decoder = msgspec.json.Decoder(_Tag)
+_KINDS = frozenset(
+    kind.__struct_config__.tag
+    for kind in (Hello, Welcome, Desired, Delta, Beat, Applied, Report, Ask, Answer)
+)
+
+
+class UnknownKindError(ProtocolError):
+    """A message of a kind that a newer version may know: count it and read on."""
+
+
+def encode(message: AnyMessage) -> bytes:
+    """Return *message* as one line, newline included."""
+    return _encoder.encode(message) + b"\n"
+
+
+def decode(line: bytes) -> AnyMessage:
+    """Return the message in *line*; raise `ProtocolError`, or its kin `UnknownKindError`."""
+    try:
+        return _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if _kind(line) not in _KINDS:
+            raise UnknownKindError(f"unknown kind of message: {_kind(line)!r}") from error
+        raise ProtocolError(f"message refused: {error}") from error
+
+
+def _kind(line: bytes) -> str | None:
+    try:
+        return _tag_decoder.decode(line).kind
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+__all__ = ["AnyMessage", "Failover", "decode", "encode"]

@@ -1,0 +1,1 @@
+"""Kubernetes-style objects, and the sources that they come from."""

@@ -1,0 +1,1 @@
+"""The mesh of speakers: heartbeats, liveness, generation, and the takeover that they allow."""

@@ -1,0 +1,84 @@
+"""A peer: the other end of a BGP session, as the configuration wants it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+
+from bgpd.model.prefix import Address, Family
+
+PeerName = NewType("PeerName", str)
+"""The `metadata.name` of a BGPPeer."""
+
+Asn = NewType("Asn", int)
+"""An autonomous system number, 1..4294967295 (RFC 6793), printed asplain (RFC 5396)."""
+
+
+class Lever(StrEnum):
+    """The path attribute that carries the generation, and therefore moves the router."""
+
+    MED = "med"
+    LOCAL_PREF = "localPref"
+    AS_PATH = "asPath"
+    ORIGIN = "origin"
+    NONE = "none"
+
+
+class Takeover(StrEnum):
+    """When survivors raise the generation for routes that this peer hears."""
+
+    AUTO = "Auto"
+    ALWAYS = "Always"
+    NEVER = "Never"
+
+
+class PeerState(StrEnum):
+    """The state of a session (RFC 4271, section 8.2.2)."""
+
+    IDLE = "Idle"
+    CONNECT = "Connect"
+    ACTIVE = "Active"
+    OPEN_SENT = "OpenSent"
+    OPEN_CONFIRM = "OpenConfirm"
+    ESTABLISHED = "Established"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """One BGP peer of this node, complete: nothing is looked up elsewhere.
+
+    Sessions are keyed by *address*; two peers of one node never share it. *password* is the
+    TCP MD5 key itself (RFC 2385), read from a file by the agent.
+    """
+
+    name: PeerName
+    address: Address
+    peer_asn: Asn
+    local_asn: Asn
+    local_address: Address
+    """Source address of the session; also the next hop when the families agree."""
+    router_id: Address
+    port: int = 179
+    hold_time: int = 90
+    """Seconds: 0, or 3..65535 (RFC 4271, section 4.2); keepalives leave at a third of it."""
+    families: tuple[Family, ...] = (Family.IPV4,)
+    password: str | None = None
+    ttl: int | None = None
+    """TTL of what we send; None leaves the kernel's default."""
+    ttl_security: int | None = None
+    """Least TTL accepted from the peer (RFC 5082); what we send then carries 255."""
+    graceful_restart: int | None = None
+    """Restart time in seconds offered to the peer, 1..4095 (RFC 4724), or None."""
+    max_prefixes: int | None = None
+    """Most prefixes that this peer accepts from us; more are refused at the last gate."""
+    lever: Lever = Lever.MED
+    takeover: Takeover = Takeover.AUTO
+    damping: bool = False
+    """The router dampens flaps (RFC 2439), so raises share a budget that is shown."""
+    next_hop_v4: Address | None = None
+    """Next hop of IPv4 routes where the session runs over IPv6 (RFC 8950); else the source."""
+    next_hop_v6: Address | None = None
+
+    @property
+    def internal(self) -> bool:
+        """Whether the session is iBGP, so that local preference is sent."""
+        return self.peer_asn == self.local_asn

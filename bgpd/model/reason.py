@@ -1,0 +1,45 @@
+"""Why a route is not advertised: one word for the log, the metric, the status and the docs."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bgpd.model.peer import PeerName
+from bgpd.model.prefix import Prefix
+
+
+class Reason(StrEnum):
+    """The first true reason wins; the order below is the order of evaluation."""
+
+    # Decided by policy, in the agent.
+    NOT_LOAD_BALANCER = "NotLoadBalancer"
+    OTHER_LOAD_BALANCER_CLASS = "OtherLoadBalancerClass"
+    NO_ADDRESS = "NoAddress"
+    INVALID_ADDRESS = "InvalidAddress"
+    ADDRESS_NOT_IN_POOL = "AddressNotInPool"
+    NO_MATCHING_ADVERTISEMENT = "NoMatchingAdvertisement"
+    CONFLICTING_ADVERTISEMENTS = "ConflictingAdvertisements"
+    NODE_NETWORK_UNAVAILABLE = "NodeNetworkUnavailable"
+    NODE_EXCLUDED = "NodeExcluded"
+    NO_ENDPOINTS = "NoEndpoints"
+    NO_LOCAL_ENDPOINTS = "NoLocalEndpoints"
+    NO_PEER = "NoPeer"
+    FAMILY_NOT_NEGOTIATED = "FamilyNotNegotiated"
+    # Decided at the last gate, in the speaker.
+    OUTSIDE_POOLS = "OutsidePools"
+    PREFIX_TOO_SHORT = "PrefixTooShort"
+    PREFIX_LIMIT = "PrefixLimit"
+    UNKNOWN_PEER = "UnknownPeer"
+    STANDBY = "Standby"
+    NOT_STARTED = "NotStarted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld:
+    """A route that is not advertised, and why. *peer* is None when it is true of all peers."""
+
+    service: str
+    """`namespace/name`, or the empty string where the speaker cannot know it."""
+    prefix: Prefix | None
+    reason: Reason
+    message: str
+    peer: PeerName | None = None

@@ -1,0 +1,61 @@
+"""Routes: what the agent wants offered, and what goes on the wire."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeAlias
+
+from bgpd.model.peer import PeerName
+from bgpd.model.prefix import Address, Prefix
+
+RANK_NORMAL = 0
+RANK_SLOW_START = 240
+RANK_DOUBT = 250
+RANK_DRAIN = 255
+
+GRACEFUL_SHUTDOWN = "65535:0"
+"""The well-known community of RFC 8326."""
+
+
+class Origin(IntEnum):
+    """ORIGIN with its wire numbers (RFC 4271, section 5.1.1): lower wins."""
+
+    IGP = 0
+    EGP = 1
+    INCOMPLETE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advertisement:
+    """One prefix that the agent wants offered to one peer, before the lever is applied."""
+
+    peer: PeerName
+    prefix: Prefix
+    rank: int = RANK_NORMAL
+    """Preference within a generation, 0..255: 0 normal, 1..200 standby order."""
+    local_pref: int | None = None
+    communities: tuple[str, ...] = ()
+    """RFC 1997 communities as `a:b`, sorted."""
+    large_communities: tuple[str, ...] = ()
+    """RFC 8092 large communities as `a:b:c`, sorted."""
+    as_path_prepend: int = 0
+    """How often our ASN is repeated in front of the path, 0..10."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributes:
+    """The path attributes of one route as they go on the wire (RFC 4271, section 5)."""
+
+    next_hop: Address
+    origin: Origin = Origin.IGP
+    med: int | None = None
+    local_pref: int | None = None
+    communities: tuple[str, ...] = ()
+    large_communities: tuple[str, ...] = ()
+    as_path_prepend: int = 0
+    """Additional copies of our ASN, beyond the one that eBGP always adds."""
+
+
+PeerRoutes: TypeAlias = Mapping[Prefix, Attributes]
+AdjRibOut: TypeAlias = Mapping[PeerName, PeerRoutes]
+"""What each peer is offered: peer -> prefix -> attributes (RFC 4271, section 3.2)."""

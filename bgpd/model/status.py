@@ -1,0 +1,142 @@
+"""What a node knows about itself, as shown by `bgpctl status` and sent over the sockets."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bgpd.model.peer import Lever, PeerName, PeerState
+from bgpd.model.prefix import Address, Prefix
+from bgpd.model.reason import Withheld
+
+
+class MemberState(StrEnum):
+    """What this speaker believes of another member."""
+
+    UNHEARD = "Unheard"
+    """Listed, but never heard by us since we started: it does not count yet."""
+    ALIVE = "Alive"
+    SUSPECT = "Suspect"
+    RESTARTING = "Restarting"
+    """Its process is gone or said goodbye, but its kernel answers."""
+    DEAD = "Dead"
+    QUARANTINED = "Quarantined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionStatus:
+    """One session with one peer."""
+
+    peer: PeerName
+    address: Address
+    peer_asn: int
+    local_asn: int
+    state: PeerState
+    since: float | None = None
+    """Wall clock of the last change of state, seconds since the epoch."""
+    hold_time: int | None = None
+    """Negotiated, seconds; None before the session is established."""
+    peer_router_id: Address | None = None
+    lever: Lever = Lever.MED
+    advertised: int = 0
+    """Prefixes that this peer is offered now."""
+    max_prefixes: int | None = None
+    last_error: str = ""
+    """Why the session last went down, in a sentence."""
+    transitions: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberStatus:
+    """One member of the mesh as this speaker sees it."""
+
+    name: str
+    address: Address
+    state: MemberState
+    last_heard_milliseconds: float | None = None
+    loss_percent: float = 0.0
+    """Heartbeats lost from this member over the last 256."""
+    misses_allowed: int = 3
+    """Silent heartbeats before suspicion; grows with the loss."""
+    generation: int | None = None
+    version: int | None = None
+    """The heartbeat version that it speaks."""
+    agent_alive: bool = True
+    hears_us: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeshStatus:
+    """The mesh and the takeover as this speaker sees them."""
+
+    node: str
+    generation: int
+    armed: bool
+    """Whether a death would be answered by a raise right now."""
+    reachable: int
+    """Members alive, ourselves included."""
+    counted: int
+    """Members that count for the quorum, ourselves included."""
+    members: tuple[MemberStatus, ...] = ()
+    raises: int = 0
+    """Raises that this speaker itself decided since it started."""
+    counters: dict[str, int] = field(default_factory=dict)
+    """Datagrams ignored and other things counted, by name."""
+    conditions: tuple["Condition", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Something that a person should know, in Kubernetes' shape."""
+
+    type: str
+    status: bool
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteStatus:
+    """One prefix that is on the wire now."""
+
+    prefix: Prefix
+    peers: tuple[PeerName, ...]
+    rank: int
+    med: int | None = None
+    services: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerStatus:
+    """Everything that the speaker can say without the agent."""
+
+    node: str
+    version: str
+    started: float
+    """Wall clock, seconds since the epoch."""
+    agent_connected: bool
+    agent_absent_since: float | None
+    exabgp_pid: int | None
+    sessions: tuple[SessionStatus, ...] = ()
+    routes: tuple[RouteStatus, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+    mesh: MeshStatus | None = None
+    counters: dict[str, int] = field(default_factory=dict)
+    conditions: tuple[Condition, ...] = ()
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStatus:
+    """The agent's view of its node, with the speaker's inside; what `bgpctl status` prints."""
+
+    node: str
+    version: str
+    source: str
+    """Where documents come from: `directory:PATH` or `kubernetes`."""
+    synced: bool
+    speaker: SpeakerStatus | None
+    """None when the speaker cannot be reached."""
+    withheld: tuple[Withheld, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    documents: int = 0
+    services: dict[Prefix, tuple[str, ...]] = field(default_factory=dict)
+    """Which Services each desired prefix stands for."""

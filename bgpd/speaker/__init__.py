@@ -1,0 +1,1 @@
+"""The reflex: the small process beside ExaBGP that holds the fast path."""
