@@ -35,7 +35,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_
     """Anything that crosses a socket."""
 
 
-class Hello(Message, tag="hello"):
+class Hello(Message, frozen=True, kw_only=True, tag="hello"):
     """The first line of whoever connects."""
 
     version: int
@@ -44,7 +44,7 @@ class Hello(Message, tag="hello"):
     """Name and version for people: `bgpd-agent/0.1.0`."""
 
 
-class Welcome(Message, tag="welcome"):
+class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
     """The first line of whoever was connected to."""
 
     version: int
@@ -52,7 +52,7 @@ class Welcome(Message, tag="welcome"):
     program: str = ""
 
 
-class Desired(Message, tag="desired"):
+class Desired(Message, frozen=True, kw_only=True, tag="desired"):
     """The whole desired state: it replaces everything that was desired before."""
 
     sequence: int
@@ -68,7 +68,7 @@ class Desired(Message, tag="desired"):
     """Our own address in the mesh: the source of heartbeats; None when it is not known."""
 
 
-class Delta(Message, tag="delta"):
+class Delta(Message, frozen=True, kw_only=True, tag="delta"):
     """What changed since the message with the sequence before this one."""
 
     sequence: int
@@ -76,30 +76,30 @@ class Delta(Message, tag="delta"):
     withdraw: tuple[tuple[PeerName, Prefix], ...] = ()
 
 
-class Beat(Message, tag="beat"):
+class Beat(Message, frozen=True, kw_only=True, tag="beat"):
     """The agent's loop still turns; one a second."""
 
 
-class Applied(Message, tag="applied"):
+class Applied(Message, frozen=True, kw_only=True, tag="applied"):
     """Everything up to *sequence* has been handed to ExaBGP and confirmed by it."""
 
     sequence: int
 
 
-class Report(Message, tag="report"):
+class Report(Message, frozen=True, kw_only=True, tag="report"):
     """The speaker's status after something changed, and at least every 5 seconds."""
 
     status: SpeakerStatus
 
 
-class Ask(Message, tag="ask"):
+class Ask(Message, frozen=True, kw_only=True, tag="ask"):
     """One question of bgpctl."""
 
     question: Literal["status", "timeline", "generation-reset"]
     arguments: dict[str, str] = {}
 
 
-class Answer(Message, tag="answer"):
+class Answer(Message, frozen=True, kw_only=True, tag="answer"):
     """The answer: *content* is a `SpeakerStatus`, a `NodeStatus` or a list of `Failover`."""
 
     ok: bool = True
@@ -107,9 +107,7 @@ class Answer(Message, tag="answer"):
     content: Any = None
 
 
-AnyMessage: TypeAlias = (
-    Hello | Welcome | Desired | Delta | Beat | Applied | Report | Ask | Answer
-)
+AnyMessage: TypeAlias = Hello | Welcome | Desired | Delta | Beat | Applied | Report | Ask | Answer
 
 
 class _Tag(msgspec.Struct):

@@ -1,0 +1,126 @@
+"""The lever: how generation and rank become a path attribute that the router compares.
+
+Every route carries the cluster's generation and a rank within it. Any path of generation g + 1
+must beat any path of generation g, whatever the ranks, and within one generation the lower rank
+must win (RFC 4271, section 9.1.2.2, compares the lowest MED and the shortest AS path).
+
+| lever       | attribute                                   | room for ranks |
+| ----------- | ------------------------------------------- | -------------- |
+| `med`       | MED = 2^31 - 256 x generation + rank         | yes            |
+| `localPref` | LOCAL_PREF = base + 256 x generation - rank  | yes (iBGP)     |
+| `asPath`    | 2 - generation mod 3 extra copies of our ASN | no             |
+| `origin`    | ORIGIN = 2 - generation mod 3                | no             |
+| `none`      | nothing                                     | no             |
+
+The two levers with three steps wrap. A wrap makes everybody's paths worse at once, so a path
+that a dead node left behind would win again: `effective_generation` holds the wrap back while
+a listed member is unheard.
+"""
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from bgpd.model.peer import Lever, Peer, Takeover
+from bgpd.model.prefix import Address, Family, family_of
+from bgpd.model.reason import Reason
+from bgpd.model.route import (
+    GRACEFUL_SHUTDOWN,
+    RANK_SLOW_START,
+    Advertisement,
+    Attributes,
+    Origin,
+)
+
+BASE: Final = 2**31
+"""MED of generation 0 and rank 0: half of the attribute's range."""
+STRIDE: Final = 256
+"""Distance between two generations: one more than the worst rank."""
+LOCAL_PREF_BASE: Final = 100
+"""The local preference that routers assume when none is given."""
+STEPS: Final = 3
+"""How many values `asPath` and `origin` have before they wrap."""
+MAX_GENERATION: Final = BASE // STRIDE - 1
+"""The last generation that a MED can express; 8 million raises away."""
+
+RANKED: Final = frozenset({Lever.MED, Lever.LOCAL_PREF})
+"""Levers that can say "worse, but still here"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stance:
+    """What the speaker as a whole says with every route right now."""
+
+    generation: int
+    floor: int = 0
+    """Least rank of every route: 250 in doubt, 255 while draining, else 0."""
+    graceful_shutdown: bool = False
+    """Whether GRACEFUL_SHUTDOWN (RFC 8326) goes with every route."""
+    withdraw_unranked: bool = True
+    """Whether a peer whose lever has no ranks is withdrawn from instead of ranked."""
+
+
+Verdict: TypeAlias = Attributes | Reason
+
+
+def effective_generation(previous: int, generation: int, *, unheard: bool) -> int:
+    """Return the generation that a lever with three steps may express now.
+
+    *previous* is what it expressed last; *unheard* says that a listed member is silent.
+    """
+    if unheard and generation // STEPS > previous // STEPS:
+        return previous // STEPS * STEPS + STEPS - 1
+    return max(previous, generation)
+
+
+def attributes(advertisement: Advertisement, peer: Peer, stance: Stance) -> Verdict:
+    """Return the attributes that *advertisement* carries to *peer*, or why it cannot go."""
+    next_hop = next_hop_of(peer, family_of(advertisement.prefix))
+    if next_hop is None:
+        return Reason.FAMILY_NOT_NEGOTIATED
+    rank = max(advertisement.rank, stance.floor)
+    if rank and peer.lever not in RANKED and (rank < RANK_SLOW_START or stance.withdraw_unranked):
+        return Reason.STANDBY
+    communities = advertisement.communities
+    if stance.graceful_shutdown:
+        communities = tuple(sorted({*communities, GRACEFUL_SHUTDOWN}))
+    lever = Lever.NONE if peer.takeover is Takeover.NEVER and not rank else peer.lever
+    step = STEPS - 1 - stance.generation % STEPS
+    return Attributes(
+        next_hop=next_hop,
+        origin=Origin(step) if lever is Lever.ORIGIN else Origin.IGP,
+        med=_med(lever, stance.generation, rank),
+        local_pref=_local_pref(advertisement, peer, lever, stance.generation, rank),
+        communities=communities,
+        large_communities=advertisement.large_communities,
+        as_path_prepend=advertisement.as_path_prepend + (step if lever is Lever.AS_PATH else 0),
+    )
+
+
+def next_hop_of(peer: Peer, family: Family) -> Address | None:
+    """Return our next hop for *family* at *peer*, or None when the family is not spoken."""
+    if family not in peer.families:
+        return None
+    explicit = peer.next_hop_v6 if family is Family.IPV6 else peer.next_hop_v4
+    if explicit is not None:
+        return explicit
+    if family_of(peer.local_address) is family:
+        return peer.local_address
+    # RFC 8950: IPv4 routes may carry the IPv6 source; the reverse has no encoding.
+    return peer.local_address if family is Family.IPV4 else None
+
+
+def _med(lever: Lever, generation: int, rank: int) -> int | None:
+    if lever is not Lever.MED:
+        return None
+    return BASE - STRIDE * min(generation, MAX_GENERATION) + rank
+
+
+def _local_pref(
+    advertisement: Advertisement, peer: Peer, lever: Lever, generation: int, rank: int
+) -> int | None:
+    if not peer.internal:
+        return None
+    base = LOCAL_PREF_BASE if advertisement.local_pref is None else advertisement.local_pref
+    if lever is not Lever.LOCAL_PREF:
+        return base
+    return base + STRIDE * generation - rank
