@@ -111,7 +111,7 @@ AnyMessage: TypeAlias = Hello | Welcome | Desired | Delta | Beat | Applied | Rep
 
 
 class _Tag(msgspec.Struct):
-    kind: str = ""
+    kind: str
 
 
 _encoder = msgspec.json.Encoder()
@@ -121,6 +121,8 @@ _KINDS = frozenset(
     kind.__struct_config__.tag
     for kind in (Hello, Welcome, Desired, Delta, Beat, Applied, Report, Ask, Answer)
 )
+
+_REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class UnknownKindError(ProtocolError):
@@ -136,16 +138,18 @@ def decode(line: bytes) -> AnyMessage:
     """Return the message in *line*; raise `ProtocolError`, or its kin `UnknownKindError`."""
     try:
         return _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if _kind(line) not in _KINDS:
-            raise UnknownKindError(f"unknown kind of message: {_kind(line)!r}") from error
+    except _REFUSALS as error:
+        kind = _kind(line)
+        if kind is not None and kind not in _KINDS:
+            raise UnknownKindError(f"unknown kind of message: {kind[:64]!r}") from error
         raise ProtocolError(f"message refused: {error}") from error
 
 
 def _kind(line: bytes) -> str | None:
+    """Return the kind that *line* claims; None when it is no object or claims none."""
     try:
         return _tag_decoder.decode(line).kind
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _REFUSALS:
         return None
 
 
