@@ -1,0 +1,59 @@
+"""What Kubernetes says, cut down to what policy reads: Services, endpoints, nodes.
+
+Ten thousand of these stay in memory, so each holds decoded facts and none of the document.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bgpd.model.member import NodeName
+from bgpd.model.prefix import Address
+
+EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+"""A node with this label attracts no traffic for load balancers, whatever the label's value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One Service, as far as a load balancer cares."""
+
+    namespace: str
+    name: str
+    load_balancer: bool
+    """Whether `spec.type` is LoadBalancer."""
+    load_balancer_class: str | None = None
+    local: bool = False
+    """Whether `spec.externalTrafficPolicy` is Local."""
+    ingress: tuple[str, ...] = ()
+    """`status.loadBalancer.ingress[].ip`, as written; empty text where an entry has none."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`, as `Withheld.service` has it."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointSlice:
+    """One slice of a Service's endpoints: where traffic can go, and how many cannot take any."""
+
+    namespace: str
+    name: str
+    service: str
+    """`namespace/name` of the Service; the empty text where the slice belongs to none."""
+    serving: tuple[str, ...] = ()
+    """The node of each endpoint that can take traffic, sorted; empty text where it has none."""
+    not_serving: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One Node, without what changes with every heartbeat."""
+
+    name: NodeName
+    labels: Mapping[str, str] = field(default_factory=dict)
+    addresses: tuple[Address, ...] = ()
+    """Every address of type InternalIP, in the order of the document."""
+    network_unavailable: bool = False
+    """Whether the condition NetworkUnavailable is True."""

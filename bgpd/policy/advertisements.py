@@ -1,0 +1,174 @@
+"""Which advertisements reach which pool from this node, and with what.
+
+Resolved once for each configuration, so that a decision about one Service only looks up.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Final
+
+from bgpd.model.cluster import Node
+from bgpd.model.configuration import BGPAdvertisement, IPAddressPool
+from bgpd.model.peer import Peer, PeerName
+from bgpd.policy.admission import Admission, admit
+from bgpd.policy.selector import matches_any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What one peer hears about an address: the attributes, merged from several advertisements."""
+
+    peer: Peer
+    local_pref: int | None
+    communities: tuple[str, ...]
+    large_communities: tuple[str, ...]
+    as_path_prepend: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Where the advertisements of one Service lead from this node."""
+
+    offers: tuple[Offer, ...] = ()
+    conflict: str | None = None
+    """Why the advertisements cannot hold at once, in a sentence."""
+
+
+@dataclass(slots=True, kw_only=True)
+class PoolRules:
+    """The advertisements of one pool, seen from one node."""
+
+    pool: str
+    here: tuple[BGPAdvertisement, ...]
+    """Those that select this node."""
+    elsewhere: tuple[str, ...]
+    """Names of those that select only other nodes."""
+    peers: tuple[Peer, ...]
+    _reaches: dict[tuple[str, ...], Reach] = field(default_factory=dict, repr=False, compare=False)
+
+    def matching(self, labels: Mapping[str, str]) -> tuple[BGPAdvertisement, ...]:
+        """Return the advertisements of this node that want a Service with *labels*."""
+        return tuple(one for one in self.here if matches_any(one.service_selectors, labels))
+
+    def reach(self, advertisements: tuple[BGPAdvertisement, ...]) -> Reach:
+        """Return what *advertisements* together offer; the answer is remembered."""
+        names = tuple(one.name for one in advertisements)
+        if names not in self._reaches:
+            self._reaches[names] = _reach(advertisements, self.peers)
+        return self._reaches[names]
+
+
+NO_RULES: Final = PoolRules(pool="", here=(), elsewhere=(), peers=())
+"""What holds for a pool that no advertisement names."""
+
+
+def rules_of(
+    node: Node,
+    pools: Iterable[IPAddressPool],
+    advertisements: Sequence[BGPAdvertisement],
+    peers: tuple[Peer, ...],
+) -> dict[str, PoolRules]:
+    """Return the rules of each pool."""
+    found: dict[str, PoolRules] = {}
+    for pool in pools:
+        about = [one for one in advertisements if _names_pool(one, pool)]
+        here = [one for one in about if matches_any(one.node_selectors, node.labels)]
+        names = {one.name for one in here}
+        found[pool.name] = PoolRules(
+            pool=pool.name,
+            here=tuple(here),
+            elsewhere=tuple(one.name for one in about if one.name not in names),
+            peers=peers,
+        )
+    return found
+
+
+def admit_advertisements(
+    wanted: Iterable[BGPAdvertisement],
+    in_force: Mapping[str, BGPAdvertisement],
+    *,
+    node: Node,
+    pools: Sequence[IPAddressPool],
+    peers: AbstractSet[PeerName],
+) -> Admission[BGPAdvertisement]:
+    """Return the advertisements that hold together on *node*.
+
+    Two that reach one pool, one peer and every Service must agree on the local preference. With
+    service selectors the question is asked for each Service.
+    """
+
+    def clash(candidate: BGPAdvertisement, others: Sequence[BGPAdvertisement]) -> str | None:
+        if _selective(candidate, node):
+            return None
+        for other in others:
+            if other.local_pref == candidate.local_pref or _selective(other, node):
+                continue
+            pool = next(
+                (p for p in pools if _names_pool(candidate, p) and _names_pool(other, p)), None
+            )
+            peer = next(
+                (p for p in sorted(peers) if _names_peer(candidate, p) and _names_peer(other, p)),
+                None,
+            )
+            if pool is not None and peer is not None:
+                return (
+                    f"{_disagreement(candidate, other, peer)}, for every address of "
+                    f"IPAddressPool {pool.name}"
+                )
+        return None
+
+    return admit(wanted, in_force, clash)
+
+
+def _selective(advertisement: BGPAdvertisement, node: Node) -> bool:
+    return bool(advertisement.service_selectors) or not matches_any(
+        advertisement.node_selectors, node.labels
+    )
+
+
+def _names_pool(advertisement: BGPAdvertisement, pool: IPAddressPool) -> bool:
+    if pool.name in advertisement.pools:
+        return True
+    if advertisement.pool_selectors:
+        return matches_any(advertisement.pool_selectors, pool.labels)
+    return not advertisement.pools
+
+
+def _names_peer(advertisement: BGPAdvertisement, peer: PeerName) -> bool:
+    return not advertisement.peers or peer in advertisement.peers
+
+
+def _reach(advertisements: Sequence[BGPAdvertisement], peers: Sequence[Peer]) -> Reach:
+    offers: list[Offer] = []
+    for peer in peers:
+        rules = [one for one in advertisements if _names_peer(one, peer.name)]
+        if not rules:
+            continue
+        other = next((one for one in rules if one.local_pref != rules[0].local_pref), None)
+        if other is not None:
+            return Reach(conflict=_disagreement(rules[0], other, peer.name))
+        offers.append(_offer(peer, rules))
+    return Reach(offers=tuple(offers))
+
+
+def _offer(peer: Peer, rules: Sequence[BGPAdvertisement]) -> Offer:
+    return Offer(
+        peer=peer,
+        local_pref=rules[0].local_pref or None,
+        communities=_union(rule.communities for rule in rules),
+        large_communities=_union(rule.large_communities for rule in rules),
+        as_path_prepend=max(rule.as_path_prepend for rule in rules),
+    )
+
+
+def _union(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted({one for found in lists for one in found}))
+
+
+def _disagreement(one: BGPAdvertisement, other: BGPAdvertisement, peer: str) -> str:
+    return (
+        f"BGPAdvertisement {one.name} wants local preference {one.local_pref or 'unset'} and "
+        f"BGPAdvertisement {other.name} {other.local_pref or 'unset'} towards BGPPeer {peer}; "
+        "give both the same spec.localPref, or let them reach different peers"
+    )

@@ -1,0 +1,230 @@
+"""Everything about this node that decisions on Services share, worked out once.
+
+A `Context` changes when configuration or Nodes change; then every Service is decided again.
+Between two changes a Service or one of its EndpointSlices costs one `decide`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from bgpd.model.cluster import EXCLUDE_LABEL, Node
+from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
+from bgpd.model.errors import ConfigError
+from bgpd.model.member import Member, NodeName, SpeakerPolicy
+from bgpd.model.peer import Peer
+from bgpd.model.prefix import Address, Family, Prefix, family_of
+from bgpd.model.reason import Reason
+from bgpd.model.status import Condition
+from bgpd.policy.admission import Admission
+from bgpd.policy.advertisements import PoolRules, admit_advertisements, rules_of
+from bgpd.policy.peers import WORD, PeerSet, address_in, peers_of
+from bgpd.policy.pools import PoolIndex, admit_pools, index_of
+from bgpd.policy.selector import matches_any
+
+REFUSED: Final = "ConfigurationRefused"
+"""Type of the conditions that a person must act on; at a start they are a `ConfigError`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """The documents that hold, so that a newcomer cannot push one of them out."""
+
+    pools: Mapping[str, IPAddressPool] = field(default_factory=dict)
+    advertisements: Mapping[str, BGPAdvertisement] = field(default_factory=dict)
+    peers: PeerSet = field(default_factory=PeerSet)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One node's view of the configuration."""
+
+    node: NodeName
+    peers: tuple[Peer, ...]
+    pools: tuple[Prefix, ...]
+    """Every prefix of every pool, sorted: the fence of the last gate."""
+    members: tuple[Member, ...]
+    """Every Node with an address for the mesh, ourselves included, sorted by name."""
+    mesh_address: Address
+    policy: SpeakerPolicy
+    load_balancer_class: str | None
+    conditions: tuple[Condition, ...]
+    in_force: InForce
+    index: PoolIndex
+    rules: Mapping[str, PoolRules]
+    """By the pool's name."""
+    blocked: tuple[Reason, str] | None
+    """Why this node attracts no traffic at all, if so."""
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """The sentences that make a start fail with exit 78 and are conditions later."""
+        return tuple(one.message for one in self.conditions if one.type == REFUSED)
+
+    @classmethod
+    def build(  # noqa: PLR0913 - one argument for each kind of document
+        cls,
+        *,
+        node: Node | None,
+        node_name: NodeName,
+        pools: Iterable[IPAddressPool],
+        advertisements: Iterable[BGPAdvertisement],
+        peers: Iterable[BGPPeer],
+        policies: Iterable[NodePolicy],
+        nodes: Iterable[Node],
+        load_balancer_class: str | None = None,
+        password_of: Mapping[str, str] | None = None,
+        previous: "Context | None" = None,
+    ) -> "Context":
+        """Return the context, or raise `ConfigError` where this node has no place in the mesh.
+
+        *previous* is the context in force, if any: of two documents that cannot both hold, the
+        one in it stays.
+        """
+        if node is None:
+            raise ConfigError(
+                f"there is no Node document named {node_name}; add one, or name this node "
+                "with --node-name"
+            )
+        documents = tuple(peers)
+        before = previous.in_force if previous else InForce()
+        kept_pools = admit_pools(pools, before.pools)
+        peer_set = peers_of(node, documents, password_of=password_of or {}, previous=before.peers)
+        kept_advertisements = admit_advertisements(
+            advertisements,
+            before.advertisements,
+            node=node,
+            pools=kept_pools.admitted,
+            peers=peer_set.by_name.keys(),
+        )
+        family = _mesh_family(documents, node)
+        policy, policy_conditions = _policy_of(node, policies)
+        members, member_conditions = _members(nodes, family)
+        return cls(
+            node=node_name,
+            peers=peer_set.peers,
+            pools=tuple(sorted(p for pool in kept_pools.admitted for p in pool.prefixes)),
+            members=members,
+            mesh_address=_mesh_address(node, family),
+            policy=policy,
+            load_balancer_class=load_balancer_class,
+            conditions=(
+                *_refusals("IPAddressPoolRefused", _sentences(kept_pools)),
+                *_refusals("BGPPeerRefused", peer_set.refused),
+                *_refusals("BGPAdvertisementRefused", _sentences(kept_advertisements)),
+                *policy_conditions,
+                *member_conditions,
+                *_families_without_next_hop(peer_set),
+            ),
+            in_force=InForce(
+                pools={one.name: one for one in kept_pools.admitted},
+                advertisements={one.name: one for one in kept_advertisements.admitted},
+                peers=peer_set,
+            ),
+            index=index_of(kept_pools.admitted),
+            rules=rules_of(node, kept_pools.admitted, kept_advertisements.admitted, peer_set.peers),
+            blocked=_blocked(node),
+        )
+
+
+def _sentences(
+    admission: Admission[IPAddressPool] | Admission[BGPAdvertisement],
+) -> tuple[str, ...]:
+    return tuple(sentence for _, sentence in admission.refused)
+
+
+def _refusals(reason: str, sentences: Iterable[str]) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(type=REFUSED, status=True, reason=reason, message=sentence)
+        for sentence in sentences
+    )
+
+
+def _mesh_family(peers: Iterable[BGPPeer], node: Node) -> Family:
+    """Return the family of the BGP sessions, so that heartbeats share the fate of the data.
+
+    All peers are asked, not only this node's: two nodes must not choose differently.
+    """
+    families = {family_of(peer.address) for peer in peers}
+    if not families:
+        return Family.IPV4 if address_in(node, Family.IPV4) else Family.IPV6
+    return Family.IPV6 if families == {Family.IPV6} else Family.IPV4
+
+
+def _mesh_address(node: Node, family: Family) -> Address:
+    address = address_in(node, family)
+    if address is None:
+        raise ConfigError(
+            f"Node {node.name} has no {WORD[family]} address of type InternalIP in "
+            f"status.addresses ({', '.join(node.addresses) or 'none at all'}); the mesh needs one"
+        )
+    return address
+
+
+def _members(
+    nodes: Iterable[Node], family: Family
+) -> tuple[tuple[Member, ...], tuple[Condition, ...]]:
+    members: list[Member] = []
+    conditions: list[Condition] = []
+    for node in sorted(nodes, key=lambda one: one.name):
+        address = address_in(node, family)
+        if address is not None:
+            members.append(Member(name=node.name, address=address))
+            continue
+        message = (
+            f"Node {node.name} has no {WORD[family]} address of type InternalIP in "
+            "status.addresses; it is not a member of the mesh, so its death is not noticed"
+        )
+        conditions.append(
+            Condition(
+                type="MemberWithoutAddress", status=True, reason="NoInternalIP", message=message
+            )
+        )
+    return tuple(members), tuple(conditions)
+
+
+def _policy_of(
+    node: Node, policies: Iterable[NodePolicy]
+) -> tuple[SpeakerPolicy, tuple[Condition, ...]]:
+    found = [one for one in policies if matches_any(one.node_selectors, node.labels)]
+    found.sort(key=lambda one: one.name)
+    if not found:
+        return SpeakerPolicy(), ()
+    if len(found) == 1:
+        return found[0].policy, ()
+    names = ", ".join(one.name for one in found)
+    message = (
+        f"SpeakerPolicy documents {names} all select node {node.name}; {found[0].name} holds, "
+        "the first by name"
+    )
+    condition = Condition(
+        type="SpeakerPolicyAmbiguous", status=True, reason="SeveralMatch", message=message
+    )
+    return found[0].policy, (condition,)
+
+
+def _families_without_next_hop(peers: PeerSet) -> tuple[Condition, ...]:
+    found: list[Condition] = []
+    for peer in peers.peers:
+        lost = set(peers.documents[peer.name].families) - set(peer.families)
+        for family in sorted(lost):
+            message = (
+                f"BGPPeer {peer.name}: no {WORD[family]} routes are offered, because this node has "
+                f"no {WORD[family]} InternalIP for a next hop; set spec.nextHop"
+                f"{'V4' if family is Family.IPV4 else 'V6'}"
+            )
+            found.append(
+                Condition(type="FamilyLeftOut", status=True, reason="NoNextHop", message=message)
+            )
+    return tuple(found)
+
+
+def _blocked(node: Node) -> tuple[Reason, str] | None:
+    if node.network_unavailable:
+        return (
+            Reason.NODE_NETWORK_UNAVAILABLE,
+            f"Node {node.name} has the condition NetworkUnavailable",
+        )
+    if EXCLUDE_LABEL in node.labels:
+        return Reason.NODE_EXCLUDED, f"Node {node.name} has the label {EXCLUDE_LABEL}"
+    return None

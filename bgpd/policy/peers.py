@@ -1,0 +1,138 @@
+"""Which routers this node speaks with, complete down to source address and password."""
+
+import ipaddress
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from bgpd.model.cluster import Node
+from bgpd.model.configuration import BGPPeer
+from bgpd.model.peer import Peer, PeerName
+from bgpd.model.prefix import Address, Family, family_of
+from bgpd.policy.admission import admit
+from bgpd.policy.selector import matches_any
+
+WORD: Final = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
+"""How people call a family."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerSet:
+    """The peers of this node, and a sentence for each that cannot be one."""
+
+    documents: Mapping[str, BGPPeer] = field(default_factory=dict)
+    """The documents in force on this node, by name."""
+    peers: tuple[Peer, ...] = ()
+    refused: tuple[str, ...] = ()
+
+    @property
+    def by_name(self) -> dict[PeerName, Peer]:
+        """The peers by name."""
+        return {peer.name: peer for peer in self.peers}
+
+
+def peers_of(
+    node: Node,
+    documents: Iterable[BGPPeer],
+    *,
+    password_of: Mapping[str, str],
+    previous: PeerSet,
+) -> PeerSet:
+    """Return the peers that *documents* give *node*.
+
+    A peer that cannot be built now (its password file is missing, say) keeps the form that it
+    had in *previous*: a session that works is not closed because of a file.
+    """
+    selected = [one for one in documents if matches_any(one.node_selectors, node.labels)]
+    admission = admit(selected, previous.documents, _same_address)
+    refused = [f"on node {node.name}: {sentence}" for _, sentence in admission.refused]
+    peers: list[Peer] = []
+    before = previous.by_name
+    for document in admission.admitted:
+        peer = _peer(document, node, password_of)
+        if isinstance(peer, str):
+            refused.append(peer)
+            kept = before.get(document.name)
+            # An address may have moved to another peer since; a session is keyed by it.
+            if kept is None or kept.address != document.address:
+                continue
+            peer = kept
+        peers.append(peer)
+    in_force: dict[str, BGPPeer] = {one.name: one for one in admission.admitted}
+    return PeerSet(documents=in_force, peers=tuple(peers), refused=tuple(refused))
+
+
+def _same_address(candidate: BGPPeer, others: Sequence[BGPPeer]) -> str | None:
+    for other in others:
+        if other.address == candidate.address:
+            return (
+                f"BGPPeer {candidate.name}: spec.peerAddress {candidate.address} is already that "
+                f"of BGPPeer {other.name}; change one of them, or give them nodeSelectors "
+                "that share no node"
+            )
+    return None
+
+
+def _peer(document: BGPPeer, node: Node, password_of: Mapping[str, str]) -> Peer | str:
+    """Return the peer, or the sentence that says why there is none."""
+    family = family_of(document.address)
+    local = document.source_address or address_in(node, family)
+    if local is None:
+        return (
+            f"BGPPeer {document.name}: node {node.name} has no {WORD[family]} InternalIP to speak "
+            f"with {document.address} from; give the Node one, or set spec.sourceAddress"
+        )
+    password = document.password
+    if document.password_file is not None:
+        password = password_of.get(document.password_file)
+        if not password:
+            return (
+                f"BGPPeer {document.name}: spec.passwordFile {document.password_file} is missing, "
+                "unreadable or empty; without its password there is no session"
+            )
+    return _complete(document, node, local, password)
+
+
+def _complete(document: BGPPeer, node: Node, local: Address, password: str | None) -> Peer:
+    session = family_of(document.address)
+    v4 = document.next_hop_v4 or (address_in(node, Family.IPV4) if session is Family.IPV6 else None)
+    v6 = document.next_hop_v6 or (address_in(node, Family.IPV6) if session is Family.IPV4 else None)
+    hops = {Family.IPV4: v4, Family.IPV6: v6}
+    reachable = tuple(one for one in document.families if one is session or hops[one] is not None)
+    return Peer(
+        name=document.name,
+        address=document.address,
+        peer_asn=document.peer_asn,
+        local_asn=document.local_asn,
+        local_address=local,
+        router_id=document.router_id or _router_id(node, local),
+        port=document.port,
+        hold_time=document.hold_time,
+        families=reachable or (session,),
+        password=password,
+        ttl=document.ttl,
+        ttl_security=document.ttl_security,
+        graceful_restart=document.graceful_restart,
+        max_prefixes=document.max_prefixes,
+        lever=document.lever,
+        takeover=document.takeover,
+        damping=document.damping,
+        next_hop_v4=v4 if Family.IPV4 in reachable else None,
+        next_hop_v6=v6 if Family.IPV6 in reachable else None,
+    )
+
+
+def address_in(node: Node, family: Family) -> Address | None:
+    """Return the first InternalIP of *node* in *family*."""
+    return next((one for one in node.addresses if family_of(one) is family), None)
+
+
+def _router_id(node: Node, local: Address) -> Address:
+    """Return the node's IPv4 address, or for a node without one 32 bits of its name (RFC 6286)."""
+    v4 = address_in(node, Family.IPV4)
+    if v4 is not None:
+        return v4
+    if family_of(local) is Family.IPV4:
+        return local
+    return Address(str(ipaddress.IPv4Address(zlib.crc32(node.name.encode()) or 1)))
