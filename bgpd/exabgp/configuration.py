@@ -1,0 +1,173 @@
+"""ExaBGP's configuration file, from typed peers.
+
+Theory of operation: the file says who our peers are, never what they are offered; routes come
+as commands. Three things are said on purpose:
+
+* The MD5 key is written in base64 with `md5-base64 true`: ExaBGP's tokeniser resolves escapes
+  before it looks for quotes, so no quoting carries an arbitrary key.
+* `adj-rib-in false`: nothing that a router sends is wanted, and a full table would be kept.
+* The `api` section subscribes to nothing: session changes are reported by our launcher.
+
+Supported standards: RFC 4271 (hold time), 4724 (graceful restart, with End-of-RIB sent by
+command), 4760 (families), 5082 (TTL security), 2385 (TCP MD5), 8950 (IPv4 routes with an IPv6
+next hop).
+"""
+
+import base64
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from bgpd.model.errors import ConfigError
+from bgpd.model.peer import Peer
+from bgpd.model.prefix import Address, Family, family_of
+
+REFLEX: Final = "reflex"
+"""The name of the API process inside ExaBGP's configuration."""
+
+MAX_KEY: Final = 80
+"""Bytes of a TCP MD5 key that Linux accepts (TCP_MD5SIG_MAXKEYLEN)."""
+
+_FAMILY: Final = {Family.IPV4: "ipv4 unicast", Family.IPV6: "ipv6 unicast"}
+
+
+def render(peers: Sequence[Peer], *, reflex: str) -> str:
+    """Return ExaBGP's configuration for *peers*, whose API process is the command *reflex*.
+
+    Raise `ConfigError`, naming the peer, rather than write what ExaBGP would refuse: one bad
+    peer in the file would cost every other.
+    """
+    _check_addresses(peers)
+    lines = [
+        f"process {REFLEX} {{",
+        f"    run {_command(reflex)};",
+        "    encoder json;",
+        "    respawn true;",
+        "}",
+    ]
+    for peer in sorted(peers, key=lambda peer: peer.address):
+        _check(peer)
+        lines += ["", f"neighbor {peer.address} {{", *_indent(_neighbor(peer)), "}"]
+    return "\n".join(lines) + "\n"
+
+
+def _neighbor(peer: Peer) -> Iterator[str]:
+    yield f"local-address {peer.local_address};"
+    yield f"router-id {peer.router_id};"
+    yield f"local-as {peer.local_asn};"
+    yield f"peer-as {peer.peer_asn};"
+    yield f"connect {peer.port};"
+    yield f"hold-time {peer.hold_time};"
+    yield "passive false;"
+    if peer.ttl is not None:
+        yield f"outgoing-ttl {peer.ttl};"
+    if peer.ttl_security is not None:
+        yield f"incoming-ttl {peer.ttl_security};"
+    if peer.password:
+        yield f"md5-password {base64.b64encode(peer.password.encode()).decode()};"
+        yield "md5-base64 true;"
+    yield "group-updates true;"
+    yield "adj-rib-in false;"
+    yield "adj-rib-out true;"
+    if peer.graceful_restart is not None:
+        yield "manual-eor true;"
+    yield from _section("family", [f"{_FAMILY[family]};" for family in _families(peer)])
+    if _extended_next_hop(peer):
+        yield from _section("nexthop", ["ipv4 unicast ipv6;"])
+    yield from _section("capability", list(_capabilities(peer)))
+    yield from _section("api", [f"processes [ {REFLEX} ];"])
+
+
+def _capabilities(peer: Peer) -> Iterator[str]:
+    yield "asn4 enable;"
+    yield "extended-message disable;"
+    yield "route-refresh enable;"
+    if _extended_next_hop(peer):
+        yield "nexthop enable;"
+    if peer.graceful_restart is not None:
+        yield f"graceful-restart {peer.graceful_restart};"
+
+
+def _extended_next_hop(peer: Peer) -> bool:
+    # RFC 8950, section 4. ExaBGP drops the entry unless both families are configured, so the
+    # session then negotiates IPv6 as well, which carries nothing unless the peer wants it.
+    return Family.IPV4 in peer.families and family_of(peer.address) is Family.IPV6
+
+
+def _families(peer: Peer) -> list[Family]:
+    wanted = set(peer.families)
+    if _extended_next_hop(peer):
+        wanted.add(Family.IPV6)
+    return sorted(wanted)
+
+
+def _command(reflex: str) -> str:
+    # ExaBGP's tokeniser splits at blanks and knows no escape inside quotes.
+    words = shlex.split(reflex)
+    for word in words:
+        if not word or any(not " " < char <= "~" or char in "\\\"'#;{},[]" for char in word):
+            raise ConfigError(
+                f"the reflex's command has an argument that ExaBGP cannot read: {word!r}"
+            )
+    return " ".join(words)
+
+
+def _section(name: str, lines: Sequence[str]) -> list[str]:
+    return [f"{name} {{", *_indent(lines), "}"]
+
+
+def _indent(lines: Iterator[str] | Sequence[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def _check_addresses(peers: Sequence[Peer]) -> None:
+    seen: dict[Address, Peer] = {}
+    for peer in peers:
+        other = seen.setdefault(peer.address, peer)
+        if other is not peer:
+            raise ConfigError(
+                f"BGPPeers {other.name} and {peer.name} have one address, {peer.address}: "
+                "a node keeps one session with an address; remove one of them"
+            )
+
+
+def _check(peer: Peer) -> None:
+    for field, value, low, high in (
+        ("peerASN", peer.peer_asn, 1, 2**32 - 1),
+        ("myASN", peer.local_asn, 1, 2**32 - 1),
+        ("peerPort", peer.port, 1, 65535),
+        ("holdTime", peer.hold_time, 0, 65535),
+        ("ttl", peer.ttl, 1, 255),
+        ("ttlSecurity", peer.ttl_security, 1, 255),
+        ("gracefulRestart", peer.graceful_restart, 1, 4095),
+    ):
+        if value is not None and not low <= value <= high:
+            raise _error(peer, field, value, f"must be between {low} and {high}")
+    if 0 < peer.hold_time < 3:
+        raise _error(peer, "holdTime", peer.hold_time, "must be 0, or at least 3 seconds")
+    if not peer.families:
+        raise _error(peer, "families", "()", "at least one address family is needed")
+    if family_of(peer.router_id) is not Family.IPV4:
+        raise _error(peer, "routerID", peer.router_id, "must be an IPv4 address")
+    if family_of(peer.local_address) is not family_of(peer.address):
+        raise _error(
+            peer, "sourceAddress", peer.local_address, f"must be of the family of {peer.address}"
+        )
+    _check_next_hops(peer)
+    if peer.password is not None and not 0 < len(peer.password.encode()) <= MAX_KEY:
+        raise _error(
+            peer, "password", f"{len(peer.password.encode())} bytes", f"must be 1 to {MAX_KEY}"
+        )
+
+
+def _check_next_hops(peer: Peer) -> None:
+    if (
+        Family.IPV6 in peer.families
+        and family_of(peer.address) is Family.IPV4
+        and peer.next_hop_v6 is None
+    ):
+        raise _error(peer, "nextHopV6", None, "is needed to offer IPv6 routes over an IPv4 session")
+
+
+def _error(peer: Peer, field: str, value: object, rule: str) -> ConfigError:
+    return ConfigError(f"BGPPeer {peer.name}: {field}: {value}: {rule}")
