@@ -60,6 +60,7 @@ class MemberStatus:
     version: int | None = None
     """The heartbeat version that it speaks."""
     agent_alive: bool = True
+    draining: bool = False
     hears_us: bool = False
 
 

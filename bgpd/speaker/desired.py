@@ -1,0 +1,64 @@
+"""What the agent wants of this node, as the speaker holds it: whole, then changed by deltas."""
+
+from dataclasses import dataclass, field
+
+from bgpd.ipc.message import Delta, Desired
+from bgpd.model.errors import ProtocolError
+from bgpd.model.member import Member, SpeakerPolicy
+from bgpd.model.peer import Peer, PeerName
+from bgpd.model.prefix import Address, Prefix
+from bgpd.model.route import Advertisement
+from bgpd.policy.gate import Fence
+
+
+@dataclass(slots=True, kw_only=True)
+class DesiredState:
+    """Everything that was in the last `Desired`, kept current by each `Delta`."""
+
+    sequence: int
+    cluster_uid: str
+    mesh_address: Address | None
+    members: tuple[Member, ...]
+    peers: dict[PeerName, Peer]
+    pools: tuple[Prefix, ...]
+    fence: Fence
+    policy: SpeakerPolicy
+    advertisements: dict[PeerName, dict[Prefix, Advertisement]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, message: Desired) -> "DesiredState":
+        """Return the state that *message* describes."""
+        state = cls(
+            sequence=message.sequence,
+            cluster_uid=message.cluster_uid,
+            mesh_address=message.mesh_address,
+            members=message.members,
+            peers={peer.name: peer for peer in message.peers},
+            pools=message.pools,
+            fence=Fence(message.pools),
+            policy=message.policy,
+        )
+        for advertisement in message.advertisements:
+            state._advertise(advertisement)
+        return state
+
+    def apply(self, delta: Delta) -> frozenset[tuple[PeerName, Prefix]]:
+        """Change the state by *delta* and return what it touched.
+
+        Raises `ProtocolError` when a delta was missed: the agent then sends everything again.
+        """
+        if delta.sequence != self.sequence + 1:
+            raise ProtocolError(
+                f"delta {delta.sequence} does not follow {self.sequence}: send the whole state"
+            )
+        self.sequence = delta.sequence
+        for peer, prefix in delta.withdraw:
+            self.advertisements.get(peer, {}).pop(prefix, None)
+        for advertisement in delta.advertise:
+            self._advertise(advertisement)
+        advertised = ((item.peer, item.prefix) for item in delta.advertise)
+        return frozenset({*delta.withdraw, *advertised})
+
+    def _advertise(self, advertisement: Advertisement) -> None:
+        routes = self.advertisements.setdefault(advertisement.peer, {})
+        routes[advertisement.prefix] = advertisement

@@ -1,0 +1,178 @@
+"""Adj-RIB-Out: desired routes, through the lever and the last gate, against what ExaBGP has.
+
+The rib remembers what ExaBGP was told, or what it said it announces (`adopt`), so that after
+a restart of this process nothing is withdrawn that should stay and nothing stays that should go.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from bgpd.model.peer import Peer, PeerName
+from bgpd.model.prefix import Family, Prefix, family_of
+from bgpd.model.reason import Reason, Withheld
+from bgpd.model.route import Advertisement, Attributes
+from bgpd.policy.gate import admit
+from bgpd.policy.lever import Stance, Verdict, attributes
+from bgpd.policy.reconcile import PeerPlan, plan
+from bgpd.speaker.desired import DesiredState
+
+_SENTENCES: Mapping[Reason, str] = {
+    Reason.FAMILY_NOT_NEGOTIATED: "peer {peer} does not speak the family of {prefix}",
+    Reason.STANDBY: "the lever of peer {peer} has no room for rank {rank}: kept back",
+}
+
+
+class Rib:
+    """What each peer is offered now, and why some routes are not."""
+
+    def __init__(self) -> None:
+        self.actual: dict[PeerName, dict[Prefix, Attributes]] = {}
+        self._withheld: dict[PeerName, dict[Prefix, Withheld]] = {}
+
+    @property
+    def withheld(self) -> tuple[Withheld, ...]:
+        """Routes that were refused here, sorted by peer and prefix."""
+        return tuple(
+            refused[prefix]
+            for _, refused in sorted(self._withheld.items())
+            for prefix in sorted(refused)
+        )
+
+    def adopt(self, routes: Mapping[PeerName, Mapping[Prefix, Attributes]]) -> None:
+        """Take over what ExaBGP says that it announces."""
+        self.actual = {peer: dict(prefixes) for peer, prefixes in routes.items()}
+
+    def rebuild(
+        self, desired: DesiredState, stances: Mapping[PeerName, Stance]
+    ) -> tuple[PeerPlan, ...]:
+        """Return what to tell each peer so that it has exactly what *desired* says."""
+        wanted = {
+            name: self._routes_for(peer, desired, stances[name])
+            for name, peer in desired.peers.items()
+        }
+        self._withheld = {name: self._withheld.get(name, {}) for name in wanted}
+        return self._carry_out(plan(wanted, self.actual))
+
+    def touch(
+        self,
+        changed: Iterable[tuple[PeerName, Prefix]],
+        desired: DesiredState,
+        stances: Mapping[PeerName, Stance],
+    ) -> tuple[PeerPlan, ...]:
+        """As `rebuild`, for the *changed* prefixes only; peers with a limit are done whole."""
+        by_peer: dict[PeerName, set[Prefix]] = {}
+        for name, prefix in changed:
+            by_peer.setdefault(name, set()).add(prefix)
+        wanted: dict[PeerName, dict[Prefix, Attributes]] = {}
+        for name, prefixes in by_peer.items():
+            peer = desired.peers.get(name)
+            if peer is None:
+                continue
+            if peer.max_prefixes is not None:
+                wanted[name] = self._routes_for(peer, desired, stances[name])
+                continue
+            wanted[name] = self._touched(peer, prefixes, desired, stances[name])
+        return self._carry_out(plan(wanted, self._around(wanted, by_peer, desired)))
+
+    def withdraw_all(self) -> tuple[PeerPlan, ...]:
+        """Return what takes back every route from every peer."""
+        empty: dict[PeerName, dict[Prefix, Attributes]] = {name: {} for name in self.actual}
+        return self._carry_out(plan(empty, self.actual))
+
+    def _around(
+        self,
+        wanted: Mapping[PeerName, Mapping[Prefix, Attributes]],
+        by_peer: Mapping[PeerName, set[Prefix]],
+        desired: DesiredState,
+    ) -> dict[PeerName, dict[Prefix, Attributes]]:
+        """Return the part of the actual routes that `touch` compares with."""
+        around: dict[PeerName, dict[Prefix, Attributes]] = {}
+        for name in wanted:
+            actual = self.actual.get(name, {})
+            if desired.peers[name].max_prefixes is None:
+                actual = {p: actual[p] for p in by_peer[name] if p in actual}
+            around[name] = actual
+        return around
+
+    def _touched(
+        self, peer: Peer, prefixes: Iterable[Prefix], desired: DesiredState, stance: Stance
+    ) -> dict[Prefix, Attributes]:
+        refused = self._withheld.setdefault(peer.name, {})
+        known = desired.advertisements.get(peer.name, {})
+        wanted: dict[Prefix, Attributes] = {}
+        for prefix in prefixes:
+            refused.pop(prefix, None)
+        candidates = [prefix for prefix in prefixes if prefix in known]
+        passed, stopped = admit(candidates, peer=peer, fence=desired.fence, present=frozenset())
+        for item in stopped:
+            self._refuse(refused, item)
+        for prefix in passed:
+            self._judge(
+                attributes(known[prefix], peer, stance), known[prefix], peer, wanted, refused
+            )
+        return wanted
+
+    def _routes_for(
+        self, peer: Peer, desired: DesiredState, stance: Stance
+    ) -> dict[Prefix, Attributes]:
+        """Return what *peer* should be offered; record what it should not."""
+        known = desired.advertisements.get(peer.name, {})
+        refused: dict[Prefix, Withheld] = {}
+        present = self.actual.get(peer.name, {}).keys()
+        passed, stopped = admit(sorted(known), peer=peer, fence=desired.fence, present=present)
+        for item in stopped:
+            self._refuse(refused, item)
+        wanted: dict[Prefix, Attributes] = {}
+        verdicts: dict[tuple[object, ...], Verdict] = {}
+        for prefix in passed:
+            advertisement = known[prefix]
+            key = _template(advertisement)
+            verdict = verdicts.get(key)
+            if verdict is None:
+                verdict = verdicts[key] = attributes(advertisement, peer, stance)
+            self._judge(verdict, advertisement, peer, wanted, refused)
+        self._withheld[peer.name] = refused
+        return wanted
+
+    def _judge(
+        self,
+        verdict: Verdict,
+        advertisement: Advertisement,
+        peer: Peer,
+        wanted: dict[Prefix, Attributes],
+        refused: dict[Prefix, Withheld],
+    ) -> None:
+        if isinstance(verdict, Attributes):
+            wanted[advertisement.prefix] = verdict
+            return
+        message = _SENTENCES[verdict].format(
+            peer=peer.name, prefix=advertisement.prefix, rank=advertisement.rank
+        )
+        prefix = advertisement.prefix
+        refused[prefix] = Withheld(
+            service="", prefix=prefix, reason=verdict, message=message, peer=peer.name
+        )
+
+    def _refuse(self, refused: dict[Prefix, Withheld], item: Withheld) -> None:
+        if item.prefix is not None:
+            refused[item.prefix] = item
+
+    def _carry_out(self, plans: tuple[PeerPlan, ...]) -> tuple[PeerPlan, ...]:
+        for peer_plan in plans:
+            routes = self.actual.setdefault(peer_plan.peer, {})
+            for prefix in peer_plan.withdraw:
+                routes.pop(prefix, None)
+            for route_attributes, prefixes in peer_plan.advertise:
+                routes.update(dict.fromkeys(prefixes, route_attributes))
+        return plans
+
+
+def _template(advertisement: Advertisement) -> tuple[Family, int, int | None, object, object, int]:
+    """Return what decides the attributes of *advertisement*: everything but its address."""
+    return (
+        family_of(advertisement.prefix),
+        advertisement.rank,
+        advertisement.local_pref,
+        advertisement.communities,
+        advertisement.large_communities,
+        advertisement.as_path_prepend,
+    )

@@ -1,0 +1,82 @@
+"""The sessions as ExaBGP reports them, joined with the peers as the agent wants them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bgpd.exabgp.message import SessionChanged
+from bgpd.model.peer import Peer, PeerName, PeerState
+from bgpd.model.prefix import Address
+from bgpd.model.status import SessionStatus
+
+
+@dataclass(slots=True)
+class _Session:
+    state: PeerState = PeerState.IDLE
+    since: float | None = None
+    hold_time: int | None = None
+    peer_router_id: Address | None = None
+    last_error: str = ""
+    transitions: int = 0
+
+
+class Sessions:
+    """What is known of each session, by the peer's address."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[Address, _Session] = {}
+
+    def changed(self, message: SessionChanged, wall: float) -> bool:
+        """Take over what *message* says; return whether the session came up or went down."""
+        session = self._sessions.setdefault(message.peer, _Session())
+        was = session.state is PeerState.ESTABLISHED
+        if session.state is not message.state:
+            session.since = wall
+        session.state = message.state
+        if message.error:
+            session.last_error = message.error
+        up = message.state is PeerState.ESTABLISHED
+        if up:
+            session.hold_time = message.hold_time
+            session.peer_router_id = message.peer_router_id
+        elif was:
+            session.hold_time = None
+        if was is not up:
+            session.transitions += 1
+        return was is not up
+
+    def forget_all_but(self, peers: Iterable[Peer]) -> None:
+        """Drop the sessions of peers that are configured no more."""
+        kept = {peer.address for peer in peers}
+        self._sessions = {key: value for key, value in self._sessions.items() if key in kept}
+
+    def established(self, peer: Peer) -> bool:
+        """Return whether the session with *peer* is up."""
+        session = self._sessions.get(peer.address)
+        return session is not None and session.state is PeerState.ESTABLISHED
+
+    def router_ids(self) -> frozenset[Address]:
+        """Return the BGP identifiers of the routers that we have sessions with."""
+        return frozenset(
+            session.peer_router_id
+            for session in self._sessions.values()
+            if session.state is PeerState.ESTABLISHED and session.peer_router_id is not None
+        )
+
+    def status(self, peer: Peer, advertised: int) -> SessionStatus:
+        """Return what people see of the session with *peer*."""
+        session = self._sessions.get(peer.address, _Session())
+        return SessionStatus(
+            peer=PeerName(peer.name),
+            address=peer.address,
+            peer_asn=peer.peer_asn,
+            local_asn=peer.local_asn,
+            state=session.state,
+            since=session.since,
+            hold_time=session.hold_time,
+            peer_router_id=session.peer_router_id,
+            lever=peer.lever,
+            advertised=advertised,
+            max_prefixes=peer.max_prefixes,
+            last_error=session.last_error,
+            transitions=session.transitions,
+        )

@@ -1,0 +1,97 @@
+"""What the speaker remembers on disk, so that it can start without the agent or the mesh.
+
+Two files, because they change at different rates: `desired.json` holds the agent's whole state,
+`mesh.json` the generation and what else the mesh wants kept. Both are replaced by rename, so a
+reader never sees half of one; one that cannot be read counts as absent, with a sentence.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bgpd.ipc.message import Desired
+from bgpd.model.timeline import Failover
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class _SavedDesired(msgspec.Struct, frozen=True, kw_only=True):
+    boot_id: str
+    desired: Desired
+
+
+class State:
+    """The directory that outlives the process; *problems* collects what could not be read."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.problems: list[str] = []
+
+    def load_desired(self) -> Desired | None:
+        """Return the last desired state.
+
+        After a reboot its routes are left out: nothing that ran then runs now, so only the
+        agent can say what this node can serve.
+        """
+        saved: _SavedDesired | None = self._load("desired.json", _SavedDesired)
+        if saved is None:
+            return None
+        if saved.boot_id != _boot_id():
+            return msgspec.structs.replace(saved.desired, advertisements=())
+        return saved.desired
+
+    def save_desired(self, desired: Desired) -> None:
+        """Remember *desired*, which holds MD5 keys: only our own user may read it."""
+        self._save("desired.json", _SavedDesired(boot_id=_boot_id(), desired=desired))
+
+    def load_mesh(self) -> dict[str, Any]:
+        """Return what the mesh wanted kept, or nothing."""
+        return self._load("mesh.json", dict[str, Any]) or {}
+
+    def save_mesh(self, kept: dict[str, Any]) -> None:
+        """Remember what the mesh wants kept."""
+        self._save("mesh.json", kept)
+
+    def load_timeline(self) -> tuple[Failover, ...]:
+        """Return the failovers of earlier runs."""
+        return self._load("timeline.json", tuple[Failover, ...]) or ()
+
+    def save_timeline(self, failovers: tuple[Failover, ...]) -> None:
+        """Remember *failovers*."""
+        self._save("timeline.json", failovers)
+
+    def write_configuration(self, path: Path, text: str) -> None:
+        """Replace ExaBGP's configuration, which holds MD5 keys."""
+        self._replace(path, text.encode())
+
+    def _load(self, name: str, kind: Any) -> Any:
+        path = self._directory / name
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=kind)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            self.problems.append(f"{path}: ignored: {error}")
+            return None
+
+    def _save(self, name: str, value: Any) -> None:
+        self._replace(self._directory / name, msgspec.json.encode(value))
+
+    def _replace(self, path: Path, content: bytes) -> None:
+        beside = path.with_suffix(path.suffix + ".new")
+        try:
+            number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(number, "wb") as file:
+                file.write(content)
+            beside.rename(path)
+        except OSError as error:
+            self.problems.append(f"{path}: not written: {error.strerror}")
+
+
+def _boot_id() -> str:
+    try:
+        return BOOT_ID.read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,90 @@
+"""What the speaker tells people about itself."""
+
+from collections.abc import Mapping
+
+from bgpd.model.peer import PeerName
+from bgpd.model.prefix import Prefix
+from bgpd.model.reason import Reason, Withheld
+from bgpd.model.route import Advertisement, Attributes
+from bgpd.model.status import Condition, RouteStatus, SpeakerStatus
+from bgpd.speaker.reflex import Reflex
+
+
+def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
+    reflex: Reflex,
+    *,
+    now: float,
+    version: str,
+    started: float,
+    exabgp_pid: int | None,
+    counters: Mapping[str, int],
+    conditions: tuple[Condition, ...] = (),
+) -> SpeakerStatus:
+    """Return the status of *reflex*; *started* is a wall clock."""
+    absent = reflex.agent.absent_since(now)
+    desired = reflex.desired
+    peers = () if desired is None else tuple(desired.peers.values())
+    actual = reflex.rib.actual
+    return SpeakerStatus(
+        node=reflex.node,
+        version=version,
+        started=started,
+        agent_connected=absent is None,
+        agent_absent_since=None if absent is None else absent + reflex.wall_offset,
+        exabgp_pid=exabgp_pid,
+        sessions=tuple(
+            reflex.sessions.status(peer, len(actual.get(peer.name, {})))
+            for peer in sorted(peers, key=lambda peer: peer.name)
+        ),
+        routes=_routes(actual, {} if desired is None else desired.advertisements),
+        withheld=(*reflex.rib.withheld, *_not_started(reflex)),
+        mesh=None if reflex.mesh is None else reflex.mesh.status(now),
+        counters={**counters, **reflex.counters},
+        conditions=conditions,
+        draining=reflex.drain.active,
+    )
+
+
+def _routes(
+    actual: Mapping[PeerName, Mapping[Prefix, Attributes]],
+    wanted: Mapping[PeerName, Mapping[Prefix, Advertisement]],
+) -> tuple[RouteStatus, ...]:
+    """Return one row a prefix; peers that hear different ranks show the best of them."""
+    peers: dict[Prefix, list[PeerName]] = {}
+    meds: dict[Prefix, int | None] = {}
+    for name, routes in sorted(actual.items()):
+        for prefix, attributes in routes.items():
+            peers.setdefault(prefix, []).append(name)
+            meds.setdefault(prefix, attributes.med)
+    return tuple(
+        RouteStatus(
+            prefix=prefix,
+            peers=tuple(peers[prefix]),
+            rank=min(
+                (
+                    wanted[name][prefix].rank
+                    for name in peers[prefix]
+                    if prefix in wanted.get(name, {})
+                ),
+                default=0,
+            ),
+            med=meds[prefix],
+        )
+        for prefix in sorted(peers)
+    )
+
+
+def _not_started(reflex: Reflex) -> tuple[Withheld, ...]:
+    """Say what waits for the mesh to know the generation."""
+    if reflex.advertising or reflex.desired is None:
+        return ()
+    prefixes = {prefix for routes in reflex.desired.advertisements.values() for prefix in routes}
+    return tuple(
+        Withheld(
+            service="",
+            prefix=prefix,
+            reason=Reason.NOT_STARTED,
+            message="waiting for ExaBGP's state or for the generation from a member",
+        )
+        for prefix in sorted(prefixes)
+    )
