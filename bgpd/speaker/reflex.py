@@ -36,11 +36,9 @@ from bgpd.exabgp.message import (
     Terminating,
 )
 from bgpd.ipc.message import AnyMessage, Applied, Beat, Delta, Desired
-from bgpd.mesh.machine import (
-    GenerationChanged,
-    Mesh,
-    MeshEvent,
-)
+from bgpd.mesh.events import GenerationChanged, Kind, MeshEvent
+from bgpd.mesh.machine import Mesh
+from bgpd.mesh.settings import MeshSettings
 from bgpd.model.errors import ConfigError, ProtocolError
 from bgpd.model.member import NodeName
 from bgpd.model.peer import PeerName, PeerState
@@ -50,6 +48,8 @@ from bgpd.policy import lever
 from bgpd.policy.lever import Stance
 from bgpd.policy.reconcile import PeerPlan
 from bgpd.speaker import stance
+from bgpd.speaker.adoption import Adoption
+from bgpd.speaker.cadence import Cadence
 from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.drain import Drain, Phase
 from bgpd.speaker.effect import (
@@ -72,12 +72,6 @@ from bgpd.speaker.watchdog import PING_SECONDS, Watchdog
 
 GOODBYE_SECONDS = 30.0
 """How long the mesh may expect us to be away after a planned exit."""
-REPORT_SECONDS = 5.0
-"""The agent hears from us at least so often."""
-REPORT_PAUSE = 0.1
-"""And at most so often, so that a burst of changes is one report."""
-SAVE_PAUSE = 1.0
-"""The desired state is written at most so often."""
 START_POLL = 0.01
 """How often the start rule is asked while it holds the routes back."""
 
@@ -121,16 +115,12 @@ class Reflex:
         self._stance: Stance | None = None
         self._effects: list[Effect] = []
         self._next_id = 0
-        self._shown: Shown | None = None
-        self._adopting = True
+        self._adoption = Adoption()
+        self._cadence = Cadence(now)
         self.advertising = False
         self._outstanding: set[int] = set()
-        self._reload: int | None = None
         self._closing: int | None = None
         self._tick_due = now
-        self._report_due: float | None = now
-        self._save_due: float | None = None
-        self._asked_again = now
 
     # Stimuli
 
@@ -139,7 +129,7 @@ class Reflex:
         self._configuration = configuration
         if saved is not None:
             self._take(saved, now)
-        self._send(Show(id=self._id()))
+        self._ask(now)
 
     def exabgp(self, message: Message, now: float) -> None:
         """Take in what ExaBGP says."""
@@ -149,7 +139,7 @@ class Reflex:
             case Done():
                 self._done(message, now)
             case Reloaded():
-                self._reload = None
+                self._adoption.reloaded(message.id)
             case Shown():
                 self._shown_by_exabgp(message, now)
             case SessionChanged():
@@ -167,13 +157,13 @@ class Reflex:
         """Note that an agent connected; it will send the whole state."""
         self.agent.seen(now)
         self._note("info", "agent_connected")
-        self._report_soon(now)
+        self._cadence.report_soon(now)
 
     def agent_lost(self, reason: str, now: float) -> None:
         """Note that the agent's connection is gone: what it wanted stays in force."""
         self.agent.lost(now)
         self._note("warning", "agent_lost", reason=reason)
-        self._report_soon(now)
+        self._cadence.report_soon(now)
 
     def agent_message(self, message: AnyMessage, now: float) -> None:
         """Take in what the agent says."""
@@ -181,7 +171,7 @@ class Reflex:
         match message:
             case Desired():
                 self._take(message, now)
-                self._save_soon(now)
+                self._cadence.save_soon(now)
             case Delta():
                 self._delta(message, now)
             case Beat():
@@ -205,24 +195,20 @@ class Reflex:
             self._tick(now)
         if self.drain.due(now):
             self._drain_on(now)
-        if self._save_due is not None and now >= self._save_due:
-            self._save_due = None
+        if self._cadence.save_due(now):
             self._effects.append(SaveDesired())
         self.after_mesh(now)
 
     def deadline(self, now: float) -> float:
         """Return when `handle_timer` wants to be called, at the latest."""
-        dues = [self._tick_due, self.drain.deadline, self._save_due, self._report_due]
-        if not self.advertising and self.mesh is not None and not self._adopting:
+        dues = [self._tick_due, self.drain.deadline, self._cadence.deadline]
+        if not self.advertising and self.mesh is not None and self._adoption.known:
             dues.append(now + START_POLL)
         return min(due for due in dues if due is not None)
 
     def report_due(self, now: float) -> bool:
         """Return whether a report should go to the agent now; it is then planned anew."""
-        if self._report_due is None or now < self._report_due:
-            return False
-        self._report_due = now + REPORT_SECONDS
-        return True
+        return self._cadence.report_due(now)
 
     def effects(self) -> list[Effect]:
         """Return what is to be done, in order, and forget it."""
@@ -243,8 +229,9 @@ class Reflex:
         self._note("info", "desired", sequence=message.sequence, peers=len(desired.peers))
         if before is None or before.peers != desired.peers:
             self._configure(desired, now)
-        if self._shown is not None:
-            self._adopt(self._shown, now)
+        held = self._adoption.take_held()
+        if held is not None:
+            self._adopt(held, now)
         else:
             self._reconcile(now)
 
@@ -260,9 +247,10 @@ class Reflex:
             return
         self._configuration = text
         self._effects.append(WriteConfiguration(text))
-        self._reload = self._id()
-        self._send(Reload(id=self._reload))
-        self._ask_again(now)
+        reload = self._id()
+        self._adoption.reloading(reload)
+        self._send(Reload(id=reload))
+        self._ask(now)
 
     def _delta(self, delta: Delta, now: float) -> None:
         if self.desired is None:
@@ -274,7 +262,7 @@ class Reflex:
             self._count("deltas_refused")
             self._effects.append(DropAgent(str(error)))
             return
-        self._save_soon(now)
+        self._cadence.save_soon(now)
         if self._ready(now):
             stances = self._current_stances(now)
             self._command_exabgp(self.rib.touch(touched, self.desired, stances), now)
@@ -292,27 +280,15 @@ class Reflex:
     def _adopt(self, shown: Shown, now: float) -> None:
         """Take over what ExaBGP announces; wait for the peers' names if they are not known."""
         if self.desired is None:
-            self._shown = shown
+            self._adoption.hold(shown)
             return
-        self._shown = None
-        names = {peer.address: peer.name for peer in self.desired.peers.values()}
-        routes = {
-            names[shown_peer.session.peer]: {
-                prefix: group.attributes for group in shown_peer.routes for prefix in group.prefixes
-            }
-            for shown_peer in shown.peers
-            if shown_peer.session.peer in names
-        }
-        self.rib.adopt(routes)
+        self.rib.adopt(self._adoption.routes(shown, self.desired.peers))
         self.sessions.forget_all_but(self.desired.peers.values())
-        if self._reload is None:
-            self._adopting = False
         self._reconcile(now)
 
-    def _ask_again(self, now: float) -> None:
+    def _ask(self, now: float) -> None:
         """Ask ExaBGP what it announces, and trust nothing remembered until it answers."""
-        self._adopting = True
-        self._asked_again = now
+        self._adoption.asked(now)
         self._send(Show(id=self._id()))
 
     def _done(self, done: Done, now: float) -> None:
@@ -320,7 +296,7 @@ class Reflex:
         names = self._names(done.flushed)
         self.timeline.flushed(done.id, detail=", ".join(names), now=now)
         self._applied()
-        self._report_soon(now)
+        self._cadence.report_soon(now)
         withdrawn = self.drain.phase is Phase.WITHDRAWING and not self._outstanding
         closed = self.drain.phase is Phase.CLOSING and done.id == self._closing
         if withdrawn or closed:
@@ -330,13 +306,10 @@ class Reflex:
         """ExaBGP refused a command: what it has is unknown, so ask."""
         self._count("exabgp_commands_failed")
         self._note("error", "exabgp_command_failed", error=failed.error)
-        self._outstanding.discard(failed.id)
-        if failed.id == self._reload:
-            self._reload = None
-        if now - self._asked_again > 1.0:
-            self._ask_again(now)
-        elif self._adopting:
-            self._adopting = False
+        self._outstanding.discard(failed.id or 0)
+        self._adoption.reloaded(failed.id)
+        if self._adoption.may_ask(now):
+            self._ask(now)
 
     def _session(self, message: SessionChanged, now: float) -> None:
         changed = self.sessions.changed(message, now + self.wall_offset)
@@ -351,7 +324,7 @@ class Reflex:
             self._end_of_rib(message)
         if self.mesh is not None:
             self._set_local(now)
-        self._report_soon(now)
+        self._cadence.report_soon(now)
 
     def _end_of_rib(self, message: SessionChanged) -> None:
         """After a graceful restart the routes go first, then the marker (RFC 4724, 4.2)."""
@@ -369,10 +342,10 @@ class Reflex:
         else:
             self._note("info", "mesh", detail=str(event))
             self._restance(now)
-        self._report_soon(now)
+        self._cadence.report_soon(now)
 
     def _generation_changed(self, event: GenerationChanged, now: float) -> None:
-        raised = event.kind == "Raised"
+        raised = event.kind is Kind.RAISED
         cause_at = event.cause_at
         if self.advertising:
             self.timeline.begin(
@@ -409,7 +382,7 @@ class Reflex:
         """Return whether desired, actual and generation are all known."""
         return (
             self.desired is not None
-            and not self._adopting
+            and self._adoption.known
             and self.mesh is not None
             and (self.advertising or self.mesh.may_advertise(now))
         )
@@ -471,7 +444,7 @@ class Reflex:
             )
         )
         self.timeline.commanded(update, routes=sum(map(len, plans)), now=now)
-        self._report_soon(now)
+        self._cadence.report_soon(now)
 
     # Clock
 
@@ -479,6 +452,8 @@ class Reflex:
         if self._watchdog.hangs(now):
             self._effects.append(KillExabgp("ExaBGP has not answered for 3 s"))
         self._send(Ping(id=self._id()))
+        if self.desired is not None and not self._adoption.known and self._adoption.may_ask(now):
+            self._ask(now)
         self._set_local(now)
         self._restance(now)
 
@@ -544,14 +519,6 @@ class Reflex:
     def _id(self) -> int:
         self._next_id += 1
         return self._next_id
-
-    def _report_soon(self, now: float) -> None:
-        if self._report_due is None or self._report_due > now + REPORT_PAUSE:
-            self._report_due = now + REPORT_PAUSE
-
-    def _save_soon(self, now: float) -> None:
-        if self._save_due is None:
-            self._save_due = now + SAVE_PAUSE
 
     def _send(self, command: Command) -> None:
         self._effects.append(Send(command))

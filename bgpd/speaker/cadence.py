@@ -1,0 +1,44 @@
+"""When to tell the agent and when to write to disk: soon after a change, and not too often."""
+
+REPORT_SECONDS = 5.0
+"""The agent hears from us at least so often."""
+REPORT_PAUSE = 0.1
+"""And at most so often, so that a burst of changes is one report."""
+SAVE_PAUSE = 1.0
+"""The desired state is written at most so often."""
+
+
+class Cadence:
+    """Two deadlines that changes pull nearer."""
+
+    def __init__(self, now: float) -> None:
+        self._report = now
+        self._save: float | None = None
+
+    @property
+    def deadline(self) -> float:
+        """When the next of the two is due."""
+        return self._report if self._save is None else min(self._report, self._save)
+
+    def report_soon(self, now: float) -> None:
+        """Note that a report would say something new."""
+        self._report = min(self._report, now + REPORT_PAUSE)
+
+    def save_soon(self, now: float) -> None:
+        """Note that the disk is behind."""
+        if self._save is None:
+            self._save = now + SAVE_PAUSE
+
+    def report_due(self, now: float) -> bool:
+        """Return whether to report now; the next report is then planned."""
+        if now < self._report:
+            return False
+        self._report = now + REPORT_SECONDS
+        return True
+
+    def save_due(self, now: float) -> bool:
+        """Return whether to save now; the disk is then not behind any more."""
+        if self._save is None or now < self._save:
+            return False
+        self._save = None
+        return True

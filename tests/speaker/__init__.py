@@ -1,0 +1,1 @@
+"""The reflex and its parts."""

@@ -1,0 +1,198 @@
+"""The small parts of the reflex: presence, watchdog, drain, cadence, stance, timeline."""
+
+import pytest
+
+from bgpd.model.member import NodeName
+from bgpd.model.prefix import Address
+from bgpd.model.status import MemberState, MemberStatus
+from bgpd.speaker import stance
+from bgpd.speaker.cadence import REPORT_SECONDS, Cadence
+from bgpd.speaker.drain import FLUSH_SECONDS, Drain, Phase
+from bgpd.speaker.presence import MISSED_SECONDS, AgentPresence
+from bgpd.speaker.timeline import KEPT, Timeline
+from bgpd.speaker.watchdog import PING_SECONDS, SILENT_SECONDS, Watchdog
+
+
+def test_an_agent_that_never_came_is_absent_from_the_start() -> None:
+    """The grace runs from our start, so a node that never gets an agent ends up in doubt."""
+    presence = AgentPresence(now=10.0)
+    assert presence.absent_since(11.0) == 10.0
+    assert not presence.in_doubt(309.9, grace=300)
+    assert presence.in_doubt(310.0, grace=300)
+
+
+def test_a_connected_agent_that_stops_beating_hangs() -> None:
+    """A socket that is open proves nothing about the process behind it."""
+    presence = AgentPresence(now=0.0)
+    presence.seen(10.0)
+    assert presence.absent_since(10.0 + MISSED_SECONDS - 0.1) is None
+    assert presence.absent_since(10.0 + MISSED_SECONDS) == 10.0
+
+
+def test_an_agent_that_returns_ends_the_doubt() -> None:
+    """One message is enough."""
+    presence = AgentPresence(now=0.0)
+    presence.lost(5.0)
+    assert presence.in_doubt(400.0, grace=300)
+    presence.seen(401.0)
+    assert not presence.in_doubt(401.5, grace=300)
+
+
+def tick(watchdog: Watchdog, start: float, seconds: float) -> bool:
+    """Return the last verdict of pinging for *seconds* without an answer."""
+    verdict = False
+    for number in range(1, int(seconds / PING_SECONDS) + 1):
+        verdict = watchdog.hangs(start + number * PING_SECONDS)
+    return verdict
+
+
+def test_exabgp_that_does_not_answer_hangs() -> None:
+    """Three seconds of pings without an answer are the limit."""
+    watchdog = Watchdog(now=0.0)
+    watchdog.pong(0.0)
+    assert not tick(watchdog, 0.0, SILENT_SECONDS)
+    assert watchdog.hangs(SILENT_SECONDS + PING_SECONDS)
+
+
+def test_exabgp_that_never_answered_is_still_starting() -> None:
+    """The first answer arms the watchdog."""
+    assert not tick(Watchdog(now=0.0), 0.0, 60.0)
+
+
+def test_a_pause_of_our_own_proves_nothing() -> None:
+    """When the machine slept, ExaBGP slept too: the count starts anew."""
+    watchdog = Watchdog(now=0.0)
+    watchdog.pong(0.0)
+    assert not watchdog.hangs(60.0)
+    assert not tick(watchdog, 60.0, SILENT_SECONDS)
+    assert watchdog.hangs(60.0 + SILENT_SECONDS + PING_SECONDS)
+
+
+def test_a_drain_walks_through_every_phase_once() -> None:
+    """Demote, withdraw, settle, close, done: and there it stays."""
+    drain = Drain()
+    drain.begin(0.0, wait=1.0)
+    walked = [drain.phase, *(drain.advance(1.0) for _ in range(6))]
+    assert walked == [
+        Phase.DEMOTED,
+        Phase.WITHDRAWING,
+        Phase.SETTLING,
+        Phase.CLOSING,
+        Phase.DONE,
+        Phase.DONE,
+        Phase.DONE,
+    ]
+
+
+def test_every_phase_of_a_drain_ends_by_itself() -> None:
+    """A dead router or a hung ExaBGP delays a shutdown by a bounded time."""
+    drain = Drain()
+    drain.begin(0.0, wait=1.0)
+    assert not drain.due(0.9)
+    assert drain.due(1.0)
+    now = 1.0
+    while drain.advance(now) is not Phase.DONE:
+        now += FLUSH_SECONDS
+        assert drain.due(now)
+
+
+def test_a_second_signal_does_not_restart_the_drain() -> None:
+    """The wait is measured from the first."""
+    drain = Drain()
+    drain.begin(0.0, wait=1.0)
+    drain.begin(0.9, wait=1.0)
+    assert drain.due(1.0)
+
+
+def test_a_burst_of_changes_is_one_report() -> None:
+    """The first change of a burst sets the time; later ones do not push it away."""
+    cadence = Cadence(now=0.0)
+    assert cadence.report_due(0.0)
+    assert cadence.deadline == REPORT_SECONDS
+    for moment in (1.0, 1.05, 1.09):
+        cadence.report_soon(moment)
+    assert not cadence.report_due(1.09)
+    assert cadence.report_due(1.1)
+    assert not cadence.report_due(1.2)
+
+
+def member(name: str, state: MemberState = MemberState.ALIVE, **facts: bool) -> MemberStatus:
+    """Return a member in *state*."""
+    return MemberStatus(
+        name=name,
+        address=Address("10.0.0.1"),
+        state=state,
+        agent_alive=facts.get("agent_alive", True),
+        draining=facts.get("draining", False),
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        pytest.param((), False, id="nobody else is known"),
+        pytest.param((member("n1"),), False, id="only ourselves"),
+        pytest.param((member("n2"),), True, id="another lives"),
+        pytest.param((member("n2", draining=True),), False, id="the other drains too"),
+        pytest.param((member("n2", MemberState.DEAD),), False, id="the other is dead"),
+    ],
+)
+def test_who_else_can_carry(members: tuple[MemberStatus, ...], expected: bool) -> None:
+    """GRACEFUL_SHUTDOWN with nobody else there would only hurt."""
+    assert stance.others_can_carry(members, NodeName("n1")) is expected
+
+
+@pytest.mark.parametrize(
+    ("members", "ours_away", "expected"),
+    [
+        pytest.param((member("n2"), member("n3")), True, False, id="one of three"),
+        pytest.param((member("n2", agent_alive=False), member("n3")), True, True, id="two of 3"),
+        pytest.param((member("n2"),), True, True, id="one of two"),
+        pytest.param((member("n2"), member("n3")), False, False, id="none"),
+    ],
+)
+def test_half_of_the_agents(
+    members: tuple[MemberStatus, ...], ours_away: bool, expected: bool
+) -> None:
+    """When half of them are away, doubt says nothing about this node in particular."""
+    assert stance.half_of_the_agents_are_away(members, ours_away=ours_away) is expected
+
+
+def begin(timeline: Timeline, cause: str = "member n3 silent for 152 ms") -> None:
+    """Open one failover whose cause was at 100.0 and whose decision at 100.15."""
+    timeline.begin(
+        kind="raise", cause=cause, cause_at=100.0, decided_at=100.15, wall=5e8, generation=7
+    )
+
+
+def test_a_timeline_runs_from_cause_to_flush() -> None:
+    """Every step is counted in milliseconds from the last sign of life."""
+    timeline = Timeline()
+    begin(timeline)
+    timeline.commanded(3, routes=12, now=100.151)
+    timeline.flushed(3, detail="tor", now=100.153)
+    (failover,) = timeline.failovers
+    assert [(step.name, step.milliseconds) for step in failover.steps] == [
+        ("cause", 0.0),
+        ("decision", 150.0),
+        ("command", 151.0),
+        ("flushed", 153.0),
+    ]
+    assert failover.routes == 12
+
+
+def test_a_failover_without_routes_is_kept_without_commands() -> None:
+    """A raise on a node that advertises nothing still happened."""
+    timeline = Timeline()
+    begin(timeline)
+    timeline.settle()
+    assert [step.name for step in timeline.failovers[0].steps] == ["cause", "decision"]
+
+
+def test_only_the_last_failovers_are_kept() -> None:
+    """Memory is bounded however long the speaker lives."""
+    timeline = Timeline()
+    for number in range(KEPT + 5):
+        begin(timeline, cause=str(number))
+        timeline.settle()
+    assert [item.cause for item in timeline.failovers] == [str(n) for n in range(5, KEPT + 5)]
