@@ -1,0 +1,248 @@
+"""`bgpd`: start one of the node's processes, after checking what a person may have got wrong.
+
+Each command validates its options and then becomes the process with `exec`: nothing of typer
+stays in the memory of what runs for months.
+"""
+
+import os
+import shlex
+import socket
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from bgpd.ctl.program import run, version
+from bgpd.model.errors import ConfigError
+
+_EXIT_CODES: Final = (
+    "Exit status: 2 usage, 75 try again, 78 change the configuration; then that of the process."
+)
+_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "terminal_width": 80}
+_DIRECTORY_MODE: Final = 0o750
+_MAX_NODE: Final = 253
+
+app = typer.Typer(
+    help="Start the speaker or the agent of this node.",
+    epilog=_EXIT_CODES,
+    context_settings=_SETTINGS,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+Node = Annotated[
+    str,
+    typer.Option(
+        "--node",
+        envvar="BGPD_NODE",
+        help="This node's name.  [default: the host name]",
+        metavar="NAME",
+    ),
+]
+RunDir = Annotated[
+    Path,
+    typer.Option("--run-dir", envvar="BGPD_RUN_DIR", help="For the sockets.", metavar="PATH"),
+]
+StateDir = Annotated[
+    Path,
+    typer.Option(
+        "--state-dir", envvar="BGPD_STATE_DIR", help="For what outlives a restart.", metavar="PATH"
+    ),
+]
+Level = Annotated[
+    LogLevel, typer.Option("--log-level", envvar="BGPD_LOG_LEVEL", help="How much is logged.")
+]
+RUN_DIR: Final = Path("/run/bgpd")
+STATE_DIR: Final = Path("/var/lib/bgpd")
+MESH_KEY_FILE: Final = Path("/etc/bgpd/mesh-key")
+
+
+@app.command("speaker", epilog=_EXIT_CODES)
+def speaker_command(
+    *,
+    node: Node = "",
+    mesh_key_file: Annotated[
+        Path,
+        typer.Option(
+            "--mesh-key-file",
+            envvar="BGPD_MESH_KEY_FILE",
+            help="File or mounted Secret with the key that authenticates heartbeats.",
+            metavar="PATH",
+        ),
+    ] = MESH_KEY_FILE,
+    run_dir: RunDir = RUN_DIR,
+    state_dir: StateDir = STATE_DIR,
+    log_level: Level = LogLevel.INFO,
+    socket_group: Annotated[
+        str,
+        typer.Option(
+            "--socket-group",
+            envvar="BGPD_SOCKET_GROUP",
+            help="Group that may use the sockets, by name or number.",
+            metavar="GROUP",
+        ),
+    ] = "",
+) -> None:
+    """Hold the BGP sessions of this node, and take over for others."""
+    from bgpd.mesh import keys  # noqa: PLC0415
+
+    name = _node(node)
+    for warning in keys.load_with_warnings(mesh_key_file).warnings:
+        print(f"bgpd: {warning}", file=sys.stderr)  # noqa: T201
+    _writable(state_dir, "--state-dir")
+    _writable(run_dir, "--run-dir")
+    reflex = _module(
+        "bgpd.speaker",
+        node=name,
+        run_dir=run_dir.absolute(),
+        state_dir=state_dir.absolute(),
+        mesh_key_file=mesh_key_file.absolute(),
+        log_level=log_level,
+        socket_group=socket_group,
+    )
+    _become(
+        _module(
+            "bgpd.exabgp.launcher",
+            configuration=state_dir.absolute() / "exabgp.conf",
+            reflex=shlex.join(reflex),
+        )
+    )
+
+
+@app.command("agent", epilog=_EXIT_CODES)
+def agent_command(  # noqa: PLR0913 - each is an option of the command line
+    *,
+    source: Annotated[
+        str,
+        typer.Option(
+            "--source",
+            envvar="BGPD_SOURCE",
+            help="Where documents come from: directory:PATH.",
+            metavar="SOURCE",
+        ),
+    ],
+    node: Node = "",
+    cluster_uid: Annotated[
+        str,
+        typer.Option(
+            "--cluster-uid",
+            envvar="BGPD_CLUSTER_UID",
+            help="What keeps the meshes of two clusters apart.",
+            metavar="UID",
+        ),
+    ] = "",
+    load_balancer_class: Annotated[
+        str,
+        typer.Option(
+            "--load-balancer-class",
+            envvar="BGPD_LOAD_BALANCER_CLASS",
+            help="Serve only Services of this class.",
+            metavar="CLASS",
+        ),
+    ] = "",
+    run_dir: RunDir = RUN_DIR,
+    state_dir: StateDir = STATE_DIR,
+    log_level: Level = LogLevel.INFO,
+) -> None:
+    """Read documents, decide what this node advertises, and tell the speaker."""
+    _check_source(source)
+    _writable(state_dir, "--state-dir")
+    _writable(run_dir, "--run-dir")
+    _become(
+        _module(
+            "bgpd.agent",
+            node=_node(node),
+            source=source,
+            cluster_uid=cluster_uid,
+            load_balancer_class=load_balancer_class,
+            run_dir=run_dir.absolute(),
+            state_dir=state_dir.absolute(),
+            log_level=log_level,
+        )
+    )
+
+
+@app.command("mesh-key", epilog=_EXIT_CODES)
+def mesh_key_command() -> None:
+    """Print a new key for the mesh; every node of a cluster gets the same one."""
+    from bgpd.mesh import keys  # noqa: PLC0415
+
+    print(keys.generate())  # noqa: T201
+
+
+@app.command("version")
+def version_command() -> None:
+    """Show the version."""
+    print(f"bgpd {version()}")  # noqa: T201
+
+
+def main() -> None:
+    """Run bgpd and exit, or become what was asked for."""
+    run("bgpd", lambda: app(prog_name="bgpd"))
+
+
+def _node(name: str) -> str:
+    node = name or socket.gethostname()
+    if not node or len(node) > _MAX_NODE or not node.isprintable() or " " in node:
+        raise ConfigError(
+            f"--node: {node!r} is not a node's name: 1 to {_MAX_NODE} printable characters,"
+            " no blanks"
+        )
+    return node
+
+
+def _check_source(source: str) -> None:
+    kind, _, path = source.partition(":")
+    if kind != "directory" or not path:
+        raise ConfigError(f"--source: {source!r} is not known; use directory:PATH")
+    directory = Path(path)
+    if not directory.is_dir():
+        raise ConfigError(f"--source: {path} is not a directory; create it or name another")
+    if not os.access(directory, os.R_OK | os.X_OK):
+        raise ConfigError(f"--source: {path} cannot be read by user {os.geteuid()}")
+
+
+def _writable(path: Path, option: str) -> None:
+    """Make *path* if it is missing, and raise `ConfigError` unless we may write there."""
+    try:
+        path.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{option}: cannot create {path}: {error.strerror}") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"{option}: user {os.geteuid()} cannot write to {path}; chown it or name another"
+        )
+
+
+def _module(module: str, **options: object) -> tuple[str, ...]:
+    """Return the command line of one of our modules; an empty option is left out."""
+    line = [sys.executable, "-m", module]
+    for name, value in options.items():
+        if str(value):
+            # One word each, so that a value that begins with a dash stays a value.
+            line.append(f"--{name.replace('_', '-')}={value}")
+    return tuple(line)
+
+
+def _become(line: tuple[str, ...]) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(line[0], line)  # noqa: S606 - the line is our own
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Ask a node's two sockets, and make do with what answers."""
+
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from bgpd.ctl.view import View, arranged
+from bgpd.ipc.ask import ask
+from bgpd.ipc.message import Ask
+from bgpd.model.errors import BgpdError, ProtocolError, TransientError
+from bgpd.model.status import NodeStatus, SpeakerStatus
+from bgpd.model.timeline import Failover
+
+AGENT_SOCKET: Final = "agent.sock"
+SPEAKER_SOCKET: Final = "speaker.sock"
+
+T = TypeVar("T")
+
+_Question: TypeAlias = Literal["status", "timeline"]
+
+
+def observe(*, agent: Path, speaker: Path, timeout: float) -> View:
+    """Return what the agent says, and what the speaker says where the agent cannot."""
+    node: NodeStatus | None = None
+    agent_error = ""
+    try:
+        node = _content(agent, "status", NodeStatus, timeout=timeout)
+        if node.speaker is not None:
+            return View(agent=node, speaker=arranged(node.speaker))
+    except BgpdError as error:
+        agent_error = str(error)
+    try:
+        status = _content(speaker, "status", SpeakerStatus, timeout=timeout)
+    except BgpdError as error:
+        return View(agent=node, agent_error=agent_error, speaker_error=str(error))
+    return View(agent=node, agent_error=agent_error, speaker=arranged(status))
+
+
+def observe_one(path: Path, *, timeout: float) -> View:
+    """Return what whoever listens on *path* says, agent or speaker."""
+    try:
+        answer = _content(path, "status", dict[str, object], timeout=timeout)
+        if "source" not in answer:
+            status = _converted(path, answer, SpeakerStatus)
+            return View(speaker=arranged(status), agent_asked=False)
+        node = _converted(path, answer, NodeStatus)
+    except BgpdError as error:
+        return View(agent_asked=False, speaker_error=str(error))
+    speaker = arranged(node.speaker) if node.speaker else None
+    return View(agent=node, speaker=speaker, speaker_error="says the agent")
+
+
+def failovers(*, agent: Path, speaker: Path, timeout: float) -> tuple[Failover, ...]:
+    """Return the last failovers, oldest first, from the speaker, else through the agent."""
+    try:
+        found = _content(speaker, "timeline", list[Failover], timeout=timeout)
+    except TransientError as error:
+        try:
+            found = _content(agent, "timeline", list[Failover], timeout=timeout)
+        except TransientError:
+            raise error from None
+    return tuple(sorted(found, key=lambda failover: failover.at))
+
+
+def reset_generation(speaker: Path, *, to: int, timeout: float) -> None:
+    """Ask the speaker to start counting generations at *to* again."""
+    question = Ask(question="generation-reset", arguments={"to": str(to)})
+    answer = ask(speaker, question, timeout=timeout)
+    if not answer.ok:
+        raise BgpdError(f"{speaker}: {answer.error}")
+
+
+def _content(path: Path, question: _Question, kind: type[T], *, timeout: float) -> T:
+    answer = ask(path, Ask(question=question), timeout=timeout)
+    if not answer.ok:
+        raise BgpdError(f"{path}: {answer.error}")
+    return _converted(path, answer.content, kind)
+
+
+def _converted(path: Path, content: object, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError as error:
+        raise ProtocolError(
+            f"{path}: the answer is not understood ({error}); is this bgpctl"
+            " older than what answered?"
+        ) from error

@@ -1,0 +1,38 @@
+"""What both command lines share: the version, and one place that turns errors into statuses."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from bgpd.model.errors import BgpdError
+
+INTERRUPTED = 130
+
+
+def version() -> str:
+    """Return the installed version."""
+    # Imported late: it costs more than all of the rest of `--help`.
+    from importlib import metadata  # noqa: PLC0415
+
+    try:
+        return metadata.version("bgpd")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def run(program: str, command: Callable[[], object]) -> NoReturn:
+    """Run *command* and exit; an error of ours is one sentence on stderr, never a traceback."""
+    try:
+        command()
+        sys.stdout.flush()
+    except BgpdError as error:
+        print(f"{program}: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader, `head` say, has seen enough; the interpreter's own flush must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(0)
