@@ -1,0 +1,96 @@
+"""What our next heartbeat says, put together from all that we know."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from bgpd.mesh.liveness import Track
+from bgpd.mesh.packet import (
+    MAX_AGE,
+    MAX_ECHOES,
+    DeathRecord,
+    Echo,
+    Heartbeat,
+    Sight,
+    packed,
+)
+from bgpd.mesh.report import Self
+from bgpd.model.status import MemberState
+
+UNHEARD_AFTER: Final = 0.5
+"""Seconds after our start from which a member that we never heard is silent for us."""
+CHALLENGE_LASTS: Final = 2.0
+
+
+def compose(
+    self: Self, tracks: Iterable[Track], records: tuple[DeathRecord, ...], now: float
+) -> Heartbeat:
+    """Return the heartbeat that we send at *now*."""
+    settings = self.settings
+    return Heartbeat(
+        sender=settings.node,
+        incarnation=self.incarnation,
+        sequence=self.sequence,
+        beat=self.beat,
+        generation=self.register.generation,
+        resets=self.register.resets,
+        interval=settings.policy.interval_milliseconds,
+        flags=self.flags,
+        key_id=self.key_id,
+        echoes=_echoes(self, tracks, now),
+        records=records,
+        router_ids=packed(self.router_ids),
+        lever=settings.lever,
+        base=settings.base,
+        stride=settings.stride,
+        key_ids=self.key_ids,
+        grace=self.grace,
+    )
+
+
+def _echoes(self: Self, tracks: Iterable[Track], now: float) -> tuple[Echo, ...]:
+    echoes = []
+    for track in tracks:
+        if track.pending and now - track.pending_at < CHALLENGE_LASTS:
+            age = int((now - track.pending_at) * 1000)
+            echoes.append(
+                Echo(
+                    track.id,
+                    track.pending,
+                    track.pending_sequence & 0xFFFFFFFF,
+                    0,
+                    min(max(age, 0), MAX_AGE),
+                    Sight.CHALLENGE,
+                )
+            )
+        echoes.append(_echo(self, track, now))
+    if len(echoes) > MAX_ECHOES:
+        echoes.sort(key=lambda echo: (not echo.sight & (Sight.SUSPECT | Sight.CHALLENGE), echo.age))
+    return tuple(echoes[:MAX_ECHOES])
+
+
+def _echo(self: Self, track: Track, now: float) -> Echo:
+    interval = self.settings.interval
+    if not track.incarnation:
+        unheard = now - max(self.started, track.floor) > UNHEARD_AFTER
+        blind = Sight.SILENT | Sight.SUSPECT if unheard else Sight.SILENT
+        return Echo(track.id, 0, 0, 0, MAX_AGE, blind)
+    silence = track.silence(now)
+    sight: int = 0
+    if silence > track.allowed(interval):
+        sight |= Sight.SILENT
+    state = track.state
+    if state is MemberState.SUSPECT or state is MemberState.DEAD:
+        sight |= Sight.SUSPECT
+    elif state is MemberState.RESTARTING:
+        sight |= Sight.RESTARTING
+    if track.id in self.quarantine:
+        sight |= Sight.QUARANTINED
+    age = int(silence * 1000)
+    return Echo(
+        track.id,
+        track.incarnation,
+        track.sequence & 0xFFFFFFFF,
+        track.generation,
+        0 if age < 0 else min(age, MAX_AGE),
+        sight,
+    )

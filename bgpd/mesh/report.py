@@ -1,0 +1,179 @@
+"""What a person sees of the mesh: its status, and the conditions that need attention."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bgpd.mesh.liveness import Track
+from bgpd.mesh.packet import Flag, Sight, packed
+from bgpd.mesh.settings import MeshSettings
+from bgpd.mesh.takeover import Quarantine, Register
+from bgpd.model.prefix import Address
+from bgpd.model.status import Condition, MemberState, MemberStatus, MeshStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Self:
+    """What one member knows of itself, for those who write it down."""
+
+    settings: MeshSettings
+    id: int
+    incarnation: int
+    sequence: int
+    beat: int
+    register: Register
+    quarantine: Quarantine
+    flags: int
+    grace: int
+    router_ids: tuple[Address, ...]
+    key_id: int
+    key_ids: tuple[int, ...]
+    started: float
+    raises: int
+    counters: Mapping[str, int]
+
+
+def status(
+    self: Self, tracks: Iterable[Track], current: Iterable[Condition], now: float
+) -> MeshStatus:
+    """Return the mesh as this member sees it at *now*."""
+    everybody = sorted(tracks, key=lambda track: track.name)
+    reachable, counted = census(everybody)
+    return MeshStatus(
+        node=self.settings.node,
+        generation=self.register.generation,
+        armed=self.register.learned and not self.flags & Flag.GOODBYE and armed(reachable, counted),
+        reachable=reachable,
+        counted=counted,
+        members=tuple(_member(track, now) for track in everybody),
+        raises=self.raises,
+        counters=dict(sorted(self.counters.items())),
+        conditions=tuple(current),
+    )
+
+
+def census(tracks: Iterable[Track]) -> tuple[int, int]:
+    """Return how many members are alive, and how many count; ourselves included."""
+    reachable = counted = 1
+    for track in tracks:
+        beating = track.state is MemberState.QUARANTINED and track.hears_us
+        if track.state is MemberState.ALIVE or beating:
+            reachable += 1
+            counted += 1
+        elif track.state is MemberState.SUSPECT:
+            counted += 1
+    return reachable, counted
+
+
+def armed(reachable: int, counted: int) -> bool:
+    """Return whether the death of one more member would be answered by a raise."""
+    if reachable < 2:
+        return False
+    if counted == 2:
+        return True
+    return 2 * (reachable - 1) >= counted and reachable > 2
+
+
+def _member(track: Track, now: float) -> MemberStatus:
+    heard = track.incarnation != 0
+    loss = 100 * track.loss.lost / track.loss.size if track.loss.size else 0.0
+    return MemberStatus(
+        name=track.name,
+        address=track.member.address,
+        state=track.state,
+        last_heard_milliseconds=round((now - track.heard_at) * 1000, 1) if heard else None,
+        loss_percent=round(loss, 1),
+        misses_allowed=track.misses,
+        generation=track.generation if heard else None,
+        version=track.beat.version if track.beat else None,
+        agent_alive=bool(track.flags & Flag.AGENT_ALIVE) if track.beat else True,
+        draining=bool(track.flags & Flag.DRAINING),
+        hears_us=track.hears_us,
+    )
+
+
+def conditions(self: Self, tracks: Iterable[Track], now: float) -> Iterable[Condition]:
+    """Return every condition, true or false, so that an end is seen like a beginning."""
+    del now
+    everybody = sorted(tracks, key=lambda track: track.name)
+    alive = [t for t in everybody if t.state in {MemberState.ALIVE, MemberState.QUARANTINED}]
+    return (
+        _differing(self, alive),
+        _unheard(alive),
+        _incomparable(self, alive),
+        _jump(self),
+    )
+
+
+def _differing(self: Self, alive: Iterable[Track]) -> Condition:
+    mine = (self.settings.lever, self.settings.base, self.settings.stride)
+    others = [
+        f"{t.name} ({t.beat.lever}, base {t.beat.base}, stride {t.beat.stride})"
+        for t in alive
+        if t.beat and t.beat.lever and (t.beat.lever, t.beat.base, t.beat.stride) != mine
+    ]
+    message = (
+        f"we use {mine[0]}, base {mine[1]}, stride {mine[2]}; not so {', '.join(others)}: "
+        "routers will compare unlike values, so give all nodes the same settings"
+        if others
+        else "every member uses the same lever, base and stride"
+    )
+    return Condition(
+        type="TakeoverSettingsDiffer",
+        status=bool(others),
+        reason="Mismatch" if others else "Same",
+        message=message,
+    )
+
+
+def _unheard(alive: list[Track]) -> Condition:
+    deaf = [t.name for t in alive if t.sight & Sight.SILENT or not t.hears_us]
+    unheard = bool(alive) and 2 * len(deaf) > len(alive)
+    message = (
+        f"we hear {', '.join(deaf)}, but they do not hear us: we keep our generation, so "
+        "traffic moves away; look for a firewall or a one-way link on the mesh port"
+        if unheard
+        else "the members that we hear also hear us"
+    )
+    return Condition(
+        type="NotHeard",
+        status=unheard,
+        reason="OneWay" if unheard else "Heard",
+        message=message,
+    )
+
+
+def _incomparable(self: Self, alive: Iterable[Track]) -> Condition:
+    mine = set(packed(self.router_ids))
+    others = [
+        t.name
+        for t in alive
+        if mine and t.beat and t.beat.router_ids and mine.isdisjoint(t.beat.router_ids)
+    ]
+    message = (
+        f"we share no router with {', '.join(others)}: a raise moves nothing between us; use "
+        "lever asPath, or localPref over iBGP"
+        if others
+        else "we share a router with every member that says which routers it has"
+    )
+    return Condition(
+        type="TakeoverNotComparable",
+        status=bool(others),
+        reason="NoSharedRouter" if others else "SharedRouter",
+        message=message,
+    )
+
+
+def _jump(self: Self) -> Condition:
+    jumps = self.counters.get("generation_jump", 0)
+    message = (
+        f"{jumps} heartbeats carried a generation more than 1000 ahead and were ignored; "
+        "`bgpctl generation reset` settles which one is right"
+        if jumps
+        else "every generation heard is within reach of ours"
+    )
+    return Condition(
+        type="GenerationJump",
+        status=bool(jumps),
+        reason="TooFarAhead" if jumps else "Plausible",
+        message=message,
+    )
