@@ -168,6 +168,21 @@ def reset_command(
     print(f"generation/{to} reset")  # noqa: T201
 
 
+@app.command("validate", epilog=_EXIT_CODES)
+def validate_command(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files, or directories of them.")
+    ],
+) -> None:
+    """Check documents as the agent would read them: YAML or JSON."""
+    from bgpd.ctl.validate import report, validate  # noqa: PLC0415
+
+    findings = validate(paths)
+    for line in report(findings):
+        print(line)  # noqa: T201
+    raise typer.Exit(1 if findings.errors else 0)
+
+
 @app.command("version")
 def version_command() -> None:
     """Show the version of this bgpctl."""
