@@ -6,10 +6,11 @@ Node costs a decision for every Service, and a whole `Desired` where the speaker
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from bgpd.ipc.message import Delta, Desired
-from bgpd.model.cluster import EndpointSlice, Service
+from bgpd.kube.store import Changes
+from bgpd.kube.view import Objects
+from bgpd.model.errors import ConfigError
 from bgpd.model.member import NodeName
 from bgpd.model.prefix import Prefix
 from bgpd.model.reason import Withheld
@@ -19,27 +20,19 @@ from bgpd.policy.merge import Merged, RouteKey
 from bgpd.policy.service import decide
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Touched:
-    """What a batch of changes touched, by key; None stands for an object that is gone."""
-
-    services: Mapping[str, Service | None]
-    """By `namespace/name`."""
-    slices: Mapping[str, EndpointSlice | None]
-    """By `namespace/name` of the slice."""
-
-
 class Planner:
     """The desired state of one node, kept current."""
 
-    def __init__(self, node: NodeName, cluster_uid: str) -> None:
+    def __init__(
+        self, *, node: NodeName, cluster_uid: str, load_balancer_class: str | None = None
+    ) -> None:
         self.node = node
         self.context: Context | None = None
         """None until the configuration was understood once; nothing is desired before that."""
+        self.problem = ""
+        """Why the configuration could not be understood; the last good one stays in force."""
         self._cluster_uid = cluster_uid
-        self._services: dict[str, Service] = {}
-        self._slices: dict[str, dict[str, EndpointSlice]] = {}
-        self._service_of: dict[str, str] = {}
+        self._load_balancer_class = load_balancer_class
         self._merged = Merged()
         self._sequence = 0
 
@@ -57,27 +50,41 @@ class Planner:
     def conditions(self) -> tuple[Condition, ...]:
         """What a person should know about the configuration in force."""
         own = () if self.context is None else self.context.conditions
-        return (*own, *self._merged.conditions)
+        refused: tuple[Condition, ...] = ()
+        if self.problem:
+            refused = (
+                Condition(
+                    type="ConfigurationRefused",
+                    status=True,
+                    reason="NodeRefused",
+                    message=self.problem,
+                ),
+            )
+        return (*refused, *own, *self._merged.conditions)
 
-    def replace_context(self, context: Context) -> Desired | Delta | None:
-        """Put *context* in force and return what the speaker must be told, if anything."""
-        before, self.context = self.context, context
-        changed = self._decide(tuple(self._services))
+    def configure(
+        self, changes: Changes, objects: Objects, passwords: Mapping[str, str]
+    ) -> Desired | Delta | None:
+        """Take in the whole configuration; return what the speaker must be told, if anything.
+
+        *changes* came with it; *passwords* holds the password files that could be read, by path.
+        """
+        before = self.context
+        try:
+            self.context = context = self._build(objects, passwords)
+        except ConfigError as error:
+            self.problem = str(error)
+            return self.update(changes, objects)
+        self.problem = ""
+        keys = {service.key for service in objects.services} | changes.services
+        changed = self._decide(sorted(keys), objects)
         if before is None or _speaker_facts(before) != _speaker_facts(context):
             return self.desired()
         return self._delta(changed)
 
-    def touch(self, touched: Touched) -> Delta | None:
+    def update(self, changes: Changes, objects: Objects) -> Delta | None:
         """Take in changed Services and EndpointSlices; return what the speaker must be told."""
-        dirty = set(touched.services)
-        for key, service in touched.services.items():
-            if service is None:
-                self._services.pop(key, None)
-            else:
-                self._services[key] = service
-        for key, piece in touched.slices.items():
-            dirty |= self._replace_slice(key, piece)
-        return self._delta(self._decide(sorted(dirty)))
+        return self._delta(self._decide(sorted(changes.services), objects))
 
     def desired(self) -> Desired | None:
         """Return the whole desired state, or None while it is unknown."""
@@ -97,28 +104,30 @@ class Planner:
             mesh_address=context.mesh_address,
         )
 
-    def _replace_slice(self, key: str, piece: EndpointSlice | None) -> set[str]:
-        """Move one slice to the Service it names now; return the Services concerned."""
-        dirty: set[str] = set()
-        before = self._service_of.pop(key, None)
-        if before is not None:
-            self._slices[before].pop(key, None)
-            dirty.add(before)
-        if piece is not None and piece.service:
-            self._service_of[key] = piece.service
-            self._slices.setdefault(piece.service, {})[key] = piece
-            dirty.add(piece.service)
-        return dirty
+    def _build(self, objects: Objects, passwords: Mapping[str, str]) -> Context:
+        return Context.build(
+            node=objects.node(self.node),
+            node_name=self.node,
+            pools=objects.pools,
+            advertisements=objects.advertisements,
+            peers=objects.peers,
+            policies=objects.policies,
+            nodes=objects.nodes,
+            load_balancer_class=self._load_balancer_class,
+            password_of=passwords,
+            previous=self.context,
+        )
 
-    def _decide(self, keys: Iterable[str]) -> frozenset[RouteKey]:
+    def _decide(self, keys: Iterable[str], objects: Objects) -> frozenset[RouteKey]:
         """Decide anew on the Services *keys*; return the routes that changed."""
         if self.context is None:
             return frozenset()
         changed: set[RouteKey] = set()
         for key in keys:
-            service = self._services.get(key)
-            slices = self._slices.get(key, {}).values()
-            decision = None if service is None else decide(service, slices, self.context)
+            service = objects.service(key)
+            decision = None
+            if service is not None:
+                decision = decide(service, objects.slices(key), self.context)
             changed |= self._merged.replace(key, decision)
         return frozenset(changed)
 

@@ -418,10 +418,11 @@ class Reflex:
     def _base_stance(self, now: float) -> Stance:
         members = self._mesh_status(now).members
         in_doubt = self._in_doubt(now)
+        quarantined = self.mesh is not None and self.mesh.quarantined
         draining = self.drain.active
         return Stance(
             generation=self.mesh.generation if self.mesh is not None else 0,
-            floor=stance.floor(draining=draining, in_doubt=in_doubt),
+            floor=stance.floor(draining=draining, in_doubt=in_doubt or quarantined),
             graceful_shutdown=draining and stance.others_can_carry(members, self.node),
             withdraw_unranked=draining
             or not stance.half_of_the_agents_are_away(members, ours_away=in_doubt),

@@ -289,7 +289,8 @@ class Service:
             now=now,
             random=random.random,
             members=desired.members,
-            kept=self._kept,
+            generation=self._kept.generation,
+            resets=self._kept.resets,
         )
 
     def _bind(self, now: float) -> None:

@@ -17,6 +17,13 @@ from bgpd.model.timeline import Failover
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
+class KeptMesh(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of `Mesh.persistent` that a start needs; the member list comes with `Desired`."""
+
+    generation: int = 1
+    resets: int = 0
+
+
 class _SavedDesired(msgspec.Struct, frozen=True, kw_only=True):
     boot_id: str
     desired: Desired
@@ -46,9 +53,9 @@ class State:
         """Remember *desired*, which holds MD5 keys: only our own user may read it."""
         self._save("desired.json", _SavedDesired(boot_id=_boot_id(), desired=desired))
 
-    def load_mesh(self) -> dict[str, Any]:
-        """Return what the mesh wanted kept, or nothing."""
-        return self._load("mesh.json", dict[str, Any]) or {}
+    def load_mesh(self) -> KeptMesh:
+        """Return what the mesh wanted kept, or how a cluster begins."""
+        return self._load("mesh.json", KeptMesh) or KeptMesh()
 
     def save_mesh(self, kept: dict[str, Any]) -> None:
         """Remember what the mesh wants kept."""

@@ -1,0 +1,241 @@
+"""The driver of the agent: a source of documents in, a speaker's socket out, status for people.
+
+One loop, level-driven: a change is decided on and sent in the callback that reports it. There is
+no queue between the two, because a withdrawn endpoint is a millisecond of lost packets.
+"""
+
+import asyncio
+import gc
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bgpd.agent.passwords import Passwords
+from bgpd.agent.planner import Planner
+from bgpd.ipc.client import Client
+from bgpd.ipc.connection import Connection
+from bgpd.ipc.message import (
+    VERSION,
+    Answer,
+    AnyMessage,
+    Applied,
+    Ask,
+    Beat,
+    Delta,
+    Desired,
+    Hello,
+    Report,
+    Welcome,
+)
+from bgpd.ipc.server import Server
+from bgpd.kube.directory import DirectorySource
+from bgpd.kube.store import Changes
+from bgpd.model.errors import ConfigError
+from bgpd.model.member import NodeName
+from bgpd.model.status import Condition, NodeStatus, SpeakerStatus
+from bgpd.telemetry import logs
+
+SOCKET_NAME: Final = "agent.sock"
+SPEAKER_SOCKET_NAME: Final = "speaker.sock"
+_BEAT_SECONDS: Final = 1.0
+_PASSWORDS_SECONDS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The command line of the agent."""
+
+    node: NodeName
+    source: str
+    """`directory:PATH`."""
+    cluster_uid: str
+    run_dir: Path
+    program: str
+    load_balancer_class: str | None = None
+    socket_group: str | None = None
+    log_level: str = "info"
+
+
+class Service:
+    """One running agent."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._log = logs.start("agent", options.log_level)
+        self._source = DirectorySource(directory_of(options.source))
+        self._planner = Planner(
+            node=options.node,
+            cluster_uid=options.cluster_uid,
+            load_balancer_class=options.load_balancer_class,
+        )
+        self._passwords = Passwords()
+        self._speaker: SpeakerStatus | None = None
+        self._applied = 0
+        self._lost_reason = ""
+        self._told: set[Condition] = set()
+        self._started = False
+        self._client = Client(options.run_dir / SPEAKER_SOCKET_NAME, self, program=options.program)
+
+    async def run(self) -> None:
+        """Serve until a signal ends it; what was wanted last stays in force without us."""
+        loop = asyncio.get_running_loop()
+        server = Server(
+            self._options.run_dir / SOCKET_NAME,
+            _People(self),
+            program="bgpd agent",
+            group=self._options.socket_group,
+        )
+        async with server, asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._source.run(self._changed), name="source"),
+                group.create_task(self._client.run(), name="speaker"),
+                group.create_task(self._beat(), name="beat"),
+            ]
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, _cancel, tasks)
+
+    # The source of documents
+
+    def _changed(self, changes: Changes) -> None:
+        """Decide on *changes* and tell the speaker, in one go."""
+        if not self._source.synced:
+            return
+        objects = self._source.objects
+        if not self._started or changes.configuration:
+            self._passwords.read(objects.peers)
+            message = self._planner.configure(changes, objects, self._passwords.contents)
+        else:
+            message = self._planner.update(changes, objects)
+        self._send(message)
+        self._tell_conditions()
+        if not self._started:
+            self._start()
+
+    def _start(self) -> None:
+        """After the first complete look: refuse a configuration that cannot work."""
+        self._started = True
+        context = self._planner.context
+        errors = [self._planner.problem] if self._planner.problem else []
+        errors += [] if context is None else context.errors
+        if errors:
+            raise ConfigError("; ".join(errors))
+        logs.write(self._log, "info", "synced", [("documents", len(self._source.objects))])
+        gc.collect()
+        gc.freeze()
+
+    def _send(self, message: Desired | Delta | None) -> None:
+        connection = self._client.connection
+        if message is not None and connection is not None:
+            connection.send(message)
+
+    # The speaker (bgpd.ipc.client.Listener)
+
+    def connected(self, connection: Connection) -> None:
+        """Send everything: the speaker may be new."""
+        logs.write(self._log, "info", "speaker_connected")
+        self._lost_reason = ""
+        desired = self._planner.desired()
+        if desired is not None:
+            connection.send(desired)
+
+    def received(self, message: AnyMessage) -> None:
+        """Remember what the speaker says of itself."""
+        match message:
+            case Report():
+                self._speaker = message.status
+            case Applied():
+                self._applied = message.sequence
+            case _:
+                pass
+
+    def lost(self, reason: str) -> None:
+        """Note it; the client connects again by itself."""
+        if reason != self._lost_reason:
+            self._lost_reason = reason
+            logs.write(self._log, "warning", "speaker_lost", [("reason", reason)])
+
+    # The clock
+
+    async def _beat(self) -> None:
+        count = 0
+        while True:
+            await asyncio.sleep(_BEAT_SECONDS)
+            count += 1
+            if self._client.connection is not None:
+                self._client.connection.send(Beat())
+            objects = self._source.objects
+            due = self._started and count % _PASSWORDS_SECONDS == 0
+            if due and self._passwords.read(objects.peers):
+                self._send(self._planner.configure(Changes(), objects, self._passwords.contents))
+
+    # People
+
+    def status(self) -> NodeStatus:
+        """Return what `bgpctl status` shows."""
+        connected = self._client.connection is not None
+        return NodeStatus(
+            node=self._options.node,
+            version=self._options.program.partition("/")[2],
+            source=self._options.source,
+            synced=self._source.synced,
+            speaker=self._speaker if connected else None,
+            withheld=self._planner.withheld,
+            conditions=(*self._source.conditions, *self._planner.conditions),
+            documents=len(self._source.objects),
+            services=self._planner.services,
+        )
+
+    def _tell_conditions(self) -> None:
+        """Log each condition when it begins and when it ends."""
+        now = {*self._source.conditions, *self._planner.conditions}
+        for condition in sorted(now - self._told, key=lambda one: one.message):
+            keys = [("reason", condition.reason), ("message", condition.message)]
+            logs.write(self._log, "warning", condition.type, keys)
+        for condition in sorted(self._told - now, key=lambda one: one.message):
+            keys = [("reason", "Resolved"), ("message", condition.message)]
+            logs.write(self._log, "info", condition.type, keys)
+        self._told = now
+
+
+class _People:
+    """The handler of agent.sock: greetings and questions (bgpd.ipc.connection.Handler)."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def opened(self, connection: Connection) -> None:
+        """Wait for the greeting."""
+
+    def received(self, connection: Connection, message: AnyMessage) -> None:
+        """Greet or answer."""
+        options = self._service._options  # noqa: SLF001 - the other half of the same thing
+        match message:
+            case Hello():
+                connection.send(
+                    Welcome(version=VERSION, node=options.node, program=options.program)
+                )
+            case Ask(question="status"):
+                connection.send(Answer(content=self._service.status()))
+            case Ask():
+                connection.send(
+                    Answer(ok=False, error=f"the agent cannot answer {message.question!r}")
+                )
+            case _:
+                pass
+
+    def closed(self, connection: Connection) -> None:
+        """Nothing depends on a person's connection."""
+
+
+def directory_of(source: str) -> Path:
+    """Return the path in *source*, `directory:PATH`, or raise `ConfigError`."""
+    kind, _, path = source.partition(":")
+    if kind != "directory" or not path:
+        raise ConfigError(f"--source {source!r}: must be directory:PATH")
+    return Path(path)
+
+
+def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
