@@ -26,6 +26,8 @@ class SessionChanged:
     peer_router_id: Address | None = None
     families: tuple[Family, ...] = ()
     """Families that both ends speak."""
+    extended_next_hop: bool = False
+    """IPv4 routes may have an IPv6 next hop (RFC 8950); others of that kind are held back."""
     graceful_restart: bool = False
     """Both ends offered it: a closed connection leaves our routes in place."""
     error: str = ""

@@ -13,7 +13,7 @@ import stat
 import sys
 from collections import deque
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Final, Self
 
 from bgpd.exabgp import command, message, wire
 from bgpd.exabgp.command import Command
@@ -120,7 +120,7 @@ class ExabgpPipe(asyncio.Protocol):
         """Take note that ExaBGP closed its end; asyncio calls this."""
         self._end()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         """Take note that the pipe broke; asyncio calls this."""
         self._end()
 
@@ -140,7 +140,7 @@ class ExabgpPipe(asyncio.Protocol):
     def _end(self) -> None:
         self.closed = True
         self._arrived.set()
-        for transport in (self._reader, cast("asyncio.WriteTransport | None", self._writer)):
+        for transport in (self._reader, self._writer):
             if transport is not None and not transport.is_closing():
                 transport.close()
 

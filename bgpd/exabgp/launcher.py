@@ -1,0 +1,134 @@
+"""Become ExaBGP, with our parts in the seats where its own would fail us.
+
+`bgpd speaker` executes `python -m bgpd.exabgp.launcher --configuration PATH --reflex COMMAND`.
+This process then holds the sessions; the reflex, its child, decides what they say. Nothing of
+ExaBGP's environment file or variables applies.
+
+Exit status: 0 after an orderly end, 75 when the reflex cannot be started, else ExaBGP's own.
+"""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from types import SimpleNamespace
+
+import exabgp.bgp.timer
+import exabgp.reactor.loop
+import exabgp.reactor.peer
+import exabgp.reactor.protocol
+import exabgp.rib
+from exabgp.environment import base, getenv
+from exabgp.logger import log
+
+from bgpd.exabgp.mends import Mend
+from bgpd.exabgp.process import ReflexProcess
+from bgpd.exabgp.reactor import SpeakerReactor
+from bgpd.exabgp.rib import AdjRibOut
+from bgpd.exabgp.session import Session, SessionProtocol
+from bgpd.exabgp.transport import PeerConnection
+
+TERM_SECONDS = 30.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until told to stop; return the exit status."""
+    options = _parser().parse_args(arguments)
+    without = frozenset(Mend(name) for name in options.without_mend)
+    _set_environment(options.log_level)
+    install(without)
+    reactor = SpeakerReactor(
+        Path(options.configuration).absolute(),
+        shlex.split(options.reflex),
+        term_timeout=options.term_timeout,
+        without=without,
+    )
+    exabgp.reactor.loop.Processes = lambda: ReflexProcess(reactor, without)
+    status = reactor.run()
+    return int(status) if reactor.fatal is None else reactor.fatal
+
+
+def install(without: frozenset[Mend] = frozenset()) -> None:
+    """Put our parts into ExaBGP's seats."""
+    for part in (AdjRibOut, PeerConnection, Session):
+        part.without = without
+    exabgp.rib.OutgoingRIB = AdjRibOut
+    exabgp.reactor.loop.Peer = Session
+    exabgp.reactor.peer.Protocol = SessionProtocol
+    exabgp.reactor.protocol.Outgoing = PeerConnection
+    if Mend.CLOCK not in without:
+        # Hold and keepalive timers read the wall clock: when NTP sets it forward by a hold
+        # time, every session expires at once.
+        exabgp.bgp.timer.time = SimpleNamespace(time=monotonic)
+
+
+def _set_environment(level: str) -> None:
+    base.ENVFILE = os.devnull
+    for name in list(os.environ):
+        if name.startswith(("exabgp.", "exabgp_")):
+            del os.environ[name]
+    environment = getenv()
+    environment.api.ack = False
+    environment.api.cli = False
+    environment.api.respawn = True
+    environment.api.terminate = False
+    environment.bgp.passive = False
+    environment.cache.attributes = False
+    environment.daemon.daemonize = False
+    environment.daemon.drop = False
+    environment.daemon.pid = ""
+    environment.daemon.umask = _umask()
+    environment.log.destination = "stderr"
+    environment.log.level = level
+    environment.log.short = True
+    environment.tcp.attempts = 0
+    environment.tcp.bind = []
+    log.init(environment)
+
+
+def _umask() -> int:
+    # ExaBGP sets 0137, and the reflex inherits it: its directories would not be searchable.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bgpd.exabgp.launcher", description="Hold BGP sessions.")
+    parser.add_argument(
+        "--configuration", required=True, metavar="PATH", help="ExaBGP's configuration file"
+    )
+    parser.add_argument(
+        "--reflex", required=True, metavar="COMMAND", help="the command that decides on routes"
+    )
+    parser.add_argument(
+        "--log-level",
+        default="WARNING",
+        type=str.upper,
+        choices=["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"],
+        help="what ExaBGP writes to stderr",
+    )
+    parser.add_argument(
+        "--term-timeout",
+        type=float,
+        default=TERM_SECONDS,
+        metavar="SECONDS",
+        help="how long the reflex may drain after SIGTERM",
+    )
+    parser.add_argument(
+        "--without-mend",
+        action="append",
+        default=[],
+        choices=[mend.value for mend in Mend],
+        help=argparse.SUPPRESS,
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    with suppress(BrokenPipeError):
+        sys.exit(main())

@@ -1,0 +1,39 @@
+"""What is wrong with ExaBGP 5.0.15 for our purpose, one name for each mend.
+
+A mend lives where it acts: the class that takes ExaBGP's seat there says what goes wrong
+without it. Each can be left out with `--without-mend NAME`, which only tests do, so that a test
+shows the fault and its cure.
+"""
+
+from enum import StrEnum
+
+
+class Mend(StrEnum):
+    """The mends, by what they make true."""
+
+    RESPAWN = "respawn"
+    """A reflex that dies, however often, never ends ExaBGP."""
+    PIPE = "pipe"
+    """A reflex that does not read its stdin never blocks the reactor."""
+    WATCHDOG = "watchdog"
+    """A reflex that hangs is killed and started again."""
+    RELOAD = "reload"
+    """A reload happens, also while a peer is down with queued routes."""
+    COMPARE = "compare"
+    """A peer is re-established when anything about its connection changed."""
+    REPLACE = "replace"
+    """Of two changes of one route between two flushes, the later one reaches the peer."""
+    WITHDRAW_FIRST = "withdraw-first"
+    """Withdrawals leave before what replaces them, so that a prefix limit holds."""
+    NEXT_HOP = "next-hop"
+    """IPv4 routes over an IPv6 session carry the next hop that was asked for."""
+    SIGTERM = "sigterm"
+    """Being stopped is an orderly affair: drain, withdraw, Cease, exit."""
+    RECONNECT = "reconnect"
+    """A session is back within seconds after the router is, however long it was away."""
+    OUTBOX = "outbox"
+    """Messages leave whole and in order on a connection that takes them in pieces."""
+    IDLE = "idle"
+    """Waiting costs nothing: the reactor sleeps until something can happen."""
+    CLOCK = "clock"
+    """Setting the wall clock expires no hold timer."""

@@ -1,0 +1,246 @@
+"""The reflex as ExaBGP's child, in the seat of ExaBGP's `Processes`.
+
+Theory of operation: the reflex may die at any rate and hang at any time; neither is a reason to
+lose a route. It is started again, at once after a steady run, with a growing pause otherwise,
+for ever. Its stdin is written without waiting, from a buffer with a limit; its stdout is read
+in large pieces, line by line. Only a reflex that cannot be started at all ends the process, so
+that the supervisor tries with a fresh one.
+"""
+
+import fcntl
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Final
+
+from exabgp.reactor.api.processes import ProcessError, Processes
+
+from bgpd.exabgp import message, wire
+from bgpd.exabgp.configuration import REFLEX
+from bgpd.exabgp.mends import Mend
+from bgpd.exabgp.message import Message
+
+STEADY_SECONDS: Final = 1.0
+"""A run of this length says that the next start is worth no pause."""
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 2.0
+START_ATTEMPTS: Final = 5
+"""Failures to fork in a row; memory may be short for a moment."""
+
+SILENCE_SECONDS: Final = 2.0
+OVERSLEPT_SECONDS: Final = 0.5
+"""A pause of our own of this length proves nothing about the reflex."""
+
+MAX_OUTBOX: Final = 2 * wire.MAX_LINE
+_READ: Final = 1024 * 1024
+_PIPE: Final = 1024 * 1024
+
+EXIT_TRY_AGAIN: Final = 75
+"""EX_TEMPFAIL: the supervisor should start us again."""
+
+
+class ReflexProcess(Processes):  # type: ignore[misc]
+    """Start, restart, watch and speak with the one API process."""
+
+    def __init__(self, reactor: Any, without: frozenset[Mend]) -> None:
+        """Serve *reactor*."""
+        super().__init__()
+        self.silence = True  # ExaBGP's own reports; ours are sent all the same
+        self.last_line = 0.0
+        self._reactor = reactor
+        self._without = without
+        self._outbox = bytearray()
+        self._inbox = bytearray()
+        self._pause = 0.0
+        self._started_at = 0.0
+        self._start_at: float | None = None
+        self._failures = 0
+        self._last_ping: float | None = None
+        self._last_tick = monotonic()
+
+    @property
+    def alive(self) -> bool:
+        """Whether a reflex runs."""
+        return REFLEX in self._process
+
+    @property
+    def interest(self) -> list[tuple[int, int]]:
+        """The descriptors to wait for, and what is waited for on each."""
+        if not self.alive:
+            return []
+        found = [(self._process[REFLEX].stdout.fileno(), select.POLLIN)]
+        if self._outbox:
+            found.append((self._process[REFLEX].stdin.fileno(), select.POLLOUT))
+        return found
+
+    @property
+    def next_start(self) -> float | None:
+        """When a new reflex is due, on the monotonic clock."""
+        return self._start_at
+
+    def broken(self, neighbor: Any) -> bool:
+        """Return False: no session ends because of the reflex. ExaBGP stops them for good."""
+        del neighbor
+        return False
+
+    def send(self, value: Message) -> None:
+        """Tell the reflex, if there is one, without ever waiting."""
+        self.write(REFLEX, message.encode(value).decode().rstrip("\n"))
+
+    def write(self, process: str, string: str | None, neighbor: Any = None) -> bool:
+        """Hand a line to the reflex; ExaBGP's own write waits until the pipe takes it."""
+        if string is None or process not in self._process:
+            return True
+        if Mend.PIPE in self._without:
+            with suppress(ProcessError):
+                super().write(process, string, neighbor)
+            return True
+        self._outbox += string.encode("ascii", "replace") + b"\n"
+        self._drain()
+        if len(self._outbox) > MAX_OUTBOX:
+            self._kill("does not read what it is told")
+        return True
+
+    def pinged(self) -> None:
+        """Take note of a Ping: from now on silence means a hang."""
+        self._last_ping = monotonic()
+
+    def received(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the lines that arrived; the reactor calls this each turn."""
+        for line in self._read():
+            self.last_line = monotonic()
+            yield REFLEX, line
+        self._tick(monotonic())
+
+    def start(self, configuration: Any, restart: bool = False) -> None:
+        """Start the reflex if it does not run; a reload calls this too."""
+        del restart
+        self._configuration = configuration
+        if not self.alive and self._start_at is None:
+            self._start(REFLEX)
+
+    def terminate(self) -> None:
+        """End the reflex: ExaBGP is leaving."""
+        self._start_at = None
+        child = self._process.pop(REFLEX, None)
+        self._update_fds()
+        if child is None:
+            return
+        with suppress(OSError):
+            child.stdin.close()
+        try:
+            child.wait(timeout=0.5)
+        except Exception:  # noqa: BLE001  subprocess' own, or a signal: it has had its time
+            child.kill()
+            child.wait()
+
+    def _start(self, process: str) -> None:
+        super()._start(process)
+        if not self.alive:
+            self._not_started()
+            return
+        child = self._process[REFLEX]
+        self._failures = 0
+        self._outbox.clear()
+        self._inbox.clear()
+        self._last_ping = None
+        self._started_at = monotonic()
+        for pipe in (child.stdin, child.stdout):
+            with suppress(OSError):  # the system's limit may be lower
+                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
+        if Mend.PIPE not in self._without:
+            os.set_blocking(child.stdin.fileno(), False)
+        self._reactor.reflex_started()
+
+    def _not_started(self) -> None:
+        self._broken.clear()
+        self._failures += 1
+        if self._failures == 1 and not self._started_at:
+            self._failures = START_ATTEMPTS  # it never ran: nothing suggests that it will
+        if self._failures >= START_ATTEMPTS:
+            command = " ".join(self._configuration[REFLEX]["run"])
+            self._reactor.give_up(f"cannot start the reflex: {command}", EXIT_TRY_AGAIN)
+            return
+        self._start_at = monotonic() + LONGEST_PAUSE
+
+    def _handle_problem(self, process: str) -> None:
+        """Start a reflex that died again.
+
+        ExaBGP ends itself, and with it every session, at the sixth death within 64 seconds.
+        """
+        if Mend.RESPAWN in self._without:
+            super()._handle_problem(process)
+            return
+        if process not in self._process:
+            return
+        code = self._process[process].poll()
+        self._terminate(process)
+        ran = monotonic() - self._started_at
+        self._pause = (
+            0.0 if ran >= STEADY_SECONDS else min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
+        )
+        self._start_at = monotonic() + self._pause
+        how = "closed its output" if code is None else f"ended with status {code}"
+        self._say(f"the reflex {how} after {ran:.1f} s; starting it again in {self._pause:.1f} s")
+
+    def _tick(self, now: float) -> None:
+        overslept = now - self._last_tick > OVERSLEPT_SECONDS
+        self._last_tick = now
+        if self._start_at is not None and now >= self._start_at:
+            self._start_at = None
+            self._start(REFLEX)
+        if not self.alive:
+            return
+        self._drain()
+        if overslept and self._last_ping is not None:
+            self._last_ping = now
+        silent = self._last_ping is not None and now - self._last_ping > SILENCE_SECONDS
+        if silent and Mend.WATCHDOG not in self._without:
+            self._kill(f"has not been heard of for {SILENCE_SECONDS:.0f} s")
+
+    def _kill(self, why: str) -> None:
+        self._say(f"the reflex {why}: killing it")
+        self._process[REFLEX].send_signal(signal.SIGKILL)
+        self._last_ping = None
+        self._outbox.clear()
+
+    def _read(self) -> Iterator[bytes]:
+        if not self.alive:
+            return
+        try:
+            data = os.read(self._process[REFLEX].stdout.fileno(), _READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._handle_problem(REFLEX)
+            return
+        *lines, rest = data.split(b"\n")
+        if lines:
+            lines[0] = bytes(self._inbox) + lines[0]
+            self._inbox.clear()
+        self._inbox += rest
+        if len(self._inbox) > wire.MAX_LINE:
+            self._kill(f"wrote a line of more than {wire.MAX_LINE} bytes")
+            self._inbox.clear()
+        yield from lines
+
+    def _drain(self) -> None:
+        if not self.alive:
+            return
+        fd = self._process[REFLEX].stdin.fileno()
+        try:
+            while self._outbox:
+                del self._outbox[: os.write(fd, self._outbox[:_PIPE])]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._outbox.clear()  # it is gone; reading finds out and starts another
+
+    def _say(self, sentence: str) -> None:
+        print(f"bgpd: {sentence}", file=sys.stderr, flush=True)  # noqa: T201

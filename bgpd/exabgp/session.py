@@ -1,0 +1,342 @@
+"""One session, in the seat of ExaBGP's `Peer`: what it reports, how it flushes, how it ends.
+
+ExaBGP gives each peer a turn a hundred times a second; a turn advances a generator by one step.
+A turn of ours is ExaBGP's, then a look at what changed, which is told to the reflex.
+"""
+
+import select
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any, Final
+
+from exabgp.bgp.fsm import FSM
+from exabgp.bgp.message import Notification, Notify
+from exabgp.bgp.message.open.capability import Capability
+from exabgp.protocol.family import AFI, SAFI
+from exabgp.reactor import peer, protocol
+from exabgp.reactor.delay import Delay
+from exabgp.reactor.network.error import NetworkError
+from exabgp.reactor.peer import ACTION
+
+from bgpd.exabgp.mends import Mend
+from bgpd.exabgp.message import SessionChanged
+from bgpd.exabgp.transport import PeerConnection
+from bgpd.model.peer import PeerState
+from bgpd.model.prefix import Address, Family
+
+FLUSH_TURNS: Final = 400
+"""Turns that one flush may take: ten thousand UPDATEs, so that one peer delays no other."""
+
+EAGER_TURNS: Final = 8
+NOTIFICATION_SECONDS: Final = 1.0
+CLOSE_SECONDS: Final = 3.0
+
+_STATES: Final = {
+    FSM.OPENSENT: PeerState.OPEN_SENT,
+    FSM.OPENCONFIRM: PeerState.OPEN_CONFIRM,
+    FSM.ESTABLISHED: PeerState.ESTABLISHED,
+}
+_FAMILIES: Final = {
+    (AFI.ipv4, SAFI.unicast): Family.IPV4,
+    (AFI.ipv6, SAFI.unicast): Family.IPV6,
+}
+_EXTENDED: Final = (AFI.ipv4, SAFI.unicast, AFI.ipv6)
+
+
+class PromptDelay(Delay):  # type: ignore[misc]
+    """The pause before the next connection: a second between two beginnings, never more.
+
+    ExaBGP's own grows to a minute, which is a minute without routes after the router is back.
+    """
+
+    def __init__(self) -> None:
+        """Allow the first connection at once."""
+        super().__init__()
+        self._next_start = 0.0
+
+    def backoff(self) -> bool:
+        """Return whether to wait; not waiting is a beginning."""
+        now = monotonic()
+        if now < self._next_start:
+            return True
+        self._next_start = now + 1.0
+        return False
+
+    def increase(self) -> None:
+        """Do nothing: the pause does not grow."""
+
+    def skip(self) -> None:
+        """End the pause now."""
+        self._next_start = 0.0
+
+
+class SessionProtocol(protocol.Protocol):  # type: ignore[misc]
+    """The messages of a session; knows whether some of them are still being written."""
+
+    def __init__(self, session: Any) -> None:
+        """Speak for *session*, which from now on knows this conversation as its latest."""
+        super().__init__(session)
+        self.writing = 0
+        session.latest = self
+
+    def connect(self) -> Iterator[bool]:
+        """Yield until connected."""
+        for connected in super().connect():
+            if connected and isinstance(self.connection, PeerConnection):
+                self.connection.tune(int(self.neighbor["hold-time"]))
+            yield connected
+
+    def new_update(self, include_withdraw: bool) -> Iterator[Any]:
+        """Yield while all that is queued is written."""
+        self.writing += 1
+        yield from super().new_update(include_withdraw)
+        self.writing -= 1
+
+    def new_eors(self, *family: Any) -> Iterator[Any]:
+        """Yield while End-of-RIB is written."""
+        self.writing += 1
+        yield from super().new_eors(*family)
+        self.writing -= 1
+
+    def new_notification(self, notification: Any) -> Iterator[Any]:
+        """Yield while *notification* is written, for a second at most.
+
+        ExaBGP waits for as long as the kernel takes nothing, turn after turn without a pause:
+        a quarter of an hour with a peer that vanished.
+        """
+        deadline = monotonic() + NOTIFICATION_SECONDS
+        for step in super().new_notification(notification):
+            yield step
+            if monotonic() > deadline:
+                raise NetworkError("the NOTIFICATION could not be written")
+
+
+class Session(peer.Peer):  # type: ignore[misc]
+    """A session with one peer."""
+
+    without: frozenset[Mend] = frozenset()
+    """Set once, by the launcher, for all of them."""
+
+    def __init__(self, neighbor: Any, reactor: Any) -> None:
+        """Start a session with *neighbor*; the first connection is attempted next turn."""
+        super().__init__(neighbor, reactor)
+        self.latest: Any = None
+        self.error = ""
+        self.retiring = False
+        self._subcode: int | None = None
+        self._deadline = 0.0
+        self._reported: SessionChanged | None = None
+        self._eager = 0
+        if Mend.RECONNECT not in self.without:
+            self._delay = PromptDelay()
+
+    @property
+    def address(self) -> Address:
+        """The peer's address, by which everybody knows the session."""
+        return Address(str(self.neighbor["peer-address"]))
+
+    @property
+    def rib(self) -> Any:
+        """What the peer is offered."""
+        return self.neighbor.rib.outgoing
+
+    @property
+    def queued(self) -> bool:
+        """Whether something for the peer has not been handed to the kernel."""
+        if self.proto is None:
+            return bool(self.rib.pending())
+        return bool(
+            self.rib.pending() or self.neighbor.eor or self.proto.writing or self._stuffed()
+        )
+
+    @property
+    def idle(self) -> bool:
+        """Whether only the network, a command or a slow timer can make this session move."""
+        if self._subcode is not None:
+            return False
+        if self.fsm in (FSM.OPENSENT, FSM.OPENCONFIRM, FSM.ESTABLISHED):
+            return True
+        connection = self.latest.connection if self.latest is not None else None
+        return isinstance(connection, PeerConnection) and connection.connecting
+
+    @property
+    def interest(self) -> tuple[int, int]:
+        """The descriptor to wait for, or -1, and what is waited for."""
+        connection = self.latest.connection if self.latest is not None else None
+        if connection is None:
+            return -1, 0
+        if isinstance(connection, PeerConnection) and connection.connecting:
+            return connection.fd(), select.POLLOUT
+        return connection.fd(), select.POLLIN | (select.POLLOUT if self._stuffed() else 0)
+
+    def stopping(self) -> bool:
+        """Whether the session is on its way out; ExaBGP asks."""
+        return self._subcode is not None or bool(super().stopping())
+
+    def run(self) -> Any:
+        """Take one turn; ExaBGP calls this."""
+        before = self.fsm.state
+        action = super().run()
+        self._close_when_flushed()
+        self._observe()
+        # After a change of state ExaBGP has steps to take that nothing here tells of.
+        self._eager = EAGER_TURNS if self.fsm.state != before else max(0, self._eager - 1)
+        if Mend.IDLE not in self.without and action == ACTION.NOW and self._must_wait():
+            return ACTION.LATER
+        return action
+
+    def flush(self) -> bool:
+        """Write what is queued, as far as the kernel takes it; return whether all is gone.
+
+        The reactor reads commands after it gave the peers their turns, so what a command
+        queues would wait for the next round.
+        """
+        for _ in range(FLUSH_TURNS):
+            if not self.established() or not self.queued:
+                break
+            if self._stuffed() and not self.proto.connection.writing():
+                break
+            self.run()
+        return not self.queued
+
+    def finish(self, subcode: int) -> None:
+        """Close for good with Cease and *subcode*, after all that is queued was written."""
+        if self._subcode is None:
+            self._subcode = subcode
+            self._deadline = monotonic() + CLOSE_SECONDS
+            self._restart = False
+            self.neighbor.rib.uncache()
+            if not self.established():
+                self._abandon("closed")
+
+    def retire(self, subcode: int) -> None:
+        """Withdraw everything, then close for good: the peer has been removed."""
+        self.retiring = True
+        build = self.reactor.commands.builder
+        for change in self.rib.offered():
+            self.rib.change(build.withdrawal(change.nlri.cidr.prefix()))
+        # With graceful restart the peer would keep its routes for a session that never returns.
+        self.neighbor["capability"]["graceful-restart"] = False
+        self.finish(subcode)
+
+    def renew(self, neighbor: Any, subcode: int) -> None:
+        """Re-establish the session with the configuration *neighbor*."""
+        self._say_goodbye()
+        self.reestablish(neighbor)
+        self._teardown = subcode
+
+    def abandon(self) -> None:
+        """Close at once."""
+        self._abandon("closed")
+
+    def shown(self) -> SessionChanged:
+        """Return the state of this session in our terms."""
+        state, error = self._state()
+        if self.proto is None or self.fsm not in (FSM.OPENCONFIRM, FSM.ESTABLISHED):
+            return SessionChanged(peer=self.address, state=state, error=error)
+        negotiated: Any = self.proto.negotiated
+        return SessionChanged(
+            peer=self.address,
+            state=state,
+            hold_time=int(negotiated.holdtime),
+            peer_router_id=Address(str(negotiated.received_open.router_id)),
+            families=_families(negotiated),
+            extended_next_hop=_EXTENDED in negotiated.nexthop,
+            graceful_restart=_restarts_gracefully(negotiated),
+            error=error,
+        )
+
+    def _reset(self, message: str = "", error: Any = "") -> None:
+        self.error = _sentence(message, error)
+        super()._reset(message, error)
+
+    def _close_when_flushed(self) -> None:
+        if self._subcode is None or self.generator is False or self.generator is None:
+            return
+        if monotonic() > self._deadline:
+            self._abandon("closed; the peer took no more data")
+        elif self._teardown is None and not self.queued:
+            self._say_goodbye()
+            self.teardown(self._subcode, restart=False)
+
+    def _say_goodbye(self) -> None:
+        # ExaBGP closes silently as soon as *we* offered graceful restart. A peer that did not
+        # offer it as well would see a broken connection instead of a reason.
+        if self.proto is not None and not _restarts_gracefully(self.proto.negotiated):
+            self.neighbor["capability"]["graceful-restart"] = False
+
+    def _abandon(self, why: str) -> None:
+        self._restart = False
+        self._subcode = None
+        self.error = why
+        self._stop(why)
+        self.stop()
+        if isinstance(self._delay, PromptDelay):
+            self._delay.skip()
+        latest, self.latest = self.latest, None
+        if latest is not None and latest.connection is not None:
+            latest.connection.close()
+
+    def _stuffed(self) -> bool:
+        connection = self.proto.connection if self.proto is not None else None
+        return isinstance(connection, PeerConnection) and connection.stuffed
+
+    def _must_wait(self) -> bool:
+        """Whether another turn at once would find nothing to do but wait.
+
+        ExaBGP asks for a turn at once while it waits for a KEEPALIVE, or for a connection that
+        takes no more data, and so keeps a processor busy for as long as that lasts.
+        """
+        if self._teardown is not None or self.proto is None:
+            return False
+        if self.fsm == FSM.OPENCONFIRM:
+            return True
+        if self.fsm == FSM.ESTABLISHED:
+            return self._stuffed() or not (self.queued or self._eager)
+        return False
+
+    def _observe(self) -> None:
+        if self.established():
+            self.error = ""
+            self.rib.extended_next_hop = _EXTENDED in self.proto.negotiated.nexthop
+        state, error = self._state()
+        last = self._reported
+        if last is None or (last.state, last.error) != (state, error):
+            self._reported = self.shown()
+            self.reactor.processes.send(self._reported)
+
+    def _state(self) -> tuple[PeerState, str]:
+        state = _STATES.get(self.fsm.state)
+        if state is not None:
+            return state, "" if state is PeerState.ESTABLISHED else self.error
+        connection = self.latest.connection if self.latest is not None else None
+        if isinstance(connection, PeerConnection) and connection.connecting:
+            if connection.failure:
+                self.error = connection.failure
+                return PeerState.ACTIVE, self.error
+            return PeerState.CONNECT, self.error
+        return (PeerState.CONNECT if self.fsm == FSM.CONNECT else PeerState.IDLE), self.error
+
+
+def _families(negotiated: Any) -> tuple[Family, ...]:
+    return tuple(sorted(_FAMILIES[pair] for pair in negotiated.families if pair in _FAMILIES))
+
+
+def _restarts_gracefully(negotiated: Any) -> bool:
+    opens = (negotiated.sent_open, negotiated.received_open)
+    return all(
+        opened is not None and opened.capabilities.announced(Capability.CODE.GRACEFUL_RESTART)
+        for opened in opens
+    )
+
+
+def _sentence(message: str, error: Any) -> str:
+    """Return why a session ended, for a person."""
+    if isinstance(error, Notification):
+        code = Notification._str_code.get(error.code, "unknown code")  # noqa: SLF001
+        detail = Notification._str_subcode.get((error.code, error.subcode), "")  # noqa: SLF001
+        text = error.data.decode("ascii", "replace") if isinstance(error.data, bytes) else ""
+        who = "we sent" if isinstance(error, Notify) else "the peer sent"
+        words = ", ".join(dict.fromkeys(word for word in (code, detail, text.strip()) if word))
+        return f"{who} NOTIFICATION {error.code}/{error.subcode}: {words}"
+    return str(error) or message
