@@ -183,8 +183,13 @@ class Reflex:
         """Act on what the mesh decided; call after every stimulus of the mesh."""
         if self.mesh is None:
             return
-        for event in self.mesh.events():
+        events = self.mesh.events()
+        for event in events:
             self._mesh_event(event, now)
+        if events:
+            # Once for all of them: the timeline must be open before its command is sent.
+            self._restance(now)
+            self.timeline.settle()
         if not self.advertising and self._ready(now):
             self._reconcile(now)
 
@@ -341,7 +346,6 @@ class Reflex:
             self._generation_changed(event, now)
         else:
             self._note("info", "mesh", detail=str(event))
-            self._restance(now)
         self._cadence.report_soon(now)
 
     def _generation_changed(self, event: GenerationChanged, now: float) -> None:
@@ -356,8 +360,6 @@ class Reflex:
                 wall=cause_at + self.wall_offset,
                 generation=event.new,
             )
-        self._reconcile(now)
-        self.timeline.settle()
         self._effects.append(SaveMesh())
         self._note(
             "warning" if raised else "info",
