@@ -93,9 +93,9 @@ def status_command(
     timeout: Timeout = 3.0,
     no_color: Annotated[bool, typer.Option("--no-color", help="No color on a terminal.")] = False,
 ) -> None:
-    """Show sessions, elastic IPs and the mesh of this node, problems first.
+    """Show this node's sessions, elastic IPs and mesh.
 
-    The agent answers; when it is dead, the speaker does.
+    Problems come first. The agent answers; when it is dead, the speaker does.
     """
     from bgpd.ctl import document, observe, table  # noqa: PLC0415
     from bgpd.ctl.view import EXIT_CODES, verdict  # noqa: PLC0415
@@ -130,7 +130,9 @@ def timeline_command(
     socket: Socket = "",
     timeout: Timeout = 3.0,
 ) -> None:
-    """Show the last failovers: cause, decision, command, flushed, in milliseconds."""
+    """Show the last failovers, step by step.
+
+    From cause to decision, command and flushed session, in milliseconds."""
     from bgpd.ctl import document, observe, table  # noqa: PLC0415
 
     found = observe.failovers(

@@ -48,6 +48,7 @@ class Client:
         *,
         program: str = "",
         jitter: Callable[[], float] = random.random,
+        welcome_seconds: float = WELCOME_SECONDS,
     ) -> None:
         self.path = path
         self.counters: Counter[str] = Counter()
@@ -58,6 +59,7 @@ class Client:
         self._listener = listener
         self._hello = Hello(version=VERSION, role="agent", program=program)
         self._jitter = jitter
+        self._welcome_seconds = welcome_seconds
 
     async def run(self) -> None:
         """Connect, and connect again after each loss, until cancelled."""
@@ -81,7 +83,7 @@ class Client:
             await loop.create_unix_connection(lambda: connection, str(self.path))
         except OSError as error:
             return f"{self.path}: {error.strerror or error}"
-        overdue = loop.call_later(WELCOME_SECONDS, dialog.overdue, connection)
+        overdue = loop.call_later(self._welcome_seconds, dialog.overdue, connection)
         try:
             return await dialog.ended
         finally:
@@ -127,7 +129,7 @@ class _Dialog:
 
     def overdue(self, connection: Connection) -> None:
         if self._client.connection is None:
-            connection.close(f"no welcome within {WELCOME_SECONDS:g} s")
+            connection.close("connected, but not welcomed in time")
 
 
 def delays(jitter: Callable[[], float]) -> Iterator[float]:

@@ -27,6 +27,8 @@ MAX_PATH: Final = 107
 """Bytes of a unix socket's path that the kernel takes (unix(7)), the final zero apart."""
 
 _SO_PEERGROUPS: Final = 59
+_GROUPS_BYTES: Final = 1024
+"""The most that `getsockopt` of Python reads: 256 groups."""
 _PROBE_SECONDS: Final = 1.0
 _GOODBYE_SECONDS: Final = 0.5
 _SUFFIX: Final = ".new"
@@ -121,7 +123,7 @@ def _credentials(sock: socket.socket) -> tuple[int, int, frozenset[int]]:
     """Return the pid, the uid and all the groups of whoever connected, as the kernel says."""
     pid, uid, gid = _peer(sock)
     try:
-        groups = sock.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 4 * 1024)
+        groups = sock.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _GROUPS_BYTES)
     except OSError:
         groups = b""
     return pid, uid, frozenset({gid, *(number for (number,) in struct.iter_unpack("I", groups))})

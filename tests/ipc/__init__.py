@@ -1,0 +1,1 @@
+"""The unix sockets of a node."""
