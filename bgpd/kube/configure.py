@@ -1,0 +1,120 @@
+"""From the wire form of pools, advertisements and speaker policies to validated configuration.
+
+What the wire form cannot say by itself is checked here: texts with a grammar of their own, and
+lists whose entries must differ. Peers have a file to themselves, `bgpd.kube.peering`.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+
+from bgpd.kube import objects
+from bgpd.kube.convert import labels_of, selectors
+from bgpd.kube.faults import Faults
+from bgpd.kube.scalar import parse_blocks, parse_community, parse_large_community
+from bgpd.model.configuration import BGPAdvertisement, IPAddressPool, NodePolicy
+from bgpd.model.member import MeshPolicy, SpeakerPolicy
+from bgpd.model.peer import PeerName
+from bgpd.model.prefix import Prefix
+
+
+def pool(wire: objects.IPAddressPool, faults: Faults) -> IPAddressPool:
+    """Return a pool; its own blocks may not overlap."""
+    prefixes: list[Prefix] = []
+    for index, text in enumerate(wire.spec.addresses):
+        path = f"spec.addresses[{index}]"
+        blocks = faults.parsed(path, text, parse_blocks) or ()
+        if not text:
+            faults.value(path, text)
+        twin = next((b for b in prefixes for mine in blocks if _overlap(b, mine)), None)
+        if twin is not None:
+            faults.rule(path, f"{text} overlaps {twin} of the same pool; remove one", text)
+        prefixes += blocks
+    return IPAddressPool(
+        name=wire.metadata.name,
+        labels=labels_of(wire.metadata),
+        prefixes=tuple(prefixes),
+        auto_assign=wire.spec.auto_assign is not False,
+        avoid_buggy_ips=bool(wire.spec.avoid_buggy_ips),
+    )
+
+
+def _overlap(one: Prefix, other: Prefix) -> bool:
+    return ipaddress.ip_network(one).overlaps(ipaddress.ip_network(other))
+
+
+def advertisement(wire: objects.BGPAdvertisement, faults: Faults) -> BGPAdvertisement:
+    """Return an advertisement."""
+    spec = wire.spec or objects.BGPAdvertisementSpec()
+    standard, large = _communities(spec, faults)
+    return BGPAdvertisement(
+        name=wire.metadata.name,
+        pools=_names("spec.ipAddressPools", spec.ip_address_pools, faults),
+        pool_selectors=selectors(
+            "spec.ipAddressPoolSelectors", spec.ip_address_pool_selectors, faults
+        ),
+        node_selectors=selectors("spec.nodeSelectors", spec.node_selectors, faults),
+        service_selectors=selectors("spec.serviceSelectors", spec.service_selectors, faults),
+        peers=tuple(PeerName(name) for name in _names("spec.peers", spec.peers, faults)),
+        local_pref=spec.local_pref or 0,
+        communities=standard,
+        large_communities=large,
+        as_path_prepend=spec.as_path_prepend or 0,
+    )
+
+
+def _names(path: str, names: Sequence[str] | None, faults: Faults) -> tuple[str, ...]:
+    seen: dict[str, int] = {}
+    for index, name in enumerate(names or ()):
+        if name in seen:
+            faults.rule(f"{path}[{index}]", f"{name} stands twice in the list; remove one", name)
+        seen[name] = index
+    return tuple(seen)
+
+
+def _communities(
+    spec: objects.BGPAdvertisementSpec, faults: Faults
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    standard: list[str] = []
+    large: list[str] = []
+    for index, text in enumerate(spec.communities or ()):
+        path = f"spec.communities[{index}]"
+        if text.startswith("large:"):
+            _collect(path, text.removeprefix("large:"), large, faults, large=True)
+        else:
+            _collect(path, text, standard, faults, large=False)
+    for index, text in enumerate(spec.large_communities or ()):
+        _collect(f"spec.largeCommunities[{index}]", text, large, faults, large=True)
+    return tuple(sorted(standard)), tuple(sorted(large))
+
+
+def _collect(path: str, text: str, found: list[str], faults: Faults, *, large: bool) -> None:
+    community = faults.parsed(path, text, parse_large_community if large else parse_community)
+    if community is None:
+        if not text:
+            faults.value(path, text)
+        return
+    if community in found:
+        faults.rule(path, f"{text} stands twice in the list; remove one", text)
+    found.append(community)
+
+
+def speaker_policy(wire: objects.SpeakerPolicy, faults: Faults) -> NodePolicy:
+    """Return a speaker policy; what it leaves out keeps its default."""
+    spec = wire.spec or objects.SpeakerPolicySpec()
+    mesh = spec.mesh or objects.MeshSpec()
+    usual = SpeakerPolicy()
+    return NodePolicy(
+        name=wire.metadata.name,
+        node_selectors=selectors("spec.nodeSelectors", spec.node_selectors, faults),
+        policy=SpeakerPolicy(
+            mesh=MeshPolicy(
+                interval_milliseconds=mesh.interval_milliseconds
+                or usual.mesh.interval_milliseconds,
+                multiplier=mesh.multiplier or usual.mesh.multiplier,
+            ),
+            agent_grace_seconds=spec.agent_grace_seconds or usual.agent_grace_seconds,
+            drain_milliseconds=usual.drain_milliseconds
+            if spec.drain_milliseconds is None
+            else spec.drain_milliseconds,
+        ),
+    )

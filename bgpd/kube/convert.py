@@ -1,0 +1,123 @@
+"""From the wire form of Kubernetes' own kinds and selectors to the values that policy reads."""
+
+from collections.abc import Mapping, Sequence
+from sys import intern
+
+from bgpd.kube import objects
+from bgpd.kube.faults import Faults
+from bgpd.kube.scalar import parse_plain_address
+from bgpd.model.cluster import EndpointSlice, Node, Service
+from bgpd.model.member import NodeName
+from bgpd.model.selector import Operator, Requirement, Selector, Selectors
+
+SERVICE_LABEL = "kubernetes.io/service-name"
+"""The label by which an EndpointSlice belongs to a Service."""
+
+
+def service(wire: objects.Service, faults: Faults) -> Service:
+    """Return a Service."""
+    spec = wire.spec or objects.ServiceSpec()
+    policy = spec.external_traffic_policy or "Cluster"
+    if policy not in {"Cluster", "Local"}:
+        faults.rule(
+            "spec.externalTrafficPolicy",
+            f"{policy!r} is not allowed; must be one of Cluster, Local",
+            policy,
+        )
+    status = wire.status.load_balancer if wire.status else None
+    return Service(
+        namespace=intern(wire.metadata.namespace or "default"),
+        name=wire.metadata.name,
+        load_balancer=spec.type == "LoadBalancer",
+        load_balancer_class=spec.load_balancer_class or None,
+        local=policy == "Local",
+        ingress=tuple(entry.ip or "" for entry in (status and status.ingress) or ()),
+        labels=labels_of(wire.metadata),
+    )
+
+
+def endpoint_slice(wire: objects.EndpointSlice, faults: Faults) -> EndpointSlice:
+    """Return an EndpointSlice: which of its endpoints can take traffic, and where they are."""
+    del faults  # a slice that decodes has nothing left to refuse
+    namespace = intern(wire.metadata.namespace or "default")
+    owner = (wire.metadata.labels or {}).get(SERVICE_LABEL)
+    endpoints = wire.endpoints or ()
+    serving = sorted(intern(one.node_name or "") for one in endpoints if _serves(one))
+    return EndpointSlice(
+        namespace=namespace,
+        name=wire.metadata.name,
+        service=f"{namespace}/{owner}" if owner else "",
+        serving=tuple(serving),
+        not_serving=len(endpoints) - len(serving),
+    )
+
+
+def _serves(endpoint: objects.Endpoint) -> bool:
+    """Return whether an endpoint takes traffic: ready unless it says no, or still serving."""
+    conditions = endpoint.conditions
+    if not endpoint.addresses:
+        return False
+    if conditions is None or conditions.ready is None:
+        return True
+    return conditions.ready or conditions.serving is True
+
+
+def node(wire: objects.Node, faults: Faults) -> Node:
+    """Return a Node."""
+    status = wire.status or objects.NodeStatus()
+    addresses = []
+    for index, entry in enumerate(status.addresses or ()):
+        if entry.type == "InternalIP":
+            path = f"status.addresses[{index}].address"
+            addresses.append(faults.parsed(path, entry.address, parse_plain_address))
+    return Node(
+        name=NodeName(wire.metadata.name),
+        labels=labels_of(wire.metadata),
+        addresses=tuple(one for one in addresses if one is not None),
+        network_unavailable=any(
+            one.type == "NetworkUnavailable" and one.status == "True"
+            for one in status.conditions or ()
+        ),
+    )
+
+
+_NO_LABELS: Mapping[str, str] = {}
+
+
+def labels_of(metadata: objects.Metadata) -> Mapping[str, str]:
+    """Return the labels with their texts shared: most objects repeat the same few."""
+    if not metadata.labels:
+        return _NO_LABELS
+    return {intern(key): intern(value) for key, value in metadata.labels.items()}
+
+
+def selectors(path: str, wire: Sequence[objects.LabelSelector] | None, faults: Faults) -> Selectors:
+    """Return label selectors; the same one twice is a mistake."""
+    found: list[Selector] = []
+    for index, one in enumerate(wire or ()):
+        selector = _selector(f"{path}[{index}]", one, faults)
+        if selector in found:
+            faults.rule(f"{path}[{index}]", "repeats a selector of the same list; remove one")
+        found.append(selector)
+    return tuple(found)
+
+
+def _selector(path: str, wire: objects.LabelSelector, faults: Faults) -> Selector:
+    requirements = [
+        Requirement(key=key, operator=Operator.IN, values=frozenset({value}))
+        for key, value in sorted((wire.match_labels or {}).items())
+    ]
+    for index, one in enumerate(wire.match_expressions or ()):
+        where = f"{path}.matchExpressions[{index}].values"
+        values = one.values or []
+        if len(set(values)) != len(values):
+            faults.rule(where, "repeats a value; remove one", values)
+        needs_values = one.operator in {Operator.IN, Operator.NOT_IN}
+        if needs_values and not values:
+            faults.rule(where, f"is empty; {one.operator.value} needs at least one value")
+        if values and not needs_values:
+            faults.rule(where, f"must be absent with {one.operator.value}", values)
+        requirements.append(
+            Requirement(key=one.key, operator=one.operator, values=frozenset(values))
+        )
+    return tuple(requirements)

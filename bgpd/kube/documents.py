@@ -1,0 +1,282 @@
+"""From the text of one file to objects and problems. Nothing here can fail: bad text is a problem.
+
+A document that cannot be read or is not valid yields problems instead of an object; the documents
+beside it are not touched by that. What stays in force in its place is the store's business.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
+
+from bgpd.kube import configure, convert, objects, peering
+from bgpd.kube.faults import Faults
+from bgpd.kube.fields import known, legal
+from bgpd.kube.problem import Problem, sentence
+from bgpd.kube.text import documents_in
+from bgpd.model.cluster import EndpointSlice, Node, Service
+from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
+
+Object: TypeAlias = (
+    Service | EndpointSlice | Node | IPAddressPool | BGPAdvertisement | BGPPeer | NodePolicy
+)
+
+
+class Key(NamedTuple):
+    """What an object is known by; *namespace* is empty for kinds whose names are unique alone."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """Return the key for a sentence: `Service default/web`."""
+        return f"{self.kind} {self.namespace}/{self.name}".replace(" /", " ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Documents:
+    """What one file says."""
+
+    objects: Mapping[Key, Object] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    damaged: frozenset[Key] = frozenset()
+    """Objects that the file names but that were refused: their last good version stays."""
+    incomplete: bool = False
+    """Whether something in the file could not even be named: then nothing of it is gone."""
+
+
+def read(source: str, text: bytes) -> Documents:
+    """Return what *text* of the file *source* says."""
+    reading = _Reading()
+    found = False
+    for raw in documents_in(text, json=source.endswith(".json")):
+        place = " ".join(part for part in (source, raw.place) if part)
+        if raw.error:
+            reading.unnamed(place, raw.error)
+        elif raw.content is not None:
+            for where, content in _expand(place, raw.content):
+                reading.document(where, content, raw.faults)
+        else:
+            continue
+        found = True
+    if not found:
+        reading.unnamed(source, "is empty; remove the file to remove its objects")
+    return reading.documents()
+
+
+def _expand(place: str, content: object) -> Iterator[tuple[str, object]]:
+    """Yield *content*, or the items of a List."""
+    match content:
+        case {"kind": str(kind), "items": [*items]} if kind.endswith("List"):
+            for number, item in enumerate(items, 1):
+                yield f"{place} item {number}", _with_kind(item, kind, content)
+        case {"kind": "List", "items": None}:
+            return
+        case _:
+            yield place, content
+
+
+def _with_kind(item: object, kind: str, outer: object) -> object:
+    """Return an item of a `ServiceList`, whose items do not repeat kind and apiVersion."""
+    match item, outer:
+        case {"kind": _}, _:
+            return item
+        case {**fields}, {"apiVersion": version} if kind != "List":
+            return {**fields, "apiVersion": version, "kind": kind.removesuffix("List")}
+        case _:
+            return item
+
+
+class _Reading:
+    """The documents of one file while it is read."""
+
+    def __init__(self) -> None:
+        self._objects: dict[Key, Object] = {}
+        self._places: dict[Key, str] = {}
+        self._problems: list[Problem] = []
+        self._damaged: set[Key] = set()
+        self._incomplete = False
+
+    def documents(self) -> Documents:
+        """Return everything that was read."""
+        return Documents(
+            objects=self._objects,
+            problems=tuple(self._problems),
+            damaged=frozenset(self._damaged - self._objects.keys()),
+            incomplete=self._incomplete,
+        )
+
+    def unnamed(self, place: str, what: str, kind: str = "") -> None:
+        """Report something that cannot be assigned to any object."""
+        self._incomplete = True
+        self.problem(place, what, kind=kind)
+
+    def problem(self, place: str, what: str, *, kind: str = "", name: str = "") -> None:
+        """Report something about a whole document."""
+        message = sentence(source=place, kind=kind, name=name, path="", what=what)
+        self._problems.append(Problem(source=place, kind=kind, name=name, message=message))
+
+    def document(self, place: str, content: object, faults: tuple[str, ...]) -> None:
+        """Read one document."""
+        if not isinstance(content, dict):
+            self.unnamed(place, "is not a document: it has no apiVersion and kind")
+            return
+        version, kind = content.get("apiVersion"), content.get("kind")
+        if not isinstance(version, str) or not isinstance(kind, str):
+            missing = "kind" if isinstance(version, str) else "apiVersion"
+            self.unnamed(place, f"{missing}: is required")
+            return
+        form = objects.KINDS.get((version, kind))
+        if form is None:
+            self._unknown(place, version, kind, content)
+            return
+        key = _key(kind, content)
+        if key is None:
+            range_ = legal(kind, "metadata.name")
+            self.unnamed(place, f"metadata.name: is required; must be {range_}", kind=kind)
+            return
+        self._known(place, key, content, form, faults)
+
+    def _unknown(self, place: str, version: str, kind: str, content: Mapping[str, Any]) -> None:
+        """Report a kind of ours that does not exist; other people's kinds are not our business."""
+        group = version.split("/", maxsplit=1)[0]
+        ours = {one for _, one in objects.KINDS}
+        if group not in _OUR_GROUPS and kind not in ours:
+            return
+        versions = ", ".join(sorted({one for one, name in objects.KINDS if name == kind}))
+        if versions:
+            what = f"apiVersion: {version!r} is not allowed; must be one of {versions}"
+        else:
+            kinds = ", ".join(sorted(ours))
+            what = f"kind: {kind!r} of {version} is not supported; known are {kinds}"
+        key = _key(kind, content)
+        if key is not None:
+            self._damaged.add(key)
+        self.problem(place, what, kind=kind, name=key.name if key else "")
+
+    def _known(
+        self,
+        place: str,
+        key: Key,
+        content: Mapping[str, Any],
+        form: type[objects.AnyDocument],
+        texts: tuple[str, ...],
+    ) -> None:
+        twin = self._places.get(key)
+        if twin is not None:
+            what = f"is already in {twin}; the first one holds, remove one"
+            self.problem(place, what, kind=key.kind, name=key.name)
+            return
+        self._places[key] = place
+        faults = Faults(source=place, kind=key.kind, name=key.name)
+        for text in texts:
+            faults.rule("", text)
+        found = _decode(content, form, faults)
+        self._problems += faults.problems
+        if found is None or faults.refused:
+            self._damaged.add(key)
+        else:
+            self._objects[key] = found
+
+
+_OUR_GROUPS: Final = frozenset({"bgpd.io", "metallb.io"})
+
+
+def _key(kind: str, content: Mapping[str, Any]) -> Key | None:
+    match content.get("metadata"):
+        case {"name": str(name), **rest} if name:
+            namespace = rest.get("namespace")
+            if kind not in objects.NAMESPACED:
+                return Key(kind, "", name)
+            return Key(kind, namespace if isinstance(namespace, str) else "default", name)
+        case _:
+            return None
+
+
+_CONVERTERS: Final[Mapping[type, Callable[[Any, Faults], Object]]] = {
+    objects.Service: convert.service,
+    objects.EndpointSlice: convert.endpoint_slice,
+    objects.Node: convert.node,
+    objects.IPAddressPool: configure.pool,
+    objects.BGPAdvertisement: configure.advertisement,
+    objects.BGPPeer: peering.peer,
+    objects.SpeakerPolicy: configure.speaker_policy,
+}
+
+_MOST_PROBLEMS: Final = 20
+"""Problems reported of one document: more do not help whoever has to correct it."""
+
+
+def _decode(
+    content: Mapping[str, Any], form: type[objects.AnyDocument], faults: Faults
+) -> Object | None:
+    """Return the object, or None with every problem that the wire form can see in *faults*."""
+    rest: Any = content
+    while rest is not None and len(faults.problems) < _MOST_PROBLEMS:
+        try:
+            wire = msgspec.convert(rest, form)
+        except msgspec.ValidationError as error:
+            rest = _report(str(error), rest, faults)
+        except RecursionError:
+            faults.rule("", "is nested too deeply")
+            return None
+        else:
+            return _CONVERTERS[form](wire, faults)
+    return None
+
+
+_AT: Final = re.compile(r"(?P<what>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>.*)`)?", re.DOTALL)
+_QUOTED: Final = re.compile(r"`(.*)`", re.DOTALL)
+_STEP: Final = re.compile(r"[^.\[\]]+|\[[^]]*\]")
+
+
+def _report(error: str, content: Any, faults: Faults) -> Any:
+    """Report msgspec's *error*; return *content* without the field, to find the next error."""
+    found = _AT.fullmatch(error)
+    what, path = (found["what"], found["path"] or "") if found else (error, "")
+    quoted = _QUOTED.search(what)
+    name = quoted[1] if quoted else ""
+    if what.startswith("Object missing required field"):
+        path = f"{path}.{name}".lstrip(".")
+        if all(problem.path != path for problem in faults.problems):
+            faults.rule(path, "is required")
+        return None
+    if what.startswith("Object contains unknown field"):
+        near = ", ".join(known(faults.kind, path))
+        path = f"{path}.{name}"
+        faults.rule(path, f"is not a field; known here are {near}")
+    else:
+        faults.value(path, _at(content, path))
+    return _without(content, path)
+
+
+def _at(content: Any, path: str) -> Any:
+    """Return what stands at *path*, or as near to it as *path* can be followed."""
+    for step in _STEP.findall(path):
+        match content:
+            case dict() if step in content:
+                content = content[step]
+            case list() if step[1:-1].isdecimal():
+                content = content[int(step[1:-1])]
+            case _:
+                break
+    return content
+
+
+def _without(content: Any, path: str) -> Any:
+    """Return a copy of *content* without the field at *path*, or None where that fails."""
+    steps = _STEP.findall(path.split("[", maxsplit=1)[0])
+    if not steps:
+        return None
+    copy = dict(content)
+    place = copy
+    for step in steps[:-1]:
+        if not isinstance(place.get(step), dict):
+            return None
+        place[step] = dict(place[step])
+        place = place[step]
+    missing = object()
+    return None if place.pop(steps[-1], missing) is missing else copy

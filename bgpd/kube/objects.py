@@ -1,0 +1,319 @@
+"""The wire form of every document that bgpd reads: only the fields that it reads.
+
+Kubernetes' own kinds ignore what they do not name; of our kinds an unknown field is refused,
+because it is nearly always a misspelled one. A field may be null wherever a server may send null.
+
+Legal ranges stand here and nowhere else: as bounds where they are numbers, as words (`legal`)
+where the check needs code. `bgpd.kube.fields` turns them into tables for errors and the reference.
+"""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from bgpd.model.peer import Lever, Takeover
+from bgpd.model.selector import Operator
+
+
+def _legal(words: str) -> Meta:
+    return Meta(extra={"legal": words})
+
+
+_NAME = r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
+_NAME_LEGAL = {"legal": "up to 253 lower-case letters, digits, '-' and '.' (RFC 1123)"}
+
+NameText: TypeAlias = Annotated[str, Meta(pattern=_NAME, extra=_NAME_LEGAL)]
+Asn: TypeAlias = Annotated[int, Meta(ge=1, le=4294967295)]
+Port: TypeAlias = Annotated[int, Meta(ge=1, le=65535)]
+AddressText: TypeAlias = Annotated[str, _legal("an IPv4 or IPv6 address")]
+V4Text: TypeAlias = Annotated[str, _legal("an IPv4 address")]
+V6Text: TypeAlias = Annotated[str, _legal("an IPv6 address")]
+BlockText: TypeAlias = Annotated[
+    str, _legal("a block such as 192.0.2.0/24, or a range such as 192.0.2.10-192.0.2.20")
+]
+HoldTimeText: TypeAlias = Annotated[str, _legal("0s, or 3s..65535s in whole seconds")]
+DurationText: TypeAlias = Annotated[str, _legal("a duration such as 30s or 1m30s")]
+HoldSeconds: TypeAlias = Annotated[
+    int, Meta(ge=0, le=65535, extra={"legal": "0, or 3..65535 (RFC 4271, section 4.2)"})
+]
+CommunityText: TypeAlias = Annotated[
+    str, _legal("a:b with both 0..65535, or large:a:b:c with all 0..4294967295")
+]
+LargeCommunityText: TypeAlias = Annotated[str, _legal("a:b:c with all 0..4294967295")]
+PasswordText: TypeAlias = Annotated[str, _legal("1..80 printable ASCII characters (RFC 2385)")]
+PathText: TypeAlias = Annotated[str, _legal("an absolute path of a file")]
+NotYet: TypeAlias = Annotated[str, _legal("absent: bgpd does not support it yet")]
+FamilyText: TypeAlias = Literal["ipv4-unicast", "ipv6-unicast"]
+
+
+class Lenient(msgspec.Struct, rename="camel", kw_only=True, gc=False):
+    """A part of a Kubernetes object: what is not named here does not matter to us."""
+
+
+class Strict(Lenient, forbid_unknown_fields=True):
+    """A part of one of our kinds: what is not named here is a mistake."""
+
+
+class Metadata(Lenient):
+    """What identifies an object."""
+
+    name: NameText
+    namespace: NameText | None = None
+    labels: dict[str, str] | None = None
+
+
+class Expression(Strict):
+    """One line of `matchExpressions`."""
+
+    key: Annotated[str, Meta(min_length=1)]
+    operator: Operator
+    values: list[str] | None = None
+
+
+class LabelSelector(Strict):
+    """A Kubernetes label selector."""
+
+    match_labels: dict[str, str] | None = None
+    match_expressions: list[Expression] | None = None
+
+
+# Kubernetes' own kinds
+
+
+class ServiceSpec(Lenient):
+    """`spec` of a Service."""
+
+    type: str | None = None
+    load_balancer_class: str | None = None
+    external_traffic_policy: str | None = None
+
+
+class Ingress(Lenient):
+    """One entry of `status.loadBalancer.ingress`."""
+
+    ip: str | None = None
+
+
+class LoadBalancerStatus(Lenient):
+    """`status.loadBalancer` of a Service."""
+
+    ingress: list[Ingress] | None = None
+
+
+class ServiceStatus(Lenient):
+    """`status` of a Service."""
+
+    load_balancer: LoadBalancerStatus | None = None
+
+
+class Service(Lenient):
+    """A Service."""
+
+    metadata: Metadata
+    spec: ServiceSpec | None = None
+    status: ServiceStatus | None = None
+
+
+class EndpointConditions(Lenient):
+    """Null means true for ready, and follows ready for serving."""
+
+    ready: bool | None = None
+    serving: bool | None = None
+
+
+class Endpoint(Lenient):
+    """One endpoint of a slice."""
+
+    addresses: list[str] | None = None
+    conditions: EndpointConditions | None = None
+    node_name: str | None = None
+
+
+class EndpointSlice(Lenient):
+    """An EndpointSlice of `discovery.k8s.io/v1`."""
+
+    metadata: Metadata
+    endpoints: list[Endpoint] | None = None
+
+
+class NodeAddress(Lenient):
+    """One entry of `status.addresses`."""
+
+    type: str
+    address: str
+
+
+class NodeCondition(Lenient):
+    """One entry of `status.conditions`."""
+
+    type: str
+    status: str
+
+
+class NodeStatus(Lenient):
+    """`status` of a Node."""
+
+    addresses: list[NodeAddress] | None = None
+    conditions: list[NodeCondition] | None = None
+
+
+class Node(Lenient):
+    """A Node."""
+
+    metadata: Metadata
+    status: NodeStatus | None = None
+
+
+# Our kinds
+
+
+class IPAddressPoolSpec(Strict):
+    """`spec` of an IPAddressPool."""
+
+    addresses: Annotated[list[BlockText], Meta(min_length=1)]
+    auto_assign: bool | None = None
+    avoid_buggy_ips: bool | None = msgspec.field(default=None, name="avoidBuggyIPs")
+    # Read by whoever hands out addresses; a decision on a route does not need it.
+    service_allocation: dict[str, Any] | None = None
+
+
+class IPAddressPool(Lenient):
+    """An IPAddressPool."""
+
+    metadata: Metadata
+    spec: IPAddressPoolSpec
+
+
+class BGPAdvertisementSpec(Strict):
+    """`spec` of a BGPAdvertisement."""
+
+    ip_address_pools: list[NameText] | None = None
+    ip_address_pool_selectors: list[LabelSelector] | None = None
+    node_selectors: list[LabelSelector] | None = None
+    service_selectors: list[LabelSelector] | None = None
+    peers: list[NameText] | None = None
+    local_pref: Annotated[int, Meta(ge=0, le=4294967295)] | None = None
+    communities: list[CommunityText] | None = None
+    large_communities: list[LargeCommunityText] | None = None
+    as_path_prepend: Annotated[int, Meta(ge=0, le=10)] | None = None
+    aggregation_length: Annotated[int, Meta(ge=32, le=32)] | None = None
+    aggregation_length_v6: Annotated[int, Meta(ge=128, le=128)] | None = msgspec.field(
+        default=None, name="aggregationLengthV6"
+    )
+
+
+class BGPAdvertisement(Lenient):
+    """A BGPAdvertisement; a document without a spec advertises every pool to every peer."""
+
+    metadata: Metadata
+    spec: BGPAdvertisementSpec | None = None
+
+
+class TakeoverSpec(Strict):
+    """`spec.takeover` of a BGPPeer."""
+
+    mode: Takeover | None = None
+    lever: Lever | None = None
+
+
+class SecretReference(Lenient):
+    """The name of a Secret."""
+
+    name: str | None = None
+    namespace: str | None = None
+
+
+class BGPPeerSpec(Strict):
+    """`spec` of a BGPPeer."""
+
+    my_asn: Asn = msgspec.field(name="myASN")
+    peer_asn: Asn | None = msgspec.field(default=None, name="peerASN")
+    local_asn: Asn | None = msgspec.field(default=None, name="localASN")
+    peer_address: AddressText | None = None
+    peer_port: Port | None = None
+    source_address: AddressText | None = None
+    router_id: V4Text | None = msgspec.field(default=None, name="routerID")
+    hold_time: HoldTimeText | None = None
+    hold_time_seconds: HoldSeconds | None = None
+    keepalive_time: DurationText | None = None
+    connect_time: DurationText | None = None
+    node_selectors: list[LabelSelector] | None = None
+    password: PasswordText | None = None
+    password_file: PathText | None = None
+    ebgp_multi_hop: bool | None = None
+    ttl_security: Annotated[int, Meta(ge=1, le=255)] | None = None
+    enable_graceful_restart: bool | None = None
+    graceful_restart: Annotated[int, Meta(ge=1, le=4095)] | None = None
+    takeover: TakeoverSpec | None = None
+    max_prefixes: Annotated[int, Meta(ge=1, le=1000000)] | None = None
+    damping: bool | None = None
+    families: Annotated[list[FamilyText], Meta(min_length=1)] | None = None
+    dual_stack_address_family: bool | None = None
+    next_hop_v4: V4Text | None = msgspec.field(default=None, name="nextHopV4")
+    next_hop_v6: V6Text | None = msgspec.field(default=None, name="nextHopV6")
+    disable_mp: bool | None = msgspec.field(default=None, name="disableMP")
+    # MetalLB's, refused where set: ignoring them would change what they mean.
+    dynamic_asn: NotYet | None = msgspec.field(default=None, name="dynamicASN")
+    interface: NotYet | None = None
+    vrf: NotYet | None = None
+    bfd_profile: NotYet | None = None
+    password_secret: Annotated[
+        SecretReference | None, _legal("absent: give the password in spec.passwordFile")
+    ] = None
+
+
+class BGPPeer(Lenient):
+    """A BGPPeer."""
+
+    metadata: Metadata
+    spec: BGPPeerSpec
+
+
+class MeshSpec(Strict):
+    """`spec.mesh` of a SpeakerPolicy; absent fields keep their defaults."""
+
+    interval_milliseconds: Annotated[int, Meta(ge=10, le=1000)] | None = None
+    multiplier: Annotated[int, Meta(ge=2, le=20)] | None = None
+
+
+class SpeakerPolicySpec(Strict):
+    """`spec` of a SpeakerPolicy."""
+
+    node_selectors: list[LabelSelector] | None = None
+    mesh: MeshSpec | None = None
+    agent_grace_seconds: Annotated[int, Meta(ge=1, le=86400)] | None = None
+    drain_milliseconds: Annotated[int, Meta(ge=0, le=600000)] | None = None
+
+
+class SpeakerPolicy(Lenient):
+    """A SpeakerPolicy; a document without a spec holds the defaults."""
+
+    metadata: Metadata
+    spec: SpeakerPolicySpec | None = None
+
+
+AnyDocument: TypeAlias = (
+    Service | EndpointSlice | Node | IPAddressPool | BGPAdvertisement | BGPPeer | SpeakerPolicy
+)
+
+OUR_GROUP = "bgpd.io/v1alpha1"
+
+KINDS: dict[tuple[str, str], type[AnyDocument]] = {
+    ("v1", "Service"): Service,
+    ("v1", "Node"): Node,
+    ("discovery.k8s.io/v1", "EndpointSlice"): EndpointSlice,
+    (OUR_GROUP, "IPAddressPool"): IPAddressPool,
+    (OUR_GROUP, "BGPAdvertisement"): BGPAdvertisement,
+    (OUR_GROUP, "BGPPeer"): BGPPeer,
+    (OUR_GROUP, "SpeakerPolicy"): SpeakerPolicy,
+    ("metallb.io/v1beta1", "IPAddressPool"): IPAddressPool,
+    ("metallb.io/v1beta1", "BGPAdvertisement"): BGPAdvertisement,
+    ("metallb.io/v1beta1", "BGPPeer"): BGPPeer,
+    ("metallb.io/v1beta2", "BGPPeer"): BGPPeer,
+}
+"""Every apiVersion and kind that is read, and its wire form."""
+
+NAMESPACED = frozenset({"Service", "EndpointSlice"})
+"""Kinds whose name is unique only within a namespace. Our kinds are referred to by name alone,
+so their names are unique whatever namespace a document says."""

@@ -1,0 +1,184 @@
+"""From the wire form of a BGPPeer to a validated one.
+
+Fields that exclude each other, texts with a grammar of their own, and what MetalLB knows and bgpd
+does not do yet: that is refused in a sentence, because ignoring it would change what it means.
+"""
+
+from functools import partial
+from typing import Final
+
+from bgpd.kube import objects
+from bgpd.kube.convert import selectors
+from bgpd.kube.faults import Faults
+from bgpd.kube.scalar import parse_password, parse_path, parse_plain_address, parse_seconds
+from bgpd.model.configuration import BGPPeer
+from bgpd.model.peer import Asn, Lever, PeerName, Takeover
+from bgpd.model.prefix import Address, Family, family_of
+
+HOLD_SECONDS: Final = 90
+"""Hold time where a document names none; also RFC 4271's suggestion (section 10)."""
+RESTART_SECONDS: Final = 120
+"""Restart time of `enableGracefulRestart`, which has no number of its own: FRR's default."""
+
+_NO_ADDRESS: Final = Address("0.0.0.0")  # noqa: S104 - stands for what was refused, never bound
+_parse_v4 = partial(parse_plain_address, version=4)
+_parse_v6 = partial(parse_plain_address, version=6)
+
+
+def peer(wire: objects.BGPPeer, faults: Faults) -> BGPPeer:
+    """Return a peer."""
+    spec = wire.spec
+    _refuse_unsupported(spec, faults)
+    address = faults.parsed("spec.peerAddress", spec.peer_address, parse_plain_address)
+    if not spec.peer_address:
+        faults.rule("spec.peerAddress", "is required")
+    local_asn, peer_asn = _asns(spec, faults)
+    session = family_of(address or _NO_ADDRESS)
+    return BGPPeer(
+        name=PeerName(wire.metadata.name),
+        address=address or _NO_ADDRESS,
+        peer_asn=peer_asn,
+        local_asn=local_asn,
+        port=spec.peer_port or 179,
+        source_address=_source(spec, session, faults),
+        router_id=faults.parsed("spec.routerID", spec.router_id, _parse_v4),
+        hold_time=_hold_time(spec, faults),
+        families=_families(spec, session),
+        node_selectors=selectors("spec.nodeSelectors", spec.node_selectors, faults),
+        password=faults.parsed("spec.password", spec.password, parse_password),
+        password_file=_password_file(spec, faults),
+        ttl=255 if spec.ebgp_multi_hop else None,
+        ttl_security=_ttl_security(spec, faults),
+        graceful_restart=spec.graceful_restart
+        or (RESTART_SECONDS if spec.enable_graceful_restart else None),
+        max_prefixes=spec.max_prefixes,
+        lever=_lever(spec, faults, internal=local_asn == peer_asn),
+        takeover=(spec.takeover and spec.takeover.mode) or Takeover.AUTO,
+        damping=bool(spec.damping),
+        next_hop_v4=faults.parsed("spec.nextHopV4", spec.next_hop_v4, _parse_v4),
+        next_hop_v6=faults.parsed("spec.nextHopV6", spec.next_hop_v6, _parse_v6),
+    )
+
+
+def _refuse_unsupported(spec: objects.BGPPeerSpec, faults: Faults) -> None:
+    unsupported = {
+        "spec.dynamicASN": spec.dynamic_asn,
+        "spec.interface": spec.interface,
+        "spec.vrf": spec.vrf,
+        "spec.bfdProfile": spec.bfd_profile,
+        "spec.passwordSecret": spec.password_secret and spec.password_secret.name,
+    }
+    for path, value in unsupported.items():
+        if value:
+            faults.value(path, value)
+    if spec.connect_time:
+        faults.parsed("spec.connectTime", spec.connect_time, parse_seconds)
+        faults.notice("spec.connectTime", "has no effect: a lost session is retried within 5 s")
+
+
+def _asns(spec: objects.BGPPeerSpec, faults: Faults) -> tuple[Asn, Asn]:
+    mine = spec.local_asn or spec.my_asn
+    if spec.peer_asn is None:
+        if not spec.dynamic_asn:
+            faults.rule("spec.peerASN", "is required")
+        return Asn(mine), Asn(0)
+    if spec.local_asn is not None and spec.local_asn == spec.peer_asn:
+        faults.rule("spec.localASN", "must differ from spec.peerASN", spec.local_asn)
+    if spec.ebgp_multi_hop and mine == spec.peer_asn:
+        faults.rule("spec.ebgpMultiHop", "is for eBGP; this session is iBGP, remove it", True)
+    return Asn(mine), Asn(spec.peer_asn)
+
+
+def _source(spec: objects.BGPPeerSpec, session: Family, faults: Faults) -> Address | None:
+    source = faults.parsed("spec.sourceAddress", spec.source_address, parse_plain_address)
+    if source is not None and family_of(source) is not session:
+        faults.rule(
+            "spec.sourceAddress", f"{source} is not of the same family as spec.peerAddress", source
+        )
+    return source
+
+
+def _hold_time(spec: objects.BGPPeerSpec, faults: Faults) -> int:
+    hold = HOLD_SECONDS
+    if spec.hold_time is not None:
+        hold = _seconds("spec.holdTime", spec.hold_time, faults)
+    if spec.hold_time_seconds is not None:
+        if spec.hold_time is not None and hold != spec.hold_time_seconds:
+            faults.rule(
+                "spec.holdTimeSeconds",
+                f"contradicts spec.holdTime {spec.hold_time}; remove one",
+                spec.hold_time_seconds,
+            )
+        hold = spec.hold_time_seconds
+        if 0 < hold < 3:
+            faults.value("spec.holdTimeSeconds", hold)
+    keepalive = faults.parsed("spec.keepaliveTime", spec.keepalive_time, parse_seconds)
+    if keepalive is not None:
+        hold = _with_keepalive(spec, hold, keepalive, faults)
+    return hold
+
+
+def _with_keepalive(spec: objects.BGPPeerSpec, hold: int, keepalive: int, faults: Faults) -> int:
+    """Return the hold time; a keepalive time alone makes it three times as long."""
+    path = "spec.keepaliveTime"
+    if spec.hold_time is None and spec.hold_time_seconds is None:
+        hold = 3 * keepalive
+        if hold > 65535:
+            faults.rule(path, f"{spec.keepalive_time} means a hold time above 65535 s")
+    if keepalive > hold:
+        faults.rule(
+            path, f"{spec.keepalive_time} exceeds the hold time of {hold} s", spec.keepalive_time
+        )
+    elif keepalive != hold // 3:
+        faults.notice(path, f"has no effect: keepalives leave every {hold // 3} s, a third of hold")
+    return hold
+
+
+def _seconds(path: str, text: str, faults: Faults) -> int:
+    seconds = faults.parsed(path, text, parse_seconds)
+    if seconds is None:
+        if not text:
+            faults.value(path, text)
+        return HOLD_SECONDS
+    if seconds > 65535 or 0 < seconds < 3:
+        faults.value(path, text)
+        return HOLD_SECONDS
+    return seconds
+
+
+def _families(spec: objects.BGPPeerSpec, session: Family) -> tuple[Family, ...]:
+    if spec.families:
+        return tuple(sorted({Family(one) for one in spec.families}))
+    if spec.dual_stack_address_family:
+        return (Family.IPV4, Family.IPV6)
+    return (session,)
+
+
+def _password_file(spec: objects.BGPPeerSpec, faults: Faults) -> str | None:
+    if spec.password and spec.password_file:
+        faults.rule("spec.passwordFile", "cannot stand beside spec.password; remove one")
+    return faults.parsed("spec.passwordFile", spec.password_file, parse_path)
+
+
+def _ttl_security(spec: objects.BGPPeerSpec, faults: Faults) -> int | None:
+    if spec.ttl_security is not None and spec.ebgp_multi_hop:
+        faults.rule(
+            "spec.ttlSecurity",
+            "already says how far away the peer may be; remove spec.ebgpMultiHop",
+            spec.ttl_security,
+        )
+    return spec.ttl_security
+
+
+def _lever(spec: objects.BGPPeerSpec, faults: Faults, *, internal: bool) -> Lever:
+    lever = spec.takeover.lever if spec.takeover else None
+    if lever is None:
+        # Local preference is compared first and is what iBGP carries; MED is for eBGP.
+        return Lever.LOCAL_PREF if internal else Lever.MED
+    if lever is Lever.LOCAL_PREF and not internal:
+        faults.rule(
+            "spec.takeover.lever",
+            "localPref is never sent over eBGP (RFC 4271, section 5.1.5); use med or asPath",
+            lever.value,
+        )
+    return lever

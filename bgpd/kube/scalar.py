@@ -1,0 +1,105 @@
+"""The small languages inside documents: durations, communities, address ranges.
+
+Each function returns the value, or raises `ValueError` with what is wrong in a few words. What is
+legal stands in `bgpd.kube.objects`.
+"""
+
+import ipaddress
+import re
+from typing import Final
+
+from bgpd.model.prefix import Address, Prefix
+
+_DURATION: Final = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?(?:([0-9]+)ms)?")
+_ASCII: Final = re.compile(r"[0-9]{1,10}")
+MD5_KEY_BYTES: Final = 80
+"""TCP_MD5SIG_MAXKEYLEN of the kernel, which RFC 2385, section 4.5, asks for at least."""
+
+
+def parse_seconds(text: str) -> int:
+    """Return the seconds in a Go duration such as `90s` or `1m30s`; it must be whole ones."""
+    found = _DURATION.fullmatch(text)
+    if text == "0":
+        return 0
+    if not text or found is None:
+        raise ValueError("is not a duration")
+    hours, minutes, seconds, milliseconds = (int(part[:12] or 0) for part in found.groups("0"))
+    if milliseconds % 1000:
+        raise ValueError("is not a whole number of seconds")
+    return hours * 3600 + minutes * 60 + seconds + milliseconds // 1000
+
+
+def parse_community(text: str) -> str:
+    """Return an RFC 1997 community as `a:b`."""
+    return _numbers(text, count=2, most=65535)
+
+
+def parse_large_community(text: str) -> str:
+    """Return an RFC 8092 large community as `a:b:c`."""
+    return _numbers(text, count=3, most=4294967295)
+
+
+def parse_blocks(text: str) -> tuple[Prefix, ...]:
+    """Return the fewest prefixes that hold a CIDR block or a range `first-last`."""
+    if "%" in text:
+        raise ValueError("has a zone")
+    if "-" not in text:
+        # Host bits are masked off, as MetalLB does.
+        network = ipaddress.ip_network(text, strict=False)
+        if "/" not in text:
+            raise ValueError("has no prefix length")
+        return (Prefix(str(network)),)
+    first, last = (ipaddress.ip_address(part.strip()) for part in text.split("-", 1))
+    if first.version != last.version:
+        raise ValueError("mixes IPv4 and IPv6")
+    if int(first) > int(last):
+        raise ValueError("runs backwards")
+    return tuple(Prefix(str(one)) for one in _cover(first, last))
+
+
+def parse_plain_address(text: str, version: int | None = None) -> Address:
+    """Return an address without a zone that can be the other end of a session."""
+    if "%" in text:
+        raise ValueError("has a zone")
+    address = ipaddress.ip_address(text)
+    if version is not None and address.version != version:
+        raise ValueError(f"is IPv{address.version}")
+    if address.is_unspecified or address.is_multicast:
+        raise ValueError("is no address of a host")
+    return Address(str(address))
+
+
+def parse_password(text: str) -> str:
+    """Return a key for TCP MD5."""
+    if not 1 <= len(text) <= MD5_KEY_BYTES or not text.isascii() or not text.isprintable():
+        raise ValueError("cannot be a TCP MD5 key")
+    return text
+
+
+def parse_path(text: str) -> str:
+    """Return an absolute path."""
+    if not text.startswith("/") or not text.isprintable():
+        raise ValueError("is not absolute")
+    return text
+
+
+def _numbers(text: str, *, count: int, most: int) -> str:
+    parts = text.split(":")
+    if len(parts) != count or not all(_ASCII.fullmatch(part) for part in parts):
+        raise ValueError(f"is not {count} numbers with ':' between them")
+    if any(int(part) > most for part in parts):
+        raise ValueError(f"has a number above {most}")
+    return ":".join(str(int(part)) for part in parts)
+
+
+def _cover(
+    first: ipaddress.IPv4Address | ipaddress.IPv6Address,
+    last: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> list[ipaddress.IPv4Network] | list[ipaddress.IPv6Network]:
+    match first, last:
+        case ipaddress.IPv4Address(), ipaddress.IPv4Address():
+            return list(ipaddress.summarize_address_range(first, last))
+        case ipaddress.IPv6Address(), ipaddress.IPv6Address():
+            return list(ipaddress.summarize_address_range(first, last))
+        case _:
+            raise ValueError("mixes IPv4 and IPv6")
