@@ -108,7 +108,8 @@ NEXT_STATE: Final[Mapping[MemberState, Mapping[Sign, MemberState]]] = {
         Sign.FLAPPING: _S.QUARANTINED,
         Sign.QUIET: _S.DEAD,
         Sign.SILENT: _S.DEAD,
-        Sign.DEAF: _S.DEAD,
+        # It was heard at the generation of its raise, and so is not covered any longer.
+        Sign.DEAF: _S.SUSPECT,
         Sign.LEAVING: _S.DEAD,
         Sign.RAISED: _S.DEAD,
         Sign.LEFT: _S.DEAD,

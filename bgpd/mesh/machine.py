@@ -75,6 +75,11 @@ PENDING_LASTS: Final = 2.0
 HOUSEKEEPING: Final = 1.0
 """Seconds between looks at conditions, quarantines, keys and watchers."""
 
+FORGET_AFTER: Final = 10.0
+"""Seconds of silence after which a member that is not listed is forgotten: until then the
+others must hear from us that it died."""
+
+_GONE: Final = frozenset({MemberState.UNHEARD, MemberState.DEAD})
 _COUNTS: Final = frozenset({MemberState.ALIVE, MemberState.SUSPECT})
 
 
@@ -461,18 +466,16 @@ class Mesh:
             covered=self._docket.covers(track),
             flapping=track.id in self._quarantine,
         )
-        if sign is Sign.SILENT and not track.listed and track.state is MemberState.UNHEARD:
-            self._remove(track, now)
-            return
         old = track.state
+        if not track.listed and old is MemberState.RESTARTING and sign is Sign.SILENT:
+            # It said goodbye, was taken off the list, and was switched off: as planned.
+            sign = Sign.LEFT
         if old is MemberState.UNHEARD and not track.incarnation:
             return
         new = NEXT_STATE[old][sign]
         if new is not old:
             track.state = new
             self._entered(track, old, sign, now)
-        if new is MemberState.DEAD and not track.listed:
-            self._remove(track, now)
 
     def _entered(self, track: Track, old: MemberState, sign: Sign, now: float) -> None:
         if old is MemberState.SUSPECT:
@@ -506,12 +509,14 @@ class Mesh:
         if not suspects or not self._register.learned or self._flags & Flag.GOODBYE:
             return
         counting = self._counting()
-        witnesses = [t for t in counting if t.state is not MemberState.SUSPECT and t.hears_us]
         dead = []
         for track in suspects:
+            if self._docket.covers(track):
+                self._step(track, now)
+                continue
             if track.id in self._quarantine:
                 continue
-            reason = objection(track, counting, witnesses, self._interval)
+            reason = objection(track, counting, now, self._interval)
             if reason:
                 self._refuse(track, reason, now)
                 continue
@@ -723,6 +728,9 @@ class Mesh:
                 self._events.append(QuarantineEnded(member=track.name, at=now))
                 if track.state is MemberState.QUARANTINED and not track.hears_us:
                     track.state = MemberState.DEAD
+        for track in list(self._tracks.values()):
+            if not track.listed and track.state in _GONE and track.silence(now) > FORGET_AFTER:
+                self._remove(track, now)
         self._choose_key(now)
         self._watch.tidy(self._tracks, now)
         fresh = {c.type: c for c in conditions(self._self_view(), self._tracks.values(), now)}
@@ -763,10 +771,8 @@ class Mesh:
                 self._by_id[track.id] = track
             track.member = member
             track.listed = True
-        for name, track in list(self._tracks.items()):
+        for name, track in self._tracks.items():
             track.listed = name in listed
-            if not track.listed and track.state in {MemberState.UNHEARD, MemberState.DEAD}:
-                self._remove(track, now)
         self._watch.members(self._tracks)
 
     def _remove(self, track: Track, now: float) -> None:

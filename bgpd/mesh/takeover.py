@@ -19,6 +19,8 @@ MAX_RESETS: Final = 16
 """Nor are more resets by a person than this at once."""
 JOIN_WITHIN: Final = 0.020
 """Seconds after a raise within which another death needs none of its own."""
+FRESH: Final = 1.5
+"""Intervals of silence within which a member is in reach beyond doubt."""
 ACCUSATIONS: Final = 3
 STEADY: Final = 600.0
 """Seconds: three raises within it begin a quarantine, as long without change ends it."""
@@ -204,19 +206,30 @@ def supports(suspect: Track, witness: Track, interval: float) -> bool:
     return bool(echo.incarnation) and echo.age >= suspect.base_allowed(interval) * 1000
 
 
-def objection(
-    suspect: Track, tracks: Iterable[Track], witnesses: Iterable[Track], interval: float
-) -> str:
+def fresh(track: Track, now: float, interval: float) -> bool:
+    """Return whether *track* was in reach a moment ago: heard, and not a heartbeat overdue.
+
+    When a partition cuts off several members, the first is suspected some milliseconds before
+    the others, which are already silent: whoever merely is not suspected yet is no quorum.
+    """
+    return track.silence(now) <= FRESH * max(interval, track.interval)
+
+
+def objection(suspect: Track, tracks: Iterable[Track], now: float, interval: float) -> str:
     """Return why nobody is raised for *suspect* now, or an empty string.
 
-    *tracks* are the members that count, alive or suspected; *witnesses* those of them whose
-    word counts: alive, and hearing us, so that a node that nobody hears never raises.
+    *tracks* are the members that count, alive or suspected. A second member's word counts
+    only if it hears us, so that a node that nobody hears never raises.
     """
     everybody = list(tracks)
-    reachable = 1 + sum(1 for track in everybody if track.state is not MemberState.SUSPECT)
-    counted = 1 + len(everybody)
+    near = [
+        track
+        for track in everybody
+        if track.state is not MemberState.SUSPECT and fresh(track, now, interval)
+    ]
+    reachable, counted = 1 + len(near), 1 + len(everybody)
     if 2 * reachable < counted:
         return f"only {reachable} of {counted} members are in reach"
-    if counted > 2 and not any(supports(suspect, one, interval) for one in witnesses):
+    if counted > 2 and not any(one.hears_us and supports(suspect, one, interval) for one in near):
         return "no second member agrees"
     return ""

@@ -1,0 +1,1 @@
+"""Tests of the mesh: tables, properties, and whole meshes in virtual time."""
