@@ -1,0 +1,215 @@
+"""The command line of the lab: `scripts/lab faults | up | exec | down | run`."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tests.lab import world
+from tests.lab.faults import FAULTS, Fault
+from tests.lab.plan import MOST_NODES, FamilyChoice, LabError, Plan, Restart, RouterName
+from tests.lab.routers import missing_programs
+from tests.lab.run import Lab, Run, progress, report, strike, table
+
+EX_USAGE = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """Says one sentence about wrong usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2."""
+        raise LabError(f"{message} ({self.prog} --help tells more)", EX_USAGE)
+
+
+def parser() -> Parser:
+    """Return the parser of `scripts/lab`."""
+    top = Parser(prog="scripts/lab", description="Nodes, a router and a client on one machine.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("faults", help="list the faults, a sentence each")
+    up = commands.add_parser("up", help="build a lab and leave it running")
+    _plan_options(up)
+    _name_option(up)
+    inside = commands.add_parser("exec", help="run a command on a node, the router or the client")
+    _name_option(inside)
+    inside.add_argument("target", metavar="NODE", help="n1, n2, …, router or client")
+    inside.add_argument("words", nargs=argparse.REMAINDER, metavar="-- CMD…")
+    down = commands.add_parser("down", help="end the lab that runs, and verify that it is gone")
+    _name_option(down)
+    run = commands.add_parser("run", help="let a fault happen and measure")
+    run.add_argument("fault", metavar="FAULT", help="one of `scripts/lab faults`")
+    _plan_options(run)
+    run.add_argument("--repeat", type=int, default=1)
+    run.add_argument("--seed", type=int, default=1, help="decides nodes and source ports")
+    run.add_argument("--json", type=Path, metavar="FILE", help="write every figure here")
+    run.add_argument("--record", type=Path, metavar="FILE", help="write the last run's packets")
+    serve = commands.add_parser("serve", help="build a lab, then obey JSON lines on stdin")
+    _plan_options(serve)
+    return top
+
+
+def _plan_options(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--router", choices=[r.value for r in RouterName], default="bird")
+    to.add_argument("--nodes", type=int)
+    to.add_argument("--services", type=int, default=12)
+    to.add_argument("--family", choices=[f.value for f in FamilyChoice], default="v4")
+    to.add_argument("--hold", type=int, default=90, help="hold time in seconds")
+    to.add_argument("--restart", choices=[r.value for r in Restart], default="systemd")
+    to.add_argument("--quick", action="store_true", help="shorten faults that repeat")
+
+
+def _name_option(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--name", default="lab", help="which lab, where several run")
+
+
+def plan_of(options: argparse.Namespace, fault: Fault | None = None) -> Plan:
+    """Return the plan that *options* ask for, or raise with a sentence."""
+    least = fault.least_nodes if fault else 1
+    nodes = options.nodes if options.nodes is not None else max(3, least)
+    _between("--nodes", nodes, least, MOST_NODES)
+    _between("--services", options.services, 1, 10000)
+    if options.hold != 0:
+        _between("--hold", options.hold, 3, 65535)
+    router = RouterName(options.router)
+    if fault and fault.needs_traffic and not router.forwards:
+        raise LabError(
+            f"{router} is a control-plane peer here and forwards no packets, so {fault.name} "
+            "cannot be measured on it: use bird or frr",
+            EX_USAGE,
+        )
+    return Plan(
+        router=router,
+        nodes=nodes,
+        services=options.services,
+        family=FamilyChoice(options.family),
+        hold=options.hold,
+        restart=Restart(options.restart),
+        quick=options.quick,
+    )
+
+
+def fault_named(name: str) -> Fault:
+    """Return the fault, or raise with a sentence."""
+    if name not in FAULTS:
+        raise LabError(f"there is no fault {name!r}: scripts/lab faults lists them", EX_USAGE)
+    return FAULTS[name]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what *arguments* say; return the exit status."""
+    options = parser().parse_args(arguments)
+    match options.command:
+        case "faults":
+            for fault in FAULTS.values():
+                print(f"{fault.name:<24}{fault.sentence}")
+            return 0
+        case "exec":
+            words = options.words[1:] if options.words[:1] == ["--"] else options.words
+            if not words:
+                raise LabError("nothing to run: scripts/lab exec n1 -- bgpctl status", EX_USAGE)
+            return world.enter(world.load(options.name), options.target, words)
+        case "down":
+            world.down(options.name)
+            return 0
+        case _:
+            return _in_world(options, arguments)
+
+
+def _in_world(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    fault = fault_named(options.fault) if options.command == "run" else None
+    plan = plan_of(options, fault)
+    if fault:
+        _between("--repeat", options.repeat, 1, 100000)
+    if missing := missing_programs(plan.router):
+        raise LabError(
+            f"{plan.router} is not installed here ({', '.join(missing)}): "
+            "scripts/demo and scripts/test install it when root",
+            world.EX_CONFIG,
+        )
+    if world.INSIDE in os.environ:
+        return _inside(options, plan, fault)
+    if options.command == "up":
+        state = world.start_in_background(arguments, options.name)
+        print(f"up: {plan.router} and {', '.join(plan.names)}; logs in {state.directory}")
+        print(f"try: scripts/lab exec {plan.names[0]} -- bgpctl status")
+        return 0
+    return world.run_inside(arguments)
+
+
+def _inside(options: argparse.Namespace, plan: Plan, fault: Fault | None) -> int:
+    directory = world.become_world()
+    lab = Lab(plan, directory)
+    lab.start()
+    if options.command == "up":
+        (directory / "ready").touch()
+        while True:
+            signal.pause()
+    if options.command == "serve":
+        return _serve(lab)
+    assert fault is not None
+    return _run(lab, fault, options)
+
+
+def _run(lab: Lab, fault: Fault, options: argparse.Namespace) -> int:
+    print(f"{fault.name}: {fault.sentence}; building the lab ...", flush=True)
+    lab.steady()
+    runs: list[Run] = []
+    for number in range(1, options.repeat + 1):
+        seed = options.seed + number - 1
+        runs.append(strike(lab, fault, seed=seed, number_=number, say=_say))
+        _say(progress(runs[-1]))
+    reported = report(lab.plan, fault, runs)
+    if options.json:
+        options.json.write_text(json.dumps(reported, indent=1) + "\n")
+    if options.record and lab.record:
+        options.record.write_text(json.dumps({"begin": lab.strike_time, **lab.record}))
+    print(table(reported))
+    lab.stop()
+    if reported["summary"]["ok"]:
+        return 0
+    print(f"logs are in {lab.directory}", file=sys.stderr)
+    return 1
+
+
+def _serve(lab: Lab) -> int:
+    """Obey lines like {"fault": "power-loss", "seed": 1}: the tests' way in."""
+    lab.steady()
+    print(json.dumps({"ready": True, "directory": str(lab.directory)}), flush=True)
+    for line in sys.stdin:
+        order: dict[str, Any] = json.loads(line)
+        fault = FAULTS[order["fault"]]
+        try:
+            run = strike(lab, fault, seed=order.get("seed", 1), number_=1, say=_say_aside)
+            answer = run.as_json()
+        except LabError as error:
+            answer = {"ok": False, "problems": [str(error)]}
+        print(json.dumps(answer), flush=True)
+    lab.stop()
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _say_aside(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _between(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise LabError(f"{name} {value}: must be between {least} and {most}", EX_USAGE)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except LabError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.status)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,135 @@
+"""The Kubernetes-style documents that the lab's agents read, and how they change under a fault."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tests.lab.plan import NODE_ASN, ROUTER_ASN, Plan, node_address, router_address
+
+GROUP = "bgpd.io/v1alpha1"
+NAMESPACE = "bgpd-system"
+
+Document = dict[str, Any]
+
+
+def write_all(plan: Plan, directory: Path) -> None:
+    """Write every document of *plan*: JSON, one a line block, which is YAML as well."""
+    directory.mkdir(parents=True, exist_ok=True)
+    replace(directory / "cluster.yaml", configuration(plan))
+    replace(directory / "nodes.yaml", [node(plan, name) for name in plan.names])
+    replace(directory / "services.yaml", [service(plan, i) for i in services(plan)])
+    for i in services(plan):
+        write_endpoints(plan, directory, i, plan.names)
+
+
+def write_endpoints(plan: Plan, directory: Path, number: int, nodes: tuple[str, ...]) -> None:
+    """Say that Service *number* has one endpoint on each of *nodes*."""
+    replace(directory / f"endpoints-{number}.yaml", endpoints(plan, number, nodes))
+
+
+def replace(path: Path, documents: list[Document]) -> None:
+    """Put *documents* in place of *path* in one step, as a careful writer does."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text("".join(f"---\n{json.dumps(document)}\n" for document in documents))
+    os.replace(temporary, path)  # noqa: PTH105 - the name says what the kernel does
+
+
+def services(plan: Plan) -> range:
+    """Return the numbers of the Services, from 1."""
+    return range(1, plan.services + 1)
+
+
+def configuration(plan: Plan) -> list[Document]:
+    """Return the pool, the advertisement, the policy and the peers."""
+    return [
+        _ours("IPAddressPool", "lab", {"addresses": [plan.pool(v) for v in plan.family.versions]}),
+        _ours("BGPAdvertisement", "lab", {"ipAddressPools": ["lab"]}),
+        *(peer(plan, name, version) for name in plan.names for version in plan.family.versions),
+    ]
+
+
+def peer(plan: Plan, name: str, version: int) -> Document:
+    """Return the BGPPeer of node *name* over IP *version*: the router's end of its cable."""
+    return _ours(
+        "BGPPeer",
+        f"router-{name}-v{version}",
+        {
+            "myASN": NODE_ASN,
+            "peerASN": ROUTER_ASN,
+            "peerAddress": router_address(name, version),
+            "sourceAddress": node_address(name, version),
+            "holdTime": f"{plan.hold}s",
+            "nodeSelectors": [{"matchLabels": {"kubernetes.io/hostname": name}}],
+        },
+    )
+
+
+def node(plan: Plan, name: str) -> Document:
+    """Return the Node document."""
+    addresses = [
+        {"type": "InternalIP", "address": node_address(name, v)} for v in plan.family.versions
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+        "status": {
+            "addresses": [*addresses, {"type": "Hostname", "address": name}],
+            "conditions": [{"type": "Ready", "status": "True"}],
+        },
+    }
+
+
+def service(plan: Plan, number: int) -> Document:
+    """Return the Service document, its addresses already allocated."""
+    addresses = [plan.elastic_ip(number, v) for v in plan.family.versions]
+    families = [f"IPv{v}" for v in plan.family.versions]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": f"service-{number}", "namespace": "default"},
+        "spec": {
+            "type": "LoadBalancer",
+            "externalTrafficPolicy": "Local",
+            "ipFamilies": families,
+            "ipFamilyPolicy": "RequireDualStack" if len(families) > 1 else "SingleStack",
+            "ports": [{"name": "echo", "port": 7, "protocol": "UDP"}],
+        },
+        "status": {"loadBalancer": {"ingress": [{"ip": address} for address in addresses]}},
+    }
+
+
+def endpoints(plan: Plan, number: int, nodes: tuple[str, ...]) -> list[Document]:
+    """Return the EndpointSlices of one Service, one a family."""
+    return [
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {
+                "name": f"service-{number}-v{version}",
+                "namespace": "default",
+                "labels": {"kubernetes.io/service-name": f"service-{number}"},
+            },
+            "addressType": f"IPv{version}",
+            "ports": [{"name": "echo", "port": 7, "protocol": "UDP"}],
+            "endpoints": [
+                {
+                    "addresses": [node_address(name, version)],
+                    "nodeName": name,
+                    "conditions": {"ready": True, "serving": True, "terminating": False},
+                }
+                for name in nodes
+            ],
+        }
+        for version in plan.family.versions
+    ]
+
+
+def _ours(kind: str, name: str, spec: Document) -> Document:
+    return {
+        "apiVersion": GROUP,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": spec,
+    }

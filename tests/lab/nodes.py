@@ -1,0 +1,191 @@
+"""One node of the lab: its processes, found by pid, and what its bgpd says of itself."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from signal import Signals
+from typing import Any
+
+import msgspec
+
+from bgpd.ipc.ask import ask
+from bgpd.ipc.message import Ask
+from bgpd.model.errors import BgpdError
+from tests.lab.plan import CLUSTER_UID, ECHO_PORT, LabError, Plan
+from tests.lab.topology import inside
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+PROGRAMS = Path(sys.executable).parent
+"""Where `bgpd` and `bgpctl` are: beside the Python that runs us, never those of OpenBGPD."""
+
+
+def commands(name: str, documents: Path, key_file: Path) -> dict[str, list[str]]:
+    """Return what runs on node *name*: exactly the shipped commands, and the workload."""
+    return {
+        "speaker": [
+            *(str(PROGRAMS / "bgpd"), "speaker", "--node", name),
+            *("--mesh-key-file", str(key_file)),
+        ],
+        "agent": [
+            *(str(PROGRAMS / "bgpd"), "agent", "--node", name),
+            *("--source", f"directory:{documents}", "--cluster-uid", CLUSTER_UID),
+        ],
+        "echo": [sys.executable, "-S", "-E", str(HERE / "echo.py"), name, str(ECHO_PORT)],
+    }
+
+
+class Node:
+    """A node of the lab while it lives."""
+
+    def __init__(self, name: str, plan: Plan, directory: Path) -> None:
+        """Prepare the node's directories below *directory*; start nothing."""
+        self.name = name
+        self.plan = plan
+        self.directory = directory
+        self.run_directory = directory / "run"
+        self.state_directory = directory / "state"
+        for path in (directory, self.run_directory, self.state_directory):
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o755)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, documents: Path, key_file: Path) -> None:
+        """Start the node's init in its own mount namespace, inside its network."""
+        binds = {self.run_directory: "/run/bgpd", self.state_directory: "/var/lib/bgpd"}
+        spec = {
+            "directory": str(self.directory),
+            "binds": {str(source): target for source, target in binds.items()},
+            "commands": commands(self.name, documents, key_file),
+            "restart": self.plan.restart.value,
+        }
+        path = self.directory / "init.json"
+        path.write_text(json.dumps(spec, indent=1))
+        with (self.directory / "init.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *inside(self.name),
+                    *("unshare", "--mount", "--propagation", "private", "--"),
+                    *(sys.executable, "-S", "-E", str(HERE / "init.py"), str(path)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def stop(self) -> None:
+        """End everything on the node at once."""
+        if self.process is not None:
+            self.signal_all(Signals.SIGKILL)
+            self.process.wait()
+
+    def pids(self) -> dict[str, int]:
+        """Return init, speaker (ExaBGP), reflex, agent and echo, as far as they run."""
+        try:
+            pids: dict[str, int] = json.loads((self.directory / "pids.json").read_text())
+        except FileNotFoundError:
+            return {}
+        reflexes = [p for p in children(pids.get("speaker", 0)) if is_reflex(command_line(p))]
+        return {**pids, "reflex": reflexes[0]} if reflexes else pids
+
+    def pid(self, which: str) -> int:
+        """Return the pid of one process, waiting a moment for it to be there."""
+        end = time.monotonic() + 10
+        while which not in (pids := self.pids()):
+            if time.monotonic() > end:
+                raise LabError(f"{self.name}: {which} does not run; see {self.directory}")
+            time.sleep(0.02)
+        return pids[which]
+
+    def signal(self, which: str, number: Signals) -> int:
+        """Send a signal to exactly one process and return its pid."""
+        pid = self.pid(which)
+        os.kill(pid, number)
+        return pid
+
+    def signal_all(self, number: Signals) -> None:
+        """Send a signal to every process on the node, init first."""
+        assert self.process is not None
+        family = [self.process.pid, *descendants(self.process.pid)]
+        for pid in family:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+
+    def ends(self, which: str) -> list[dict[str, Any]]:
+        """Return when and how the process *which* ended, so far."""
+        try:
+            lines = (self.directory / "ends.jsonl").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [end for end in map(json.loads, lines) if end["name"] == which]
+
+    def status(self, timeout: float = 1.0) -> Mapping[str, Any] | None:
+        """Return the speaker's own status, or None while it does not answer."""
+        content = self._ask("status", timeout)
+        return content if isinstance(content, dict) else None
+
+    def timeline(self, timeout: float = 2.0) -> list[dict[str, Any]]:
+        """Return the failovers that this node's speaker remembers, oldest first."""
+        content = self._ask("timeline", timeout)
+        return content if isinstance(content, list) else []
+
+    def _ask(self, question: str, timeout: float) -> object:
+        try:
+            message = msgspec.convert({"question": question}, Ask)
+            answer = ask(self.run_directory / "speaker.sock", message, timeout=timeout)
+        except BgpdError:
+            return None
+        return msgspec.to_builtins(answer.content)
+
+
+def children(pid: int) -> list[int]:
+    """Return the direct children of *pid*."""
+    try:
+        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def descendants(pid: int) -> list[int]:
+    """Return every process below *pid*, parents before children."""
+    found = []
+    for child in children(pid):
+        found += [child, *descendants(child)]
+    return found
+
+
+def command_line(pid: int) -> list[str]:
+    """Return the words that *pid* was started with."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    except OSError:
+        return []
+
+
+def is_reflex(words: list[str]) -> bool:
+    """Tell a reflex from the ExaBGP that forks it, whose words name the reflex too."""
+    return words[1:3] == ["-m", "bgpd.speaker"]
+
+
+def alive(pid: int) -> bool:
+    """Tell whether *pid* still runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def until(true: Callable[[], bool], seconds: float, sentence: str, pause: float = 0.1) -> float:
+    """Wait until *true* and return how long it took; raise with *sentence* after *seconds*."""
+    start = time.monotonic()
+    while not true():
+        if time.monotonic() - start > seconds:
+            raise LabError(f"{sentence} within {seconds:g} s")
+        time.sleep(pause)
+    return time.monotonic() - start

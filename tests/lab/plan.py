@@ -1,0 +1,126 @@
+"""What one lab looks like: how many nodes, which router, which addresses. No I/O.
+
+```
+client 198.18.0.2 ── router ─┬─ 10.99.1.0/31 ── n1      each node: speaker, agent, echo
+                             ├─ 10.99.2.0/31 ── n2      elastic IPs: 203.0.113.0/24
+                             └─ 10.99.3.0/31 ── n3      (198.19.0.0/16 for more than 200)
+```
+"""
+
+import ipaddress
+from dataclasses import dataclass
+from enum import StrEnum
+
+CLUSTER_UID = "lab"
+NODE_ASN = 65000
+ROUTER_ASN = 65530
+MESH_PORT = 7179
+ECHO_PORT = 7
+MOST_NODES = 60
+
+
+class LabError(Exception):
+    """The lab cannot do what was asked of it, in a sentence; *status* is the exit status."""
+
+    def __init__(self, sentence: str, status: int = 1) -> None:
+        """Say *sentence*, and end with *status* where nobody knows better."""
+        super().__init__(sentence)
+        self.status = status
+
+
+class RouterName(StrEnum):
+    """The routers that the lab knows how to start."""
+
+    BIRD = "bird"
+    FRR = "frr"
+    GOBGP = "gobgp"
+    OPENBGPD = "openbgpd"
+
+    @property
+    def forwards(self) -> bool:
+        """Whether it fills a kernel table, so that packets can be counted."""
+        return self in {RouterName.BIRD, RouterName.FRR}
+
+
+class FamilyChoice(StrEnum):
+    """Which elastic IPs and sessions exist."""
+
+    V4 = "v4"
+    V6 = "v6"
+    DUAL = "dual"
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The IP versions in use."""
+        return {"v4": (4,), "v6": (6,), "dual": (4, 6)}[self.value]
+
+
+class Restart(StrEnum):
+    """Who restarts a process that ended."""
+
+    SYSTEMD = "systemd"
+    KUBELET = "kubelet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One lab, complete: the same plan builds the same world."""
+
+    router: RouterName = RouterName.BIRD
+    nodes: int = 3
+    services: int = 12
+    family: FamilyChoice = FamilyChoice.V4
+    hold: int = 90
+    restart: Restart = Restart.SYSTEMD
+    quick: bool = False
+    """Shorten the faults that repeat for a minute, as the tests do."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The nodes' names, n1 first."""
+        return tuple(f"n{i}" for i in range(1, self.nodes + 1))
+
+    def pool(self, version: int) -> str:
+        """Return the pool that elastic IPs of *version* come from."""
+        if version == 6:
+            return "2001:db8:e::/112"
+        return "203.0.113.0/24" if self.services <= 200 else "198.19.0.0/16"
+
+    def elastic_ip(self, service: int, version: int) -> str:
+        """Return the elastic IP of Service number *service*, counted from 1."""
+        return str(ipaddress.ip_network(self.pool(version))[service + 9])
+
+    def prefix(self, service: int, version: int) -> str:
+        """Return the host prefix of Service number *service*."""
+        return f"{self.elastic_ip(service, version)}/{128 if version == 6 else 32}"
+
+    def prefixes(self) -> frozenset[str]:
+        """Return every prefix that the router should hold when all is well."""
+        return frozenset(
+            self.prefix(service, version)
+            for version in self.family.versions
+            for service in range(1, self.services + 1)
+        )
+
+    def gateways(self, version: int) -> dict[str, str]:
+        """Return node name -> its address, which is also the next hop of its routes."""
+        return {name: node_address(name, version) for name in self.names}
+
+
+def number(name: str) -> int:
+    """Return 3 for n3."""
+    return int(name[1:])
+
+
+def node_address(name: str, version: int) -> str:
+    """Return the address of a node on its link to the router."""
+    if version == 6:
+        return f"2001:db8:99:{number(name):x}::b"
+    return f"10.99.{number(name)}.1"
+
+
+def router_address(name: str, version: int) -> str:
+    """Return the router's address on its link to node *name*."""
+    if version == 6:
+        return f"2001:db8:99:{number(name):x}::a"
+    return f"10.99.{number(name)}.0"

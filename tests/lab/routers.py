@@ -1,0 +1,314 @@
+"""The routers of the lab: how each is started, restarted, and asked for its sessions.
+
+All are passive and hold nothing back: BIRD and FRR put every best path into the kernel's table
+(ECMP), GoBGP and OpenBGPD are read through their own tools.
+"""
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from tests.lab.configurations import (
+    bird_configuration,
+    frr_configuration,
+    gobgp_configuration,
+    openbgpd_configuration,
+)
+from tests.lab.kernel import kernel_paths
+from tests.lab.plan import LabError, Plan, RouterName, node_address
+from tests.lab.topology import inside
+
+_FRR = Path("/usr/lib/frr")
+
+
+class Router(ABC):
+    """One routing daemon (or two that belong together) in the namespace `router`."""
+
+    programs: tuple[str, ...] = ()
+
+    def __init__(self, plan: Plan, directory: Path) -> None:
+        """Prepare; nothing is started yet."""
+        self.plan = plan
+        self.directory = directory
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start the daemon; it accepts connections soon after."""
+
+    @abstractmethod
+    def sessions(self) -> dict[str, bool]:
+        """Return node name -> whether all its sessions are established."""
+
+    @abstractmethod
+    def paths(self) -> dict[str, frozenset[str]]:
+        """Return prefix -> nodes whose path is in use, as this router tells it."""
+
+    @property
+    def speaking(self) -> str:
+        """The name of the process that holds the BGP sessions."""
+        return next(iter(self.processes))
+
+    def kill(self) -> None:
+        """End the speaking process as a crash would."""
+        process = self.processes[self.speaking]
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        """End everything that this router started."""
+        for process in self.processes.values():
+            process.kill()
+        for process in self.processes.values():
+            process.wait()
+
+    def _spawn(self, name: str, *command: str) -> None:
+        with (self.directory / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [*inside("router"), *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+
+    def _ask(self, *command: str) -> str:
+        done = subprocess.run(
+            [*inside("router"), *command], capture_output=True, text=True, check=False, timeout=30
+        )
+        return done.stdout
+
+    def _write(self, name: str, text: str) -> str:
+        path = self.directory / name
+        path.write_text(text)
+        path.chmod(0o644)
+        return str(path)
+
+
+class Bird(Router):
+    """BIRD 2, one process, ECMP by `merge paths`."""
+
+    programs = ("bird", "birdc")
+
+    def start(self) -> None:
+        """Start BIRD with its default socket, so that plain `birdc` works inside the router."""
+        Path("/run/bird").mkdir(exist_ok=True)
+        self._spawn(
+            "bird",
+            "bird",
+            "-f",
+            "-c",
+            self._write("bird.conf", bird_configuration(self.plan, self.directory)),
+        )
+
+    def sessions(self) -> dict[str, bool]:
+        """Ask birdc."""
+        states = {}
+        for line in self._ask("birdc", "-r", "show", "protocols").splitlines():
+            words = line.split()
+            if len(words) > 1 and words[1] == "BGP":
+                states[words[0]] = words[-1] == "Established"
+        return _by_node(self.plan, states)
+
+    def paths(self) -> dict[str, frozenset[str]]:
+        """Read the kernel's table, which is what counts."""
+        return kernel_paths(self.plan)
+
+
+class Frr(Router):
+    """FRR: zebra and bgpd, started by hand, ECMP by `maximum-paths`."""
+
+    programs = (str(_FRR / "bgpd"), str(_FRR / "zebra"), "vtysh")
+
+    def start(self) -> None:
+        """Start zebra, wait for its socket, start bgpd."""
+        run_directory = Path("/run/frr")
+        run_directory.mkdir(exist_ok=True)
+        owner = _frr_owner()
+        if owner == "frr":
+            shutil.chown(run_directory, "frr", "frr")
+            shutil.chown(self.directory, "frr", "frr")
+        if "zebra" not in self.processes:
+            self._daemon("zebra", owner, "", "-s", "90000000")
+            _until((run_directory / "zserv.api").exists, "zebra did not start", self.directory)
+        self._daemon("bgpd", owner, frr_configuration(self.plan))
+
+    def _daemon(self, name: str, owner: str, text: str, *more: str) -> None:
+        configuration = self._write(
+            f"{name}.conf",
+            f"log file {self.directory}/{name}.events\nlog timestamp precision 3\n{text}",
+        )
+        self._spawn(
+            name,
+            str(_FRR / name),
+            "-f",
+            configuration,
+            "-A",
+            "127.0.0.1",
+            "-u",
+            owner,
+            "-g",
+            owner,
+            *more,
+        )
+
+    @property
+    def speaking(self) -> str:
+        """Zebra stays when bgpd is killed."""
+        return "bgpd"
+
+    def sessions(self) -> dict[str, bool]:
+        """Ask vtysh."""
+        states = {}
+        for version in (4, 6):
+            text = self._ask(
+                "vtysh", "-d", "bgpd", "-c", f"show bgp ipv{version} unicast summary json"
+            )
+            for address, peer in _json(text).get("peers", {}).items():
+                states[address] = peer.get("state") == "Established"
+        return _by_address(self.plan, states)
+
+    def paths(self) -> dict[str, frozenset[str]]:
+        """Read the kernel's table, which is what counts."""
+        return kernel_paths(self.plan)
+
+
+class Gobgp(Router):
+    """GoBGP, a control-plane peer: its table is read, packets do not follow it."""
+
+    programs = ("gobgpd", "gobgp")
+
+    def start(self) -> None:
+        """Start gobgpd."""
+        configuration = self._write("gobgpd.toml", gobgp_configuration(self.plan))
+        self._spawn("gobgpd", "gobgpd", "-f", configuration, "--pprof-disable")
+
+    def sessions(self) -> dict[str, bool]:
+        """Ask gobgp."""
+        states = {}
+        for peer in _json(self._ask("gobgp", "-j", "neighbor"), []):
+            state = peer.get("state", {})
+            states[state.get("neighbor_address", "")] = state.get("session_state") == 6
+        return _by_address(self.plan, states)
+
+    def paths(self) -> dict[str, frozenset[str]]:
+        """Ask gobgp for its global table: a path in use has the best attributes."""
+        found: dict[str, frozenset[str]] = {}
+        for version in self.plan.family.versions:
+            names = {address: name for name, address in self.plan.gateways(version).items()}
+            table = _json(self._ask("gobgp", "-j", "global", "rib", "-a", f"ipv{version}"))
+            for prefix, paths in table.items():
+                if not isinstance(paths, list):  # an empty table is an error to gobgp
+                    continue
+                found[prefix] = _best(
+                    (names.get(_hop(path["attrs"]), ""), _med(path["attrs"])) for path in paths
+                )
+        return found
+
+
+class Openbgpd(Router):
+    """OpenBGPD, a control-plane peer: its table is read, packets do not follow it."""
+
+    programs = ("/usr/sbin/bgpd", "/usr/sbin/bgpctl")
+    socket = "/run/openbgpd.sock"
+
+    def start(self) -> None:
+        """Start OpenBGPD, which needs its own unprivileged user."""
+        configuration = self._write("openbgpd.conf", openbgpd_configuration(self.plan, self.socket))
+        (self.directory / "openbgpd.conf").chmod(0o600)
+        self._spawn("openbgpd", "/usr/sbin/bgpd", "-d", "-f", configuration)
+
+    def sessions(self) -> dict[str, bool]:
+        """Ask OpenBGPD's own bgpctl."""
+        states = {}
+        for peer in self._bgpctl("show", "neighbor").get("neighbors", []):
+            states[peer.get("remote_addr", "")] = peer.get("state") == "Established"
+        return _by_address(self.plan, states)
+
+    def paths(self) -> dict[str, frozenset[str]]:
+        """Ask for the table; paths with the lowest MED are those in use."""
+        names = {
+            address: name
+            for version in self.plan.family.versions
+            for name, address in self.plan.gateways(version).items()
+        }
+        offers: dict[str, list[tuple[str, int]]] = {}
+        for path in self._bgpctl("show", "rib").get("rib", []):
+            name = names.get(path.get("exit_nexthop", ""), "")
+            offers.setdefault(path["prefix"], []).append((name, int(path.get("metric", 0))))
+        return {prefix: _best(paths) for prefix, paths in offers.items()}
+
+    def _bgpctl(self, *words: str) -> dict[str, Any]:
+        answer: dict[str, Any] = _json(
+            self._ask("/usr/sbin/bgpctl", "-s", self.socket, "-j", *words)
+        )
+        return answer
+
+
+ROUTERS: dict[RouterName, type[Router]] = {
+    RouterName.BIRD: Bird,
+    RouterName.FRR: Frr,
+    RouterName.GOBGP: Gobgp,
+    RouterName.OPENBGPD: Openbgpd,
+}
+
+
+def missing_programs(router: RouterName) -> tuple[str, ...]:
+    """Return the programs that *router* needs and this machine has not."""
+    return tuple(name for name in ROUTERS[router].programs if shutil.which(name) is None)
+
+
+def _hop(attributes: list[dict[str, Any]]) -> str:
+    return next((str(a["nexthop"]) for a in attributes if "nexthop" in a), "")
+
+
+def _med(attributes: list[dict[str, Any]]) -> int:
+    return next((int(a["metric"]) for a in attributes if a.get("type") == 4), 0)
+
+
+def _best(offers: Iterable[tuple[str, int]]) -> frozenset[str]:
+    known = list(offers)
+    least = min(med for _, med in known)
+    return frozenset(name for name, med in known if med == least)
+
+
+def _json(text: str, otherwise: Any = None) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return {} if otherwise is None else otherwise
+
+
+def _by_node(plan: Plan, states: dict[str, bool]) -> dict[str, bool]:
+    suffixes = ["" if v == 4 else "_6" for v in plan.family.versions]
+    return {n: all(states.get(n + s, False) for s in suffixes) for n in plan.names}
+
+
+def _by_address(plan: Plan, states: dict[str, bool]) -> dict[str, bool]:
+    return {
+        n: all(states.get(node_address(n, v), False) for v in plan.family.versions)
+        for n in plan.names
+    }
+
+
+def _frr_owner() -> str:
+    """Return the user that FRR may become: only root where one user is mapped."""
+    if Path("/proc/self/uid_map").read_text().split()[2] == "1":
+        return "root"
+    try:
+        pwd.getpwnam("frr")
+    except KeyError:
+        return "root"
+    return "frr" if os.geteuid() == 0 else "root"
+
+
+def _until(true: Callable[[], bool], sentence: str, directory: Path, seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            raise LabError(f"{sentence}; its log is in {directory}")
+        time.sleep(0.02)

@@ -1,0 +1,398 @@
+"""Build one lab inside its world and let faults befall it, again and again, with figures."""
+
+import json
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from tests.lab import documents
+from tests.lab.faults import PREPARE, Fault, Findings, Loss, Sessions
+from tests.lab.figures import TrafficFigures, measure, summarize
+from tests.lab.kernel import kernel_paths
+from tests.lab.nodes import HERE, Node, until
+from tests.lab.plan import ECHO_PORT, LabError, Plan, number
+from tests.lab.routers import ROUTERS
+from tests.lab.topology import build, inside
+from tests.lab.watch import RouterWatch, spread
+
+UDP_FLOWS = 12
+TCP_CONNECTIONS = 4
+MOST_LATE_MS = 50.0
+"""A run in which the client itself was later than this says nothing, and is repeated."""
+ORDER_SECONDS = 2.0
+"""What `run` and the tests assert about a gap: far below any hold time; targets are printed."""
+_ATTEMPTS = 4
+_LEAD = 0.7
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Everything that one strike of one fault showed."""
+
+    number: int
+    seed: int
+    affected: tuple[str, ...]
+    traffic: TrafficFigures | None
+    sessions_established_when_moved: bool | None
+    generation_before: int | None
+    generation_after: int | None
+    raises: int | None
+    update_spread_ms: float | None
+    recovered_seconds: float | None
+    findings: Findings
+    timeline: list[dict[str, Any]]
+    attempts: int
+    problems: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the run as one flat object."""
+        flat = asdict(self)
+        flat.pop("findings")
+        traffic = flat.pop("traffic") or dict.fromkeys(
+            ("worst_flow_gap_ms", "other_flows_gap_ms", "sent", "lost")
+        )
+        return {**flat, **traffic, **self.findings, "ok": not self.problems}
+
+
+class Lab:
+    """One built lab: nodes, router, documents."""
+
+    def __init__(self, plan: Plan, directory: Path) -> None:
+        """Prepare the directories; nothing is started yet."""
+        self.plan = plan
+        self.directory = directory
+        self.documents = directory / "documents"
+        self.record: Mapping[str, Any] | None = None
+        self.strike_time = 0.0
+        self.before_harm: int | None = None
+        self.watch: RouterWatch | None = None
+        self.nodes = {name: Node(name, plan, directory / name) for name in plan.names}
+        router_directory = directory / "router"
+        router_directory.mkdir()
+        self.router = ROUTERS[plan.router](plan, router_directory)
+
+    def start(self) -> None:
+        """Build the topology, write the documents, start the router and every node."""
+        build(self.plan)
+        key_file = self.directory / "mesh.key"
+        key_file.write_text(secrets.token_hex(32) + "\n")
+        key_file.chmod(0o600)
+        documents.write_all(self.plan, self.documents)
+        self.router.start()
+        for node in self.nodes.values():
+            node.start(self.documents, key_file)
+
+    def stop(self) -> None:
+        """End what was started; the world's end would do the same, less politely."""
+        for node in self.nodes.values():
+            node.stop()
+        self.router.stop()
+
+    def steady(self, seconds: float = 90) -> float:
+        """Wait until every route of every node is in use and the mesh is whole."""
+        what = f"routes of all nodes are not in use by the router; logs are in {self.directory}"
+        took = until(self.all_routes_present, seconds, what)
+        what = f"the mesh is not whole; logs are in {self.directory}"
+        return took + until(self.mesh_whole, seconds, what)
+
+    def all_routes_present(self) -> bool:
+        """Tell whether the router uses a path to every node for every elastic IP."""
+        paths = self.router.paths()
+        everybody = frozenset(self.plan.names)
+        return all(paths.get(prefix) == everybody for prefix in self.plan.prefixes())
+
+    def mesh_whole(self) -> bool:
+        """Tell whether all speakers hear each other and agree on the generation."""
+        seen = [node.status() for node in self.nodes.values()]
+        meshes = [status.get("mesh") for status in seen if status]
+        if len(meshes) < len(self.nodes) or not all(meshes):
+            return False
+        generations = {mesh["generation"] for mesh in meshes if mesh}
+        return len(generations) == 1 and all(
+            mesh["reachable"] == self.plan.nodes and mesh["armed"] for mesh in meshes if mesh
+        )
+
+    def total_generation(self, without: tuple[str, ...] = ()) -> int | None:
+        """Return the highest generation among the speakers that answer."""
+        known = [
+            status["mesh"]["generation"]
+            for name, node in self.nodes.items()
+            if name not in without and (status := node.status()) and status.get("mesh")
+        ]
+        return max(known, default=None)
+
+    def rewrite_endpoints(
+        self, node: Node, names: tuple[str, ...], *, present: bool
+    ) -> float | None:
+        """Rewrite Service 1's endpoints; return ms from written to changed on the router."""
+        assert self.watch is not None
+        since = len(self.watch.routes)
+        documents.write_endpoints(self.plan, self.documents, 1, names)
+        self.strike_time = written = time.monotonic()
+        wanted = {self.plan.prefix(1, version) for version in self.plan.family.versions}
+        end = written + 10
+        while time.monotonic() < end:
+            paths = kernel_paths(self.plan) if self.plan.router.forwards else self.router.paths()
+            if all((node.name in paths.get(prefix, ())) is present for prefix in wanted):
+                break
+            time.sleep(0.05)
+        else:
+            return None
+        time.sleep(0.05)
+        changes = [c for c in self.watch.routes[since:] if c.prefix in wanted]
+        return round((changes[-1].at - written) * 1000, 2) if changes else None
+
+    def last_route_gone(self, node: Node, since: float, until_: float) -> float | None:
+        """Return when the router's kernel last changed a route, while *node* was ending."""
+        assert self.watch is not None
+        mine = {self.plan.gateways(version)[node.name] for version in self.plan.family.versions}
+        wanted = self.plan.prefixes()
+        gone: dict[str, float] = {}
+        for change in self.watch.routes:
+            ours = change.deleted or not change.gateways & mine
+            if ours and since <= change.at <= until_ and change.prefix in wanted:
+                gone.setdefault(change.prefix, change.at)
+        return max(gone.values()) if len(gone) == len(wanted) else None
+
+
+class Traffic:
+    """The client process while it sends."""
+
+    def __init__(self, lab: Lab, seed: int, attempt: int) -> None:
+        """Start sending; the seed decides the source ports and so the router's hash."""
+        self.record = lab.directory / f"traffic-{seed}-{attempt}.json"
+        spec = lab.directory / "traffic.json"
+        spec.write_text(json.dumps(traffic_spec(lab.plan, seed, attempt)))
+        self.process = subprocess.Popen(
+            [*inside("client"), sys.executable, "-S", "-E", str(HERE / "traffic.py"),
+             str(spec), str(self.record)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        if self.process.stdout.readline().strip() != b"ready":
+            raise LabError(f"the client heard nothing; see {lab.directory}")
+
+    def stop(self) -> Mapping[str, Any]:
+        """Stop sending, wait for the last answers, return the record."""
+        self.process.communicate(b"stop\n", timeout=60)
+        record: Mapping[str, Any] = json.loads(self.record.read_text())
+        self.record.unlink()
+        return record
+
+    def abort(self) -> None:
+        """End the client where its record does not matter any more."""
+        self.process.kill()
+        self.process.communicate()
+
+
+def traffic_spec(plan: Plan, seed: int, attempt: int) -> dict[str, Any]:
+    """Return the flows: spread over Services and families, other source ports for each seed."""
+    versions = plan.family.versions
+    udp = [
+        {
+            "address": plan.elastic_ip(i // len(versions) % plan.services + 1, version),
+            "port": ECHO_PORT,
+            "source_port": 20000 + (seed * 389 + attempt * 7919 + i * 1021) % 40000,
+        }
+        for i, version in zip(range(UDP_FLOWS), cycle(versions), strict=False)
+    ]
+    tcp = [
+        {"address": plan.elastic_ip(i % plan.services + 1, versions[0]), "port": ECHO_PORT}
+        for i in range(TCP_CONNECTIONS)
+    ]
+    return {"udp": udp, "tcp": tcp}
+
+
+def victims(plan: Plan, fault: Fault, seed: int) -> tuple[str, ...]:
+    """Return the nodes that the fault befalls; the seed decides which."""
+    first = seed % plan.nodes
+    return tuple(plan.names[(first + i) % plan.nodes] for i in range(fault.affected))
+
+
+def strike(lab: Lab, fault: Fault, *, seed: int, number_: int, say: Say) -> Run:
+    """Let *fault* befall the lab until the traffic says something about it; then judge."""
+    attempt = 0
+    while True:
+        lab.steady()
+        outcome = replace(_strike_once(lab, fault, seed, number_, attempt), attempts=attempt + 1)
+        attempt += 1
+        why = void(fault, outcome.traffic) if attempt < _ATTEMPTS else ""
+        if not why:
+            return replace(outcome, problems=judge(lab.plan, fault, outcome))
+        say(f"  {why}: again with other source ports")
+
+
+def void(fault: Fault, traffic: TrafficFigures | None) -> str:
+    """Return why a run says nothing about the fault, or the empty string."""
+    if traffic is None:
+        return ""
+    if fault.gap_ms is not None and traffic.affected_flows == 0:
+        return "no flow used the affected node"
+    if traffic.client_late_ms > MOST_LATE_MS:
+        return f"the client itself was {traffic.client_late_ms:.0f} ms late"
+    return ""
+
+
+def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) -> Run:
+    names = victims(lab.plan, fault, seed)
+    nodes = tuple(lab.nodes[name] for name in names)
+    lab.watch = RouterWatch()
+    if fault.name in PREPARE:
+        PREPARE[fault.name](lab, nodes)
+    before = lab.total_generation(without=names)
+    lab.before_harm = before
+    traffic = Traffic(lab, seed, attempt) if lab.plan.router.forwards else None
+    try:
+        time.sleep(_LEAD)
+        findings = fault.strike(lab, nodes)
+        struck = lab.strike_time
+        time.sleep(fault.seconds)
+        sessions = lab.router.sessions()
+        record = traffic.stop() if traffic else None
+    except BaseException:
+        if traffic:
+            traffic.abort()
+        raise
+    finally:
+        lab.watch.stop()
+    survivors = [node for name, node in lab.nodes.items() if name not in names]
+    after = lab.total_generation(without=names)
+    timeline = bgpctl_timeline(survivors[0]) if survivors else []
+    fault.heal(lab, nodes)
+    recovered = lab.steady()
+    lab.record = record
+    before = lab.before_harm
+    return Run(
+        number=number_,
+        seed=seed,
+        affected=names,
+        traffic=measure(record, affected=names, begin=struck) if record else None,
+        sessions_established_when_moved=all(sessions[name] for name in names),
+        generation_before=before,
+        generation_after=after,
+        raises=after - before if after is not None and before is not None else None,
+        update_spread_ms=_spread(lab, fault, survivors),
+        recovered_seconds=round(recovered, 2),
+        findings=findings,
+        timeline=timeline,
+        attempts=1,
+    )
+
+
+def judge(plan: Plan, fault: Fault, run: Run) -> tuple[str, ...]:
+    """Return what of the fault's promise about order and loss did not hold, in sentences."""
+    problems = _judge_traffic(fault, run)
+    if fault.sessions is Sessions.KEPT and run.sessions_established_when_moved is False:
+        problems.append("a session of the affected node was lost")
+    if fault.raises is not None and run.raises not in fault.raises:
+        problems.append(f"raises: {run.raises} instead of {fault.raises[0]}")
+    untrue = [name for name, value in run.findings.items() if value is False]
+    unseen = [name for name in fault.targets if run.findings.get(name) is None]
+    problems += [f"{name.replace('_', ' ')}: no" for name in untrue]
+    problems += [f"{name.replace('_', ' ')}: not seen" for name in unseen if plan.router.forwards]
+    return tuple(problems)
+
+
+def _judge_traffic(fault: Fault, run: Run) -> list[str]:
+    traffic = run.traffic
+    if traffic is None:
+        return []
+    problems = []
+    if fault.gap_ms is not None:
+        if traffic.worst_flow_gap_ms is None:
+            problems.append("no flow used the affected node")
+        elif traffic.worst_flow_gap_ms > ORDER_SECONDS * 1000:
+            problems.append(f"traffic stood still for {traffic.worst_flow_gap_ms:.0f} ms")
+    if fault.loss is Loss.NONE and traffic.lost:
+        problems.append(f"{traffic.lost} packets lost")
+    if fault.loss is Loss.ONE_A_FLOW and traffic.worst_flow_lost > 1:
+        problems.append(f"{traffic.worst_flow_lost} packets of one flow lost")
+    if fault.loss is Loss.AFFECTED and traffic.lost_other:
+        problems.append(f"{traffic.lost_other} packets lost by flows of other nodes")
+    return problems
+
+
+def bgpctl_timeline(node: Node) -> list[dict[str, Any]]:
+    """Return what `bgpctl timeline` prints on *node*."""
+    return node.timeline()
+
+
+def report(plan: Plan, fault: Fault, runs: list[Run]) -> dict[str, Any]:
+    """Return the JSON of a series of runs, with its summary."""
+    flat = [run.as_json() for run in runs]
+    figures = ("worst_flow_gap_ms", "other_flows_gap_ms", "update_spread_ms", *fault.targets)
+    return {
+        "fault": fault.name,
+        "plan": {**asdict(plan), "restart": plan.restart.value},
+        "target": {"worst_flow_gap_ms": fault.gap_ms, **fault.targets, "loss": fault.loss.value},
+        "runs": flat,
+        "summary": {name: summarize(run.get(name) for run in flat) for name in figures}
+        | {"lost": sum(run["lost"] or 0 for run in flat), "ok": all(run["ok"] for run in flat)},
+    }
+
+
+def progress(run: Run) -> str:
+    """Return one line about one run."""
+    words = [f"run {run.number:>2}  {','.join(run.affected)}"]
+    if run.traffic is not None:
+        gap, other = run.traffic.worst_flow_gap_ms, run.traffic.other_flows_gap_ms
+        words.append(f"worst flow {_ms(gap)}  others {_ms(other)}")
+        words.append(f"lost {run.traffic.lost} of {run.traffic.sent}")
+        words.append(f"client late {run.traffic.client_late_ms:.0f} ms")
+    words += [f"{name} {value}" for name, value in run.findings.items()]
+    words.append(f"raises {run.raises}")
+    if run.update_spread_ms is not None:
+        words.append(f"spread {run.update_spread_ms:.2f} ms")
+    words.append(f"recovered in {run.recovered_seconds:.1f} s")
+    return "  ".join(words) + "".join(f"\n  NOT HELD: {problem}" for problem in run.problems)
+
+
+def table(reported: Mapping[str, Any]) -> str:
+    """Return the figures of a series beside their targets."""
+    plan = reported["plan"]
+    lines = [
+        (
+            f"{reported['fault']} on {plan['router']}, {plan['nodes']} nodes, "
+            f"{plan['services']} Services, {plan['family']}, hold {plan['hold']} s, "
+            f"restart like {plan['restart']}:"
+        ),
+        f"  {'figure':<24}{'target':>10}{'p50':>10}{'p99':>10}{'max':>10}{'runs':>6}",
+    ]
+    for name, values in reported["summary"].items():
+        if isinstance(values, dict):
+            target = reported["target"].get(name)
+            lines.append(
+                f"  {name:<24}{target if target is not None else '-':>10}"
+                f"{values['p50']:>10.2f}{values['p99']:>10.2f}{values['max']:>10.2f}"
+                f"{values['count']:>6}"
+            )
+    held = sum(run["ok"] for run in reported["runs"])
+    lines.append(f"  packets lost: {reported['summary']['lost']} ({reported['target']['loss']})")
+    lines.append(f"  held in {held} of {len(reported['runs'])} runs")
+    return "\n".join(lines)
+
+
+def _spread(lab: Lab, fault: Fault, survivors: list[Node]) -> float | None:
+    if not fault.raises or 1 not in fault.raises or lab.watch is None:
+        return None
+    version = lab.plan.family.versions[0]
+    sources = frozenset(lab.plan.gateways(version)[node.name] for node in survivors)
+    wall = time.time() - time.monotonic()
+    since = lab.strike_time + wall
+    seconds = spread([u for u in lab.watch.updates if u.at >= since], sources)
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _ms(value: float | None) -> str:
+    return "   null" if value is None else f"{value:>4.0f} ms"
+
+
+__all__ = ["Lab", "Run", "number", "progress", "report", "strike", "table"]

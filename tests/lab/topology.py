@@ -1,0 +1,105 @@
+"""Build the links and addresses of a lab: text for `ip -batch`, then the one place that runs it."""
+
+import subprocess
+from collections.abc import Iterable, Iterator
+
+from tests.lab.plan import LabError, Plan, node_address, number, router_address
+
+_FORWARD = (
+    "net.ipv4.ip_forward=1",
+    "net.ipv6.conf.all.forwarding=1",
+    "net.ipv4.fib_multipath_hash_policy=1",
+    "net.ipv6.fib_multipath_hash_policy=1",
+)
+_ALL = (
+    "net.ipv6.conf.all.accept_dad=0",
+    "net.ipv6.conf.default.accept_dad=0",
+    "net.ipv6.conf.default.accept_ra=0",
+    "net.ipv6.conf.all.keep_addr_on_down=1",
+    "net.ipv6.conf.default.keep_addr_on_down=1",
+    "net.ipv4.ping_group_range=0 2147483647",
+)
+
+
+def namespaces(plan: Plan) -> tuple[str, ...]:
+    """Return the network namespaces of *plan*."""
+    return ("client", "router", *plan.names)
+
+
+def links(plan: Plan) -> Iterator[str]:
+    """Yield the `ip` commands, run in the world's own namespace, that make every cable."""
+    yield "link add c0 netns client type veth peer name tc netns router"
+    for name in plan.names:
+        yield f"link add e0 netns {name} type veth peer name t{number(name)} netns router"
+
+
+def client_commands() -> Iterator[str]:
+    """Yield the `ip` commands of the client."""
+    yield "link set lo up"
+    yield "addr add 198.18.0.2/24 dev c0"
+    yield "addr add 2001:db8:c::2/64 dev c0 nodad"
+    yield "link set c0 up"
+    yield "route add default via 198.18.0.1"
+    yield "route add ::/0 via 2001:db8:c::1"
+
+
+def router_commands(plan: Plan) -> Iterator[str]:
+    """Yield the `ip` commands of the router."""
+    yield "link set lo up"
+    yield "addr add 198.18.0.1/24 dev tc"
+    yield "addr add 2001:db8:c::1/64 dev tc nodad"
+    yield "link set tc up"
+    for name in plan.names:
+        device = f"t{number(name)}"
+        yield f"addr add {router_address(name, 4)}/31 dev {device}"
+        yield f"addr add {router_address(name, 6)}/127 dev {device} nodad"
+        yield f"link set {device} up"
+
+
+def node_commands(plan: Plan, name: str) -> Iterator[str]:
+    """Yield the `ip` commands of one node; its kernel answers for whole pools."""
+    yield "link set lo up"
+    yield f"addr add {node_address(name, 4)}/31 dev e0"
+    yield f"addr add {node_address(name, 6)}/127 dev e0 nodad"
+    yield "link set e0 up"
+    yield from node_routes(name)
+    for version in plan.family.versions:
+        yield f"route add local {plan.pool(version)} dev lo"
+
+
+def node_routes(name: str) -> Iterator[str]:
+    """Yield the default routes of one node: they vanish when its link goes down."""
+    yield f"route replace default via {router_address(name, 4)} dev e0"
+    yield f"route replace ::/0 via {router_address(name, 6)} dev e0"
+
+
+def build(plan: Plan) -> None:
+    """Make every namespace, cable, address and route of *plan* in this world."""
+    for namespace in namespaces(plan):
+        run("ip", "netns", "add", namespace)
+        run(*inside(namespace), "sysctl", "-qw", *_ALL)
+    batch(links(plan))
+    run(*inside("router"), "sysctl", "-qw", *_FORWARD)
+    batch(router_commands(plan), "router")
+    batch(client_commands(), "client")
+    for name in plan.names:
+        batch(node_commands(plan, name), name)
+
+
+def batch(commands: Iterable[str], namespace: str | None = None) -> None:
+    """Run `ip` *commands* in *namespace*, all in one process."""
+    where = ("-n", namespace) if namespace else ()
+    run("ip", *where, "-batch", "-", text="\n".join(commands) + "\n")
+
+
+def inside(namespace: str) -> tuple[str, ...]:
+    """Return the words that put a command into the network namespace of this world."""
+    return ("nsenter", f"--net=/run/netns/{namespace}", "--")
+
+
+def run(*command: str, text: str | None = None) -> str:
+    """Run *command* to its end and return its output; raise with its own words otherwise."""
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError(f"{' '.join(command)}: {done.stderr.strip() or done.returncode}")
+    return done.stdout

@@ -1,0 +1,172 @@
+"""The client: UDP flows at a steady pace and TCP connections, measured where packets arrive.
+
+`traffic.py SPEC RECORD` prints `ready`, sends until a line arrives on stdin, waits for the last
+answers and writes RECORD (JSON). It says for each tick how late it was itself, so that a figure
+can be told from a busy machine.
+"""
+
+import gc
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+TICK = 0.004
+LATE = 0.010
+_TCP_EVERY = 10  # ticks
+_TCP_SILENT = 3.0  # seconds without an answer: the connection is given up
+_LINGER = 0.4
+_STAMP = struct.Struct("!IIQ")
+
+
+class UdpFlow:
+    """One UDP flow: what was sent when, what came back when, from which node."""
+
+    def __init__(self, index: int, spec: dict[str, Any]) -> None:
+        """Open the socket; its source port decides the router's hash."""
+        self.index = index
+        self.spec = spec
+        family = socket.AF_INET6 if ":" in spec["address"] else socket.AF_INET
+        self.sock = socket.socket(family, socket.SOCK_DGRAM)
+        self.sock.bind(("", spec["source_port"]))
+        self.sock.connect((spec["address"], spec["port"]))
+        self.sock.setblocking(False)
+        self.sent: list[float] = []
+        self.answers: list[tuple[int, float, str]] = []
+
+    def send(self, now: float) -> None:
+        """Send the next packet; a refused send counts as sent and lost."""
+        with suppress(OSError):
+            self.sock.send(_STAMP.pack(self.index, len(self.sent), 0))
+        self.sent.append(now)
+
+    def receive(self) -> None:
+        """Take every answer that has arrived."""
+        while True:
+            try:
+                answer = self.sock.recv(256)
+            except OSError:
+                return
+            _, sequence, _ = _STAMP.unpack_from(answer)
+            self.answers.append(
+                (sequence, time.monotonic(), sys.intern(answer[_STAMP.size :].decode()))
+            )
+
+
+class TcpFlow:
+    """One TCP connection that is opened again when it breaks, and counts how often."""
+
+    def __init__(self, address: str, port: int) -> None:
+        """Connect for the first time."""
+        self.address, self.port = address, port
+        self.sock: socket.socket | None = None
+        self.node = ""
+        self.heard = 0.0
+        self.breaks: list[tuple[float, str, str]] = []
+        self.connect(time.monotonic())
+
+    def connect(self, now: float) -> None:
+        """Open a new connection without waiting for it."""
+        self.sock = socket.socket(
+            socket.AF_INET6 if ":" in self.address else socket.AF_INET, socket.SOCK_STREAM
+        )
+        self.sock.setblocking(False)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.connect_ex((self.address, self.port))
+        self.heard = now
+
+    def beat(self, now: float) -> None:
+        """Read what came, notice a break, say something."""
+        assert self.sock is not None
+        try:
+            said = self.sock.recv(4096)
+            if not said:
+                return self.broken(now, "closed")
+            self.heard = now
+            self.node = said.rsplit(b"\n", 2)[-2].split(b"|")[-1].decode() or self.node
+        except (BlockingIOError, IndexError):
+            pass
+        except OSError as error:
+            return self.broken(now, type(error).__name__)
+        if now - self.heard > _TCP_SILENT:
+            return self.broken(now, "silent")
+        with suppress(OSError):
+            self.sock.send(b"beat|")
+        return None
+
+    def broken(self, now: float, why: str) -> None:
+        """Count the break and start anew."""
+        assert self.sock is not None
+        self.breaks.append((now, self.node, why))
+        self.sock.close()
+        self.connect(now)
+
+
+def drain(poller: select.epoll, flows: dict[int, UdpFlow], until: float) -> None:
+    """Receive until the clock says *until*."""
+    while True:
+        left = until - time.monotonic()
+        if left <= 0:
+            return
+        for descriptor, _ in poller.poll(left):
+            flows[descriptor].receive()
+
+
+def loop(flows: list[UdpFlow], tcp: list[TcpFlow]) -> list[tuple[float, float]]:
+    """Send and receive until stdin says stop; return when and how much we were late."""
+    late: list[tuple[float, float]] = []
+    poller = select.epoll()
+    by_descriptor = {flow.sock.fileno(): flow for flow in flows}
+    for descriptor in by_descriptor:
+        poller.register(descriptor, select.EPOLLIN)
+    tick, due, announced = 0, time.monotonic(), False
+    while not (tick % 5 == 0 and select.select([sys.stdin], [], [], 0)[0]):
+        now = time.monotonic()
+        if now - due > LATE:
+            late.append((now, round((now - due) * 1000, 1)))
+            due = now
+        for flow in flows:
+            flow.send(now)
+        if tick % _TCP_EVERY == 0:
+            for connection in tcp:
+                connection.beat(now)
+        due += TICK
+        tick += 1
+        drain(poller, by_descriptor, due)
+        if not announced and all(flow.answers for flow in flows):
+            announced = True
+            print("ready", flush=True)
+    drain(poller, by_descriptor, time.monotonic() + _LINGER)
+    return late
+
+
+def prefer_ourselves() -> None:
+    """Ask for a real-time slice: the client stands for another machine."""
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+
+
+def main() -> None:
+    """Measure once."""
+    spec: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text())
+    flows = [UdpFlow(i, flow) for i, flow in enumerate(spec["udp"])]
+    tcp = [TcpFlow(flow["address"], flow["port"]) for flow in spec["tcp"]]
+    gc.disable()
+    prefer_ourselves()
+    late = loop(flows, tcp)
+    record = {
+        "udp": [{"spec": f.spec, "sent": f.sent, "answers": f.answers} for f in flows],
+        "tcp": [{"address": c.address, "node": c.node, "breaks": c.breaks} for c in tcp],
+        "late": late,
+    }
+    Path(sys.argv[2]).write_text(json.dumps(record))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,241 @@
+"""What the router does, with the time it was done: kernel routes by netlink, UPDATEs by capture.
+
+Both sockets are opened inside the router's network namespace and read from here. Netlink
+messages are stamped with the monotonic clock when read; captured packets carry the kernel's own
+stamp, because the spread of survivors is a matter of fractions of a millisecond.
+"""
+
+import contextlib
+import ctypes
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+_CLONE_NEWNET: Final = 0x40000000
+_RTM_NEWROUTE, _RTM_DELROUTE = 24, 25
+_RTMGRP_IPV4_ROUTE, _RTMGRP_IPV6_ROUTE = 0x40, 0x400
+_RTA_DST, _RTA_GATEWAY, _RTA_MULTIPATH = 1, 5, 9
+_SO_RCVBUFFORCE, _SO_TIMESTAMPNS, _SO_ATTACH_FILTER = 33, 35, 26
+_ETH_P_ALL = 0x0003
+_BGP_MARKER = b"\xff" * 16
+_BGP_UPDATE = 2
+
+_ACCEPT, _REFUSE = 0x40000, 0
+# TCP to port 179, either family, no extension headers; classic BPF: code, true, false, value.
+_BGP_FILTER: Final = (
+    (0x28, 0, 0, 12),  # 0  ldh EtherType
+    (0x15, 0, 5, 0x0800),  # 1  IPv4? else 7
+    (0x30, 0, 0, 23),  # 2  ldb protocol
+    (0x15, 0, 9, 6),  # 3  TCP? else 13
+    (0xB1, 0, 0, 14),  # 4  ldx header length
+    (0x48, 0, 0, 16),  # 5  ldh destination port
+    (0x15, 5, 6, 179),  # 6  179? 12 else 13
+    (0x15, 0, 5, 0x86DD),  # 7  IPv6? else 13
+    (0x30, 0, 0, 20),  # 8  ldb next header
+    (0x15, 0, 3, 6),  # 9  TCP? else 13
+    (0x28, 0, 0, 56),  # 10 ldh destination port
+    (0x15, 0, 1, 179),  # 11 179? else 13
+    (0x06, 0, 0, _ACCEPT),  # 12
+    (0x06, 0, 0, _REFUSE),  # 13
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteChange:
+    """One change of one prefix in the router's kernel."""
+
+    at: float
+    prefix: str
+    gateways: frozenset[str]
+    """Next hops in the message; what they mean depends on *deleted*."""
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """One segment with at least one BGP UPDATE from a node."""
+
+    at: float
+    """Wall clock of the kernel: only differences mean something."""
+    source: str
+
+
+class RouterWatch:
+    """Read both sockets in a thread from start to stop."""
+
+    def __init__(self, namespace: str = "router") -> None:
+        """Open the sockets in *namespace* and begin."""
+        self.routes: list[RouteChange] = []
+        self.updates: list[Update] = []
+        with within(namespace):
+            self._netlink = _netlink_socket()
+            self._capture = _capture_socket()
+        self._stopping = False
+        self._threads = [
+            threading.Thread(target=self._read_netlink, daemon=True),
+            threading.Thread(target=self._read_capture, daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Close everything; what was seen stays."""
+        self._stopping = True
+        for thread in self._threads:
+            thread.join()
+        self._netlink.close()
+        self._capture.close()
+
+    def _read_netlink(self) -> None:
+        while not self._stopping:
+            try:
+                data = self._netlink.recv(1 << 20)
+            except OSError:
+                continue
+            self.routes += route_changes(data, time.monotonic())
+
+    def _read_capture(self) -> None:
+        while not self._stopping:
+            try:
+                frame, ancillary, _, _ = self._capture.recvmsg(2048, 128)
+            except OSError:
+                continue
+            seconds, nanoseconds = struct.unpack("=qq", ancillary[0][2][:16])
+            source = update_source(frame)
+            if source:
+                self.updates.append(Update(at=seconds + nanoseconds / 1e9, source=source))
+
+
+class within:  # noqa: N801 - reads as a statement
+    """Be in another network namespace of this world for a moment (this thread only)."""
+
+    def __init__(self, namespace: str) -> None:
+        """Name the namespace."""
+        self._target = f"/run/netns/{namespace}"
+        self._home = -1
+
+    def __enter__(self) -> None:
+        self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        target = os.open(self._target, os.O_RDONLY)
+        _setns(target)
+        os.close(target)
+
+    def __exit__(self, *_: object) -> None:
+        _setns(self._home)
+        os.close(self._home)
+
+
+def route_changes(data: bytes, at: float) -> Iterator[RouteChange]:
+    """Yield the route changes of one netlink datagram (rtnetlink(7))."""
+    offset = 0
+    while offset + 16 <= len(data):
+        length, kind = struct.unpack_from("=IH", data, offset)
+        if length < 16:
+            return
+        if kind in (_RTM_NEWROUTE, _RTM_DELROUTE):
+            yield _route_change(data[offset + 16 : offset + length], at, kind == _RTM_DELROUTE)
+        offset += (length + 3) & ~3
+
+
+def update_source(frame: bytes) -> str:
+    """Return the source of an Ethernet *frame* that holds a BGP UPDATE, else the empty string."""
+    if frame[12:14] == b"\x08\x00":
+        source = socket.inet_ntop(socket.AF_INET, frame[26:30])
+        tcp = 14 + (frame[14] & 15) * 4
+    else:
+        source = socket.inet_ntop(socket.AF_INET6, frame[22:38])
+        tcp = 54
+    payload = frame[tcp + (frame[tcp + 12] >> 4) * 4 :]
+    while payload[:16] == _BGP_MARKER and len(payload) >= 19:
+        if payload[18] == _BGP_UPDATE:
+            return source
+        payload = payload[int.from_bytes(payload[16:18], "big") :]
+    return ""
+
+
+def spread(updates: list[Update], sources: frozenset[str]) -> float | None:
+    """Return seconds between the first UPDATE of the first and of the last of *sources*."""
+    first: dict[str, float] = {}
+    for update in updates:
+        if update.source in sources:
+            first.setdefault(update.source, update.at)
+    if len(first) < max(2, len(sources)):
+        return None
+    return max(first.values()) - min(first.values())
+
+
+def _route_change(body: bytes, at: float, deleted: bool) -> RouteChange:
+    family, bits = body[0], body[1]
+    destination, gateways = b"", []
+    for kind, value in _attributes(body[12:]):
+        if kind == _RTA_DST:
+            destination = value
+        elif kind == _RTA_GATEWAY:
+            gateways.append(socket.inet_ntop(family, value))
+        elif kind == _RTA_MULTIPATH:
+            gateways += _next_hops(family, value)
+    name = socket.inet_ntop(family, destination) if destination else "default"
+    return RouteChange(
+        at=at, prefix=f"{name}/{bits}", gateways=frozenset(gateways), deleted=deleted
+    )
+
+
+def _next_hops(family: int, value: bytes) -> Iterator[str]:
+    while len(value) >= 8:
+        length = struct.unpack_from("=H", value)[0]
+        for kind, inner in _attributes(value[8:length]):
+            if kind == _RTA_GATEWAY:
+                yield socket.inet_ntop(family, inner)
+        value = value[(length + 3) & ~3 :]
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        if length < 4:
+            return
+        yield kind & 0x3FFF, data[4:length]
+        data = data[(length + 3) & ~3 :]
+
+
+def _netlink_socket() -> socket.socket:
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+    _enlarge(sock)
+    sock.bind((0, _RTMGRP_IPV4_ROUTE | _RTMGRP_IPV6_ROUTE))
+    sock.settimeout(0.2)
+    return sock
+
+
+def _capture_socket() -> socket.socket:
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
+    code = b"".join(struct.pack("=HBBI", *row) for row in _BGP_FILTER)
+    buffer = ctypes.create_string_buffer(code)
+    program = struct.pack("HL", len(_BGP_FILTER), ctypes.addressof(buffer))
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+    sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    _enlarge(sock)
+    sock.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while sock.recv(1):  # what came in before the filter was there
+            pass
+    sock.settimeout(0.2)
+    return sock
+
+
+def _enlarge(sock: socket.socket) -> None:
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 16 << 20)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 20)
+
+
+def _setns(descriptor: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, _CLONE_NEWNET):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

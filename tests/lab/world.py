@@ -1,0 +1,254 @@
+"""The private world of one lab: mount, network and process namespaces that die together.
+
+Outside, we start `unshare … python -m tests.lab …` again with BGPD_LAB_WORLD set; inside, that
+Python is process 1 of its own world, and when it ends, by whatever cause, the kernel ends all the
+others. `setpriv --pdeathsig` ties the world to us, so that a kill -9 of the outer process is
+no way to leave something behind either.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tests.lab.nodes import PROGRAMS, ROOT, alive, children
+from tests.lab.plan import LabError
+
+INSIDE = "BGPD_LAB_WORLD"
+"""Set inside a world: the directory of its logs."""
+
+_UNSHARE = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child")
+_USER = ("--user", "--map-root-user")
+_PROBE = "mount -t proc proc /proc && mount -t tmpfs tmpfs /run && ip link set lo up"
+_KEEP_DIRECTORIES = 5
+EX_CONFIG = 78
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A world in the background, as its state file remembers it."""
+
+    pid: int
+    """The outermost process, as the host counts."""
+    started: int
+    """When it started, in the kernel's ticks: guards against a pid that was used again."""
+    user: bool
+    """Whether the world has a user namespace of its own."""
+    directory: str
+
+
+def unshare_command() -> tuple[str, ...]:
+    """Return the words that make a world here, or raise with the one clear sentence."""
+    for extra in ((), _USER):
+        command = (*_UNSHARE, *extra)
+        if shutil.which("unshare") is None:
+            break
+        done = subprocess.run(
+            [*command, "sh", "-c", _PROBE], capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            return command
+    raise LabError(
+        "the lab needs namespaces of its own: run it as root, or where the kernel lets "
+        "ordinary users make user namespaces (user.max_user_namespaces, apparmor_restrict_"
+        "unprivileged_userns); neither works here",
+        EX_CONFIG,
+    )
+
+
+def new_directory() -> Path:
+    """Return a new directory for one world's logs, below build/lab, and sweep old ones."""
+    parent = ROOT / "build" / "lab"
+    parent.mkdir(parents=True, exist_ok=True)
+    old = sorted(parent.glob("world-*"), key=lambda p: p.stat().st_mtime)
+    for path in old[:-_KEEP_DIRECTORIES]:
+        if not _owner_lives(path):
+            shutil.rmtree(path, ignore_errors=True)
+    directory = parent / f"world-{os.getpid()}-{time.monotonic_ns() % 10**9}"
+    directory.mkdir()
+    directory.chmod(0o755)
+    (directory / "owner").write_text(str(os.getpid()))
+    return directory
+
+
+def run_inside(arguments: Sequence[str]) -> int:
+    """Run `python -m tests.lab ARGUMENTS` as process 1 of a new world; return its exit status."""
+    command, environment = _world_command(arguments, new_directory())
+    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *command], env=environment)
+
+    def end(*_: object) -> None:
+        process.kill()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGHUP, end)
+    while True:
+        try:
+            status = process.wait()
+        except KeyboardInterrupt:
+            with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+                process.wait(5)
+            process.kill()
+            process.wait()
+            return 130
+        return status if status >= 0 else 128 - status
+
+
+def become_world() -> Path:
+    """Prepare the world from inside: its own /proc, a private /run. Return its directory."""
+    for target, kind in (("/proc", "proc"), ("/run", "tmpfs"), ("/var/tmp", "tmpfs")):  # noqa: S108
+        subprocess.run(["mount", "-t", kind, kind, target], check=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    return Path(os.environ[INSIDE])
+
+
+def start_in_background(arguments: Sequence[str], name: str) -> State:
+    """Start a world that outlives us, wait until it says `ready`, and remember it."""
+    path = state_file(name)
+    if path.exists() and _living(State(**json.loads(path.read_text()))):
+        raise LabError(f"a lab named {name} is up already: scripts/lab down --name {name}", 2)
+    directory = new_directory()
+    command, environment = _world_command(arguments, directory)
+    with (directory / "world.log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    (directory / "owner").write_text(str(process.pid))
+    state = State(
+        pid=process.pid,
+        started=_started(process.pid),
+        user="--user" in command,
+        directory=str(directory),
+    )
+    path.write_text(json.dumps(asdict(state)))
+    _await_ready(process, directory, name)
+    return state
+
+
+def load(name: str) -> State:
+    """Return the remembered world *name*, or raise where there is none alive."""
+    path = state_file(name)
+    if not path.exists():
+        raise LabError(f"no lab named {name} is up: scripts/lab up", 2)
+    state = State(**json.loads(path.read_text()))
+    if not _living(state):
+        raise LabError(f"the lab named {name} has died; see {state.directory}", 1)
+    return state
+
+
+def enter(state: State, target: str, command: Sequence[str]) -> int:
+    """Run *command* inside a node, the router or the client; return its exit status."""
+    first = children(state.pid)
+    if not first:
+        raise LabError("the lab has died", 1)
+    user = ("--user", "--preserve-credentials") if state.user else ()
+    outer = ("nsenter", "--target", str(first[0]), *user, "--mount", "--pid", "--net", "--")
+    path = f"{PROGRAMS}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    shell = 'cd "$1" 2>/dev/null; shift; exec "$@"'
+    done = subprocess.run(
+        [*outer, *_into(state, target), "sh", "-c", shell, "sh", str(Path.cwd()), *command],
+        env={**os.environ, "PATH": path},
+        check=False,
+    )
+    return done.returncode
+
+
+def down(name: str) -> None:
+    """End the world *name* and verify that nothing of it is left."""
+    path = state_file(name)
+    if not path.exists():
+        raise LabError(f"no lab named {name} is up", 2)
+    state = State(**json.loads(path.read_text()))
+    if _living(state):
+        first = children(state.pid)
+        spaces = {str(Path(f"/proc/{pid}/ns/pid").readlink()) for pid in first}
+        os.kill(state.pid, signal.SIGKILL)
+        end = time.monotonic() + 10
+        while _living(state) or _inhabitants(spaces):
+            if time.monotonic() > end:
+                raise LabError(f"processes of {name} are left: {_inhabitants(spaces)}")
+            time.sleep(0.05)
+    path.unlink()
+    shutil.rmtree(state.directory, ignore_errors=True)
+
+
+def state_file(name: str) -> Path:
+    """Return where the background world *name* is remembered."""
+    if not name.isidentifier():
+        raise LabError(f"--name {name}: letters, digits and underscores only", 2)
+    parent = ROOT / "build" / "lab"
+    parent.mkdir(parents=True, exist_ok=True)
+    return parent / f"{name}.json"
+
+
+def _into(state: State, target: str) -> tuple[str, ...]:
+    if target in {"client", "router"}:
+        return ("nsenter", f"--net=/run/netns/{target}", "--")
+    pids = Path(state.directory) / target / "pids.json"
+    if not pids.exists():
+        raise LabError(f"{target}: no such node; there are client, router, n1, n2, …", 2)
+    init = json.loads(pids.read_text())["init"]
+    return ("nsenter", "--target", str(init), "--mount", "--net", "--")
+
+
+def _world_command(
+    arguments: Sequence[str], directory: Path
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    environment = {
+        **os.environ,
+        INSIDE: str(directory),
+        "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+    }
+    return (*unshare_command(), sys.executable, "-m", "tests.lab", *arguments), environment
+
+
+def _await_ready(process: subprocess.Popen[bytes], directory: Path, name: str) -> None:
+    log = directory / "world.log"
+    while process.poll() is None:
+        if (directory / "ready").exists():
+            return
+        time.sleep(0.05)
+    state_file(name).unlink()
+    lines = log.read_text().strip().splitlines() or ["no reason given"]
+    raise LabError(lines[-1], process.returncode)
+
+
+def _living(state: State) -> bool:
+    return alive(state.pid) and _started(state.pid) == state.started
+
+
+def _started(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return -1
+
+
+def _inhabitants(spaces: set[str]) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                if str((entry / "ns" / "pid").readlink()) in spaces:
+                    found.append(int(entry.name))
+    return found
+
+
+def _owner_lives(directory: Path) -> bool:
+    try:
+        return alive(int((directory / "owner").read_text()))
+    except (OSError, ValueError):
+        return False
