@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from bgpd.mesh.timestamp import ANCILLARY_SIZE, Clock, enable_timestamps
 from bgpd.model.prefix import Address
@@ -28,6 +28,13 @@ _ICMP6_FILTER: Final = 1
 _SO_ATTACH_FILTER: Final = 26
 _TOKEN_SIZE: Final = 8
 _MAX_READS: Final = 4096
+
+
+class Reply(NamedTuple):
+    """What an echo reply brings back of the echo."""
+
+    ident: int
+    payload: bytes
 
 
 class Echo:
@@ -86,20 +93,16 @@ class Echo:
             except OSError:
                 # A pending ICMP error: reading it has cleared it.
                 continue
-            if self._ours(data):
+            reply = read_reply(
+                data, v6=self._v6, with_ip_header=self.mode == "raw" and not self._v6
+            )
+            if reply is not None and self._ours(reply):
                 yield Address(source[0].partition("%")[0]), clock.at(ancillary)
 
-    def _ours(self, data: bytes) -> bool:
-        raw = self.mode == "raw"
-        if raw and not self._v6:
-            data = data[(data[0] & 0x0F) * 4 :] if data else data
-        if len(data) < _HEADER.size + _TOKEN_SIZE:
-            return False
-        kind, _, _, ident, _ = _HEADER.unpack_from(data)
-        expected = _ECHO_REPLY_V6 if self._v6 else _ECHO_REPLY
-        if kind != expected or (raw and ident != self._ident):
-            return False
-        return data[_HEADER.size :] == self._token
+    def _ours(self, reply: Reply) -> bool:
+        # The kernel chooses the identifier of a ping socket, and sorts the replies by it.
+        known = self.mode == "ping" or reply.ident == self._ident
+        return known and reply.payload == self._token
 
     def _opened(self, address: Address, kind: int) -> socket.socket:
         family = socket.AF_INET6 if self._v6 else socket.AF_INET
@@ -134,6 +137,18 @@ class Echo:
             (0x06, 0, 0, 0),
         )
         _attach(sock, b"".join(struct.pack("HBBI", *line) for line in program), len(program))
+
+
+def read_reply(data: bytes, *, v6: bool, with_ip_header: bool) -> Reply | None:
+    """Return the reply in *data*; None when these bytes are anything else."""
+    if with_ip_header:
+        data = data[(data[0] & 0x0F) * 4 :] if data else data
+    if len(data) < _HEADER.size:
+        return None
+    kind, code, _, ident, _ = _HEADER.unpack_from(data)
+    if (kind, code) != (_ECHO_REPLY_V6 if v6 else _ECHO_REPLY, 0):
+        return None
+    return Reply(ident, data[_HEADER.size :])
 
 
 def internet_checksum(data: bytes) -> int:

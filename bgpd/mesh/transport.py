@@ -196,7 +196,7 @@ class Transport:
             _, origin, icmp_type, code, *_ = _EXTENDED_ERROR.unpack_from(data)
             if (origin, icmp_type, code) not in _PORT_UNREACHABLE:
                 self.counters["unreachable"] += 1
-            elif _offender(data[_EXTENDED_ERROR.size :]) != destination:
+            elif offender(data[_EXTENDED_ERROR.size :]) != destination:
                 self.counters["refused_by_other"] += 1
             else:
                 self.counters["refused"] += 1
@@ -207,7 +207,7 @@ def _plain(address: str) -> Address:
     return Address(address.partition("%")[0])
 
 
-def _offender(data: bytes) -> Address | None:
+def offender(data: bytes) -> Address | None:
     """Return who sent the ICMP message: the sockaddr behind the extended error."""
     if len(data) < 2:
         return None
