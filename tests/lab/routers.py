@@ -13,6 +13,7 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +218,9 @@ class Openbgpd(Router):
     socket = "/run/openbgpd.sock"
 
     def start(self) -> None:
-        """Start OpenBGPD, which needs its own unprivileged user."""
+        """Start OpenBGPD, which locks itself into its own user's home."""
+        with suppress(KeyError):
+            Path(pwd.getpwnam("_openbgpd").pw_dir).mkdir(exist_ok=True)
         configuration = self._write("openbgpd.conf", openbgpd_configuration(self.plan, self.socket))
         (self.directory / "openbgpd.conf").chmod(0o600)
         self._spawn("openbgpd", "/usr/sbin/bgpd", "-d", "-f", configuration)

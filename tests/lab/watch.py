@@ -135,7 +135,7 @@ def route_changes(data: bytes, at: float) -> Iterator[RouteChange]:
     offset = 0
     while offset + 16 <= len(data):
         length, kind = struct.unpack_from("=IH", data, offset)
-        if length < 16:
+        if length < 16 or offset + length > len(data):
             return
         if kind in (_RTM_NEWROUTE, _RTM_DELROUTE):
             yield _route_change(data[offset + 16 : offset + length], at, kind == _RTM_DELROUTE)

@@ -1,0 +1,76 @@
+"""The command line refuses wrong usage in one sentence and with status 2."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.lab import world
+from tests.lab.__main__ import main
+from tests.lab.faults import FAULTS
+from tests.lab.nodes import ROOT
+from tests.lab.plan import LabError
+
+
+def lab(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run the lab's command line as a person does."""
+    return subprocess.run(
+        [sys.executable, "-m", "tests.lab", *words],
+        cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        pytest.param("run thunder", "there is no fault 'thunder'", id="an unknown fault"),
+        pytest.param("run power-loss --router cisco", "invalid choice", id="an unknown router"),
+        pytest.param(
+            "run power-loss --nodes 2", "--nodes 2: must be between 3", id="too few nodes"
+        ),
+        pytest.param("run two-nodes --nodes 4", "must be between 5", id="two of five need five"),
+        pytest.param("run power-loss --hold 2", "--hold 2: must be between 3", id="hold below 3 s"),
+        pytest.param("run power-loss --services 0", "--services 0", id="no Services"),
+        pytest.param("run power-loss --repeat 0", "--repeat 0", id="no repetition"),
+        pytest.param("exec n1", "nothing to run", id="nothing to execute"),
+        pytest.param("down --name ../x", "letters, digits", id="a name that is a path"),
+        pytest.param("down --name nobody_has_this", "no lab named", id="a lab that is not up"),
+        pytest.param(
+            "run power-loss --router gobgp", "forwards no packets", id="a flow fault on GoBGP"
+        ),
+        pytest.param(
+            "run link-down --router openbgpd", "forwards no packets", id="a flow fault on OpenBGPD"
+        ),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_status_2(words: str, sentence: str) -> None:
+    """Nothing is started, and the sentence names what was wrong."""
+    with pytest.raises(LabError, match=re.escape(sentence)) as refused:
+        main(words.split())
+    assert refused.value.status == 2
+    assert "\n" not in str(refused.value)
+
+
+def test_a_refusal_reaches_the_terminal_without_a_traceback() -> None:
+    """One line on stderr, nothing on stdout, status 2."""
+    done = lab("run", "power-loss", "--router", "gobgp")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_list_of_faults_has_a_sentence_for_each() -> None:
+    """`scripts/lab faults` shows every fault once."""
+    done = lab("faults")
+    names = [line.split()[0] for line in done.stdout.splitlines()]
+    assert names == list(FAULTS)
+    assert all(len(line.split()) > 4 for line in done.stdout.splitlines())
+
+
+def test_where_no_world_can_be_made_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without unshare the lab ends with status 78 and names both ways out."""
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(LabError, match="run it as root") as refused:
+        world.unshare_command()
+    assert refused.value.status == 78
