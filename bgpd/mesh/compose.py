@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Final
 
-from bgpd.mesh.liveness import Track
 from bgpd.mesh.packet import (
     MAX_AGE,
     MAX_ECHOES,
@@ -14,6 +13,7 @@ from bgpd.mesh.packet import (
     packed,
 )
 from bgpd.mesh.report import Self
+from bgpd.mesh.track import Role, Track
 from bgpd.model.status import MemberState
 
 UNHEARD_AFTER: Final = 0.5
@@ -72,7 +72,8 @@ def _echo(self: Self, track: Track, now: float) -> Echo:
     interval = self.settings.interval
     if not track.incarnation:
         unheard = now - max(self.started, track.floor) > UNHEARD_AFTER
-        blind = Sight.SILENT | Sight.SUSPECT if unheard else Sight.SILENT
+        blind = Sight.SILENT | Sight.SUSPECT if unheard and track.charge else Sight.SILENT
+        blind |= _watch_bits(track, now)
         return Echo(track.id, 0, 0, 0, MAX_AGE, blind)
     silence = track.silence(now)
     sight: int = 0
@@ -83,6 +84,7 @@ def _echo(self: Self, track: Track, now: float) -> Echo:
         sight |= Sight.SUSPECT
     elif state is MemberState.RESTARTING:
         sight |= Sight.RESTARTING
+    sight |= _watch_bits(track, now)
     if track.id in self.quarantine:
         sight |= Sight.QUARANTINED
     age = int(silence * 1000)
@@ -94,3 +96,11 @@ def _echo(self: Self, track: Track, now: float) -> Echo:
         0 if age < 0 else min(age, MAX_AGE),
         sight,
     )
+
+
+def _watch_bits(track: Track, now: float) -> int:
+    if track.role is Role.PARTNER and not track.charge:
+        bits = Sight.RECRUIT if track.recruit else 0
+    else:
+        bits = Sight.WATCHING if track.role is Role.PARTNER else 0
+    return bits | (Sight.SUBSCRIBED if track.watching_until >= now else 0)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bgpd.mesh.liveness import Track
 from bgpd.mesh.packet import Flag, Sight, packed
 from bgpd.mesh.settings import MeshSettings
 from bgpd.mesh.takeover import Quarantine, Register
+from bgpd.mesh.track import Track
 from bgpd.model.prefix import Address
 from bgpd.model.status import Condition, MemberState, MemberStatus, MeshStatus
 
@@ -16,7 +16,6 @@ class Self:
     """What one member knows of itself, for those who write it down."""
 
     settings: MeshSettings
-    id: int
     incarnation: int
     sequence: int
     beat: int
@@ -28,12 +27,16 @@ class Self:
     key_id: int
     key_ids: tuple[int, ...]
     started: float
-    raises: int
-    counters: Mapping[str, int]
 
 
 def status(
-    self: Self, tracks: Iterable[Track], current: Iterable[Condition], now: float
+    self: Self,
+    tracks: Iterable[Track],
+    *,
+    raises: int,
+    counters: Mapping[str, int],
+    current: Iterable[Condition],
+    now: float,
 ) -> MeshStatus:
     """Return the mesh as this member sees it at *now*."""
     everybody = sorted(tracks, key=lambda track: track.name)
@@ -45,8 +48,8 @@ def status(
         reachable=reachable,
         counted=counted,
         members=tuple(_member(track, now) for track in everybody),
-        raises=self.raises,
-        counters=dict(sorted(self.counters.items())),
+        raises=raises,
+        counters=dict(sorted(counters.items())),
         conditions=tuple(current),
     )
 
@@ -91,16 +94,15 @@ def _member(track: Track, now: float) -> MemberStatus:
     )
 
 
-def conditions(self: Self, tracks: Iterable[Track], now: float) -> Iterable[Condition]:
+def conditions(self: Self, tracks: Iterable[Track], *, jumps: int) -> Iterable[Condition]:
     """Return every condition, true or false, so that an end is seen like a beginning."""
-    del now
     everybody = sorted(tracks, key=lambda track: track.name)
     alive = [t for t in everybody if t.state in {MemberState.ALIVE, MemberState.QUARANTINED}]
     return (
         _differing(self, alive),
         _unheard(alive),
         _incomparable(self, alive),
-        _jump(self),
+        _jump(jumps),
     )
 
 
@@ -163,8 +165,7 @@ def _incomparable(self: Self, alive: Iterable[Track]) -> Condition:
     )
 
 
-def _jump(self: Self) -> Condition:
-    jumps = self.counters.get("generation_jump", 0)
+def _jump(jumps: int) -> Condition:
     message = (
         f"{jumps} heartbeats carried a generation more than 1000 ahead and were ignored; "
         "`bgpctl generation reset` settles which one is right"

@@ -9,16 +9,19 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
-from bgpd.mesh.liveness import Track
 from bgpd.mesh.packet import DeathRecord, Echo, Sight
+from bgpd.mesh.track import Track
 from bgpd.model.status import MemberState
 
 MAX_JUMP: Final = 1000
 """A generation further ahead than this is not believed."""
 MAX_RESETS: Final = 16
 """Nor are more resets by a person than this at once."""
+_IN_REACH: Final = frozenset({MemberState.ALIVE, MemberState.QUARANTINED})
 JOIN_WITHIN: Final = 0.020
 """Seconds after a raise within which another death needs none of its own."""
+KEPT_RECORDS: Final = 64
+"""Deaths that are remembered; an older one stays dead without its record."""
 FRESH: Final = 1.5
 """Intervals of silence within which a member is in reach beyond doubt."""
 ACCUSATIONS: Final = 3
@@ -106,6 +109,9 @@ class Docket:
         ):
             return False
         self._records[record.member] = record
+        if len(self._records) > KEPT_RECORDS:
+            oldest = min(self._records.values(), key=lambda r: (r.generation, r.member))
+            del self._records[oldest.member]
         return True
 
     def survived(self, member: int, generation: int) -> None:
@@ -215,21 +221,31 @@ def fresh(track: Track, now: float, interval: float) -> bool:
     return track.silence(now) <= FRESH * max(interval, track.interval)
 
 
-def objection(suspect: Track, tracks: Iterable[Track], now: float, interval: float) -> str:
+def objection(
+    suspect: Track,
+    *,
+    counting: Iterable[Track],
+    witnesses: Iterable[Track],
+    now: float,
+    interval: float,
+) -> str:
     """Return why nobody is raised for *suspect* now, or an empty string.
 
-    *tracks* are the members that count, alive or suspected. A second member's word counts
-    only if it hears us, so that a node that nobody hears never raises.
+    *counting* are the members that count, alive or suspected. The word of one of *witnesses*
+    counts only if it hears us, so that a node that nobody hears never raises.
     """
-    everybody = list(tracks)
-    near = [
-        track
-        for track in everybody
-        if track.state is not MemberState.SUSPECT and fresh(track, now, interval)
-    ]
-    reachable, counted = 1 + len(near), 1 + len(everybody)
+    everybody = list(counting)
+    reachable = 1 + sum(1 for track in everybody if _in_reach(track, now, interval))
+    counted = 1 + len(everybody)
     if 2 * reachable < counted:
         return f"only {reachable} of {counted} members are in reach"
-    if counted > 2 and not any(one.hears_us and supports(suspect, one, interval) for one in near):
+    if counted > 2 and not any(
+        one.hears_us and _in_reach(one, now, interval) and supports(suspect, one, interval)
+        for one in witnesses
+    ):
         return "no second member agrees"
     return ""
+
+
+def _in_reach(track: Track, now: float, interval: float) -> bool:
+    return track.state in _IN_REACH and fresh(track, now, interval)

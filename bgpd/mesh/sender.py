@@ -1,0 +1,228 @@
+"""What leaves this node: heartbeats at their rates, raises at once, probes for silent kernels."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from bgpd.mesh.compose import compose
+from bgpd.mesh.events import Datagram
+from bgpd.mesh.packet import Flag, encode
+from bgpd.mesh.report import Self
+from bgpd.mesh.roster import COUNTS, Roster
+from bgpd.mesh.seal import Sealer, key_id
+from bgpd.mesh.settings import Keys, MeshSettings
+from bgpd.mesh.takeover import Docket, Quarantine, Register
+from bgpd.mesh.track import ACQUAINTED_EVERY, Role, Track
+from bgpd.model.prefix import Address
+from bgpd.model.status import MemberState
+
+REFUSED_PAUSE: Final = 1.0
+"""Seconds between heartbeats to a port that refuses: kernels refuse once a second per asker."""
+DEAD_PAUSE: Final = 0.5
+"""Seconds between heartbeats to a member that is dead or was never heard."""
+EAGER: Final = 5.0
+"""Seconds after our start in which members that were never heard get the full rate."""
+PING_EVERY: Final = 30.0
+"""Seconds between the probes that tell whether a member's kernel answers pings at all."""
+
+
+class Sender:
+    """Our half of the conversation: sequence numbers, rates, keys, the outbox."""
+
+    def __init__(  # noqa: PLR0913 - the parts that a heartbeat is composed of, by name
+        self,
+        settings: MeshSettings,
+        *,
+        keys: Keys,
+        incarnation: int,
+        roster: Roster,
+        register: Register,
+        docket: Docket,
+        quarantine: Quarantine,
+        started: float,
+        first_beat: float,
+    ) -> None:
+        self.settings = settings
+        self.incarnation = incarnation
+        self.sequence = 0
+        self.flags = Flag.AGENT_ALIVE
+        self.grace = 0
+        self.router_ids: tuple[Address, ...] = ()
+        self.next_beat = first_beat
+        self._roster = roster
+        self._register = register
+        self._docket = docket
+        self._quarantine = quarantine
+        self._started = started
+        self._beat = 0
+        self._extra: list[tuple[float, bool]] = []
+        self._out: list[Datagram] = []
+        self._probes: list[Address] = []
+        self.use_keys(keys)
+        self.key = key_id(keys.sending)
+
+    # Keys.
+
+    def use_keys(self, keys: Keys) -> None:
+        """Accept *keys* from now on, under the settings in force."""
+        self.keys = keys
+        self.sealer = Sealer(keys=keys.accepted, cluster_uid=self.settings.cluster_uid)
+
+    def choose_key(self) -> bool:
+        """Send under the newest key that all members alive say they know; return if it changed."""
+        alive = [t for t in self._roster.contacts if t.state in COUNTS and t.key_ids]
+        known = [k for k in self.sealer.key_ids if all(k in t.key_ids for t in alive)]
+        chosen = key_id(self.keys.sending)
+        if alive and known:
+            chosen = known[0]
+        elif chosen not in self.sealer.key_ids:
+            chosen = self.sealer.key_ids[0]
+        changed, self.key = chosen != self.key, chosen
+        return changed
+
+    # Heartbeats.
+
+    def due(self) -> float:
+        """Return when `send_due` has something to do."""
+        return min(self.next_beat, self._extra[0][0]) if self._extra else self.next_beat
+
+    def send_due(self, now: float) -> bool:
+        """Send what is due; return whether that was a regular heartbeat."""
+        regular = now >= self.next_beat
+        due = [everyone for at, everyone in self._extra if at <= now]
+        self._extra = [extra for extra in self._extra if extra[0] > now]
+        if regular:
+            interval = self.settings.interval
+            self.next_beat = max(self.next_beat + interval, now + interval / 2)
+            self._send_beat(now)
+        elif due:
+            self._send_extra(now, everyone=any(due))
+        if regular and any(due):
+            self._send_extra(now, everyone=True)
+        return regular
+
+    def soon(self, delays: Iterable[float], now: float, *, everyone: bool = False) -> None:
+        """Send an extra heartbeat after each of *delays*, 0 being at once.
+
+        To our contacts; to *everyone* when it is a raise.
+        """
+        for delay in delays:
+            if delay <= 0:
+                self._send_extra(now, everyone=everyone)
+            else:
+                self._extra.append((now + delay, everyone))
+        self._extra.sort()
+
+    def answer(self, track: Track, now: float) -> None:
+        """Send to one member at once, unless we did a moment ago."""
+        if now - track.sent_at >= self.settings.interval / 10:
+            self._send([track], [track], now)
+
+    def datagrams(self) -> list[Datagram]:
+        """Return the outbox and empty it."""
+        out, self._out = self._out, []
+        return out
+
+    def _send_beat(self, now: float) -> None:
+        self._beat += 1
+        contacts = self._roster.contacts
+        partners = [t for t in contacts if t.role is Role.PARTNER]
+        self._send([t for t in partners if self._is_due(t, now)], partners, now)
+        if len(partners) < len(contacts):
+            rest = [t for t in contacts if t.role is Role.ACQUAINTANCE]
+            about = rest + [t for t in partners if t.charge]
+            self._send([t for t in rest if self._is_due(t, now)], about, now)
+
+    def _send_extra(self, now: float, *, everyone: bool) -> None:
+        contacts = self._roster.contacts
+        reachable = [t for t in contacts if t.state is not MemberState.RESTARTING]
+        if self._roster.full:
+            self._send(reachable, contacts, now)
+            return
+        # Fellow watchers first: what we say of our charges is what they wait for.
+        fellows = [t for t in reachable if t.role is Role.ACQUAINTANCE]
+        self._send(fellows, fellows + [t for t in contacts if t.charge], now)
+        partners = [t for t in contacts if t.role is Role.PARTNER]
+        self._send([t for t in reachable if t.role is Role.PARTNER], partners, now)
+        if everyone:
+            strangers = [t for t in self._roster.tracks.values() if t.role is Role.STRANGER]
+            self._send(strangers, (), now)
+
+    def _is_due(self, track: Track, now: float) -> bool:
+        pause = 0.0
+        if track.refused_at > track.heard_at and now - track.refused_at < 2 * REFUSED_PAUSE:
+            pause = REFUSED_PAUSE
+        elif track.role is Role.ACQUAINTANCE:
+            pause = ACQUAINTED_EVERY
+        elif track.state is MemberState.DEAD or (
+            track.state is MemberState.UNHEARD and now - self._started > EAGER
+        ):
+            pause = DEAD_PAUSE
+        return now - track.sent_at >= pause - self.settings.interval / 2
+
+    def _send(self, targets: Sequence[Track], about: Iterable[Track], now: float) -> None:
+        if not targets:
+            return
+        self.sequence += 1
+        records = self._docket.newest() if self._docket else ()
+        beat = compose(self.view(), about, records, now)
+        payload = self.sealer.seal(encode(beat), self.key)
+        out = self._out
+        for track in targets:
+            track.sent_at = now
+            out.append(Datagram(track.member.address, track.member.port, payload))
+
+    def view(self) -> Self:
+        """Return what we say of ourselves."""
+        return Self(
+            settings=self.settings,
+            incarnation=self.incarnation,
+            sequence=self.sequence,
+            beat=self._beat,
+            register=self._register,
+            quarantine=self._quarantine,
+            flags=self.flags,
+            grace=self.grace,
+            router_ids=self.router_ids,
+            key_id=self.key,
+            key_ids=self.sealer.key_ids,
+            started=self._started,
+        )
+
+    # Probes.
+
+    def consider_probes(self, now: float) -> None:
+        """Ask the kernels of those who missed a heartbeat, and now and then of the others."""
+        for track in self._roster.contacts:
+            if track.state is MemberState.UNHEARD or track.state is MemberState.DEAD:
+                continue
+            if track.role is not Role.PARTNER:
+                continue
+            missed = track.silence(now) > 1.5 * max(self.settings.interval, track.interval)
+            if missed or track.leaving(now) or now - track.pinged_at >= PING_EVERY:
+                self.probe(track, now)
+
+    def probe(self, track: Track, now: float) -> None:
+        """Send an echo request, unless one left a moment ago."""
+        if now - track.pinged_at >= self.settings.interval / 2:
+            track.pinged_at = now
+            self._probes.append(track.member.address)
+
+    def probes(self) -> list[Address]:
+        """Return the addresses to probe and forget them."""
+        probes, self._probes = self._probes, []
+        return probes
+
+    # Ourselves.
+
+    def say(self, *, agent_alive: bool, draining: bool, router_ids: Iterable[Address]) -> None:
+        """Set what our heartbeats say about this node."""
+        self.flags &= Flag.GOODBYE | Flag.LEARNED
+        self.flags |= Flag.AGENT_ALIVE if agent_alive else 0
+        self.flags |= Flag.DRAINING if draining else 0
+        self.router_ids = tuple(sorted(router_ids))
+
+    def say_goodbye(self, seconds: float) -> None:
+        """Say from now on that our process ends and is back within *seconds*."""
+        self.flags |= Flag.GOODBYE
+        self.grace = math.ceil(seconds)

@@ -1,0 +1,189 @@
+"""All that is known of one member, from what was heard of it."""
+
+import math
+from enum import Enum
+from typing import Final
+
+from bgpd.mesh.loss import LossWindow, misses_allowed
+from bgpd.mesh.packet import Echo, Heartbeat, Sight, member_id
+from bgpd.model.member import Member, NodeName
+from bgpd.model.status import MemberState
+
+LATE_SHARE: Final = 0.25
+"""Part of an interval by which the last heartbeat may be late: scheduling, not death."""
+MAX_INTERVAL: Final = 1000
+"""Milliseconds; a member that says that it beats more slowly is not believed."""
+REFUSAL_LASTS: Final = 5.0
+"""Seconds for which a refusal says that the process is gone; we ask once a second."""
+PING_MEMORY: Final = 120.0
+"""Seconds for which an echo reply proves that this kernel answers pings at all."""
+_SLOWED: Final = Sight.SILENT | Sight.SUSPECT | Sight.RESTARTING
+"""Whoever says this of us does not send to us at full rate: gaps are not losses."""
+
+
+class Role(Enum):
+    """How much of a member we want to hear."""
+
+    PARTNER = "partner"
+    """Full rate, both ways: in a mesh of up to sixteen everybody is."""
+    ACQUAINTANCE = "acquaintance"
+    """Once a second: it watches somebody whom we watch, and we may need its word."""
+    STRANGER = "stranger"
+    """Nothing, but the raises that it sends."""
+
+
+ACQUAINTED_EVERY: Final = 1.0
+"""Seconds between heartbeats of acquaintances."""
+
+
+class Track:
+    """All that we know of one member."""
+
+    def __init__(self, member: Member, *, now: float, mark: int, multiplier: int) -> None:
+        self.member = member
+        self.id = member_id(member.name)
+        self.state = MemberState.UNHEARD
+        self.listed = True
+        self.role = Role.PARTNER
+        self.charge = True
+        """Whether we may raise for it: in a mesh beyond sixteen, because we watch it."""
+        self.watching_until = -math.inf
+        """Until when it has asked to watch us."""
+        self.recruited_until = -math.inf
+        """Until when it has asked us to watch it."""
+        self.recruit = False
+        """Whether we ask it to watch us."""
+        self.incarnation = 0
+        self.mark = mark
+        """A new incarnation must echo something that we sent after this sequence."""
+        self.multiplier = multiplier
+        self.pending = 0
+        self.pending_sequence = 0
+        self.pending_at = -math.inf
+        self.generation = 0
+        self.heard_at = -math.inf
+        self.vital_at = -math.inf
+        """Last time that it was heard and heard us or a majority."""
+        self.floor = now
+        """Silence is not counted from before this moment."""
+        self.slept = 0.0
+        """Seconds that our own loop lost since the last heartbeat: not the member's silence."""
+        self.hears_us = False
+        self.hears_majority = False
+        self._forget_times()
+        self.supported_at = -math.inf
+        """When we last said, being asked, that it is silent for us, too."""
+        self.sight = 0
+        """What it says about us."""
+        self.whole = False
+        self._forget_incarnation()
+
+    def _forget_times(self) -> None:
+        self.refused_at = -math.inf
+        self.goodbye_until = -math.inf
+        self.left_since = math.inf
+        self.pinged_at = -math.inf
+        self.ponged_at = -math.inf
+        self.sent_at = -math.inf
+        self.suspected_at = math.inf
+        self.confirmed_at = math.inf
+        """Since when nothing but a delay stands between the suspicion and a raise."""
+
+    def _forget_incarnation(self) -> None:
+        self.sequence = 0
+        self.recent = 0
+        self.beat: Heartbeat | None = None
+        self.echoes: dict[int, Echo] = {}
+        self.interval = 0.0
+        self.misses = self.multiplier
+        self.loss = LossWindow()
+        self.flags = 0
+        self.key_ids: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> NodeName:
+        """The member's name."""
+        return self.member.name
+
+    def welcome(self, incarnation: int) -> None:
+        """Believe in a new *incarnation*: nothing of the old one is left."""
+        self._forget_incarnation()
+        self.incarnation = incarnation
+        self.pending = 0
+
+    def is_new(self, sequence: int) -> bool:
+        """Return whether *sequence* was never heard from this incarnation, and note it."""
+        ahead = sequence - self.sequence
+        if ahead > 0:
+            self.recent = ((self.recent << ahead) | 1) & ((1 << 64) - 1) if ahead < 64 else 1
+            self.sequence = sequence
+            return True
+        bit = 1 << -ahead if ahead > -64 else 0
+        if not bit or self.recent & bit:
+            return False
+        self.recent |= bit
+        return True
+
+    def hear(self, beat: Heartbeat, us: Echo | None, *, resets: int, now: float) -> None:
+        """Take in the newest heartbeat; *us* is its echo of us, of our present incarnation."""
+        self.beat = beat
+        self.echoes = {
+            echo.member: echo for echo in beat.echoes if not echo.sight & Sight.CHALLENGE
+        }
+        if beat.resets == resets:
+            self.generation = max(self.generation, beat.generation)
+        self.heard_at = max(self.heard_at, now)
+        self.slept = 0.0
+        self.interval = min(beat.interval, MAX_INTERVAL) / 1000
+        self.key_ids = beat.key_ids
+        self.flags = beat.flags
+        self.hears_us = us is not None and not us.sight & Sight.SILENT
+        self.sight = 0 if us is None else us.sight
+        whole = us is not None and not us.sight & _SLOWED
+        self.loss.arrived(beat.beat, whole=whole and self.whole)
+        self.whole = whole
+        self.misses = misses_allowed(
+            multiplier=self.multiplier, lost=self.loss.lost, of=self.loss.size
+        )
+        self.refused_at = -math.inf
+        self.left_since = math.inf
+
+    def take_role(self, role: Role, *, charge: bool, now: float) -> None:
+        """Hear more or less of it from now on; what was heard at another rate proves nothing.
+
+        Suspicion starts after the first heartbeat in the new role.
+        """
+        self.charge = charge
+        if role is self.role:
+            return
+        self.role = role
+        self.floor = now
+        self.whole = False
+        if self.state is not MemberState.DEAD:
+            self.state = MemberState.UNHEARD
+
+    def silence(self, now: float) -> float:
+        """Return for how many seconds it has been silent, as far as that is its own doing."""
+        return now - max(self.heard_at, self.floor) - self.slept
+
+    def allowed(self, interval: float) -> float:
+        """Return how many seconds of silence are allowed, our own *interval* given."""
+        if self.role is Role.ACQUAINTANCE:
+            return ACQUAINTED_EVERY * self.multiplier + interval
+        return (self.misses + LATE_SHARE) * max(interval, self.interval)
+
+    def base_allowed(self, interval: float) -> float:
+        """Return the silence that supports another member's suspicion: clean links assumed."""
+        return self.multiplier * max(interval, self.interval)
+
+    def kernel_answers(self, now: float, interval: float) -> bool:
+        """Return whether its kernel gave a sign of life lately: a reply, a refusal, anything."""
+        pingable = now - self.ponged_at < PING_MEMORY
+        last = max(self.ponged_at, self.refused_at, self.heard_at)
+        window = self.allowed(interval) if pingable else REFUSAL_LASTS
+        return now - last - self.slept <= window or now - self.floor <= window
+
+    def leaving(self, now: float) -> bool:
+        """Return whether its process is gone or going, by its own or its kernel's word."""
+        refused = self.refused_at > self.heard_at and now - self.refused_at <= REFUSAL_LASTS
+        return refused or now < self.goodbye_until
