@@ -132,7 +132,8 @@ def timeline_command(
 ) -> None:
     """Show the last failovers, step by step.
 
-    From cause to decision, command and flushed session, in milliseconds."""
+    From cause to decision, command and flushed session, in milliseconds.
+    """
     from bgpd.ctl import document, observe, table  # noqa: PLC0415
 
     found = observe.failovers(

@@ -3,11 +3,11 @@
 Pure functions of a value and of *now*, so that every screen has a golden test.
 """
 
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias
 
+from bgpd.ctl.columns import UNKNOWN, WIDTH, columns, duration, wrapped
 from bgpd.ctl.view import State, View, verdict
 from bgpd.model.status import (
     MemberStatus,
@@ -17,9 +17,13 @@ from bgpd.model.status import (
 )
 from bgpd.model.timeline import Failover
 
-WIDTH: Final = 80
 NONE: Final = "<none>"
-UNKNOWN: Final = "<unknown>"
+
+_Columns: TypeAlias = tuple[str, ...]
+_SESSION: Final[_Columns] = ("PEER", "ADDRESS", "ASN", "STATE", "SINCE", "HOLD", "ADVERTISED")
+_SESSION_WIDE: Final = ("LEVER", "ROUTER-ID", "LOCAL-ASN", "TRANSITIONS", "LAST-ERROR")
+_MEMBER: Final[_Columns] = ("MEMBER", "ADDRESS", "STATE", "HEARD", "LOSS", "GENERATION", "VERSION")
+_MEMBER_WIDE: Final = ("MISSES", "AGENT", "HEARS-US")
 
 
 def status_table(view: View, *, now: float, wide: bool = False) -> str:
@@ -43,59 +47,15 @@ def timeline_table(failovers: Sequence[Failover]) -> str:
     return "\n".join(_failover(failover) for failover in failovers)
 
 
-def columns(
-    header: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    *,
-    width: int | None = WIDTH,
-    flexible: Sequence[int] = (),
-) -> str:
-    """Return rows below a header, two blanks between columns, no line over *width*.
-
-    The columns in *flexible* give way, the last one first; what is cut ends in an ellipsis.
-    """
-    table = [tuple(header), *(tuple(row) for row in rows)]
-    widths = [max(len(row[index]) for row in table) for index in range(len(header))]
-    if width is not None:
-        for index in reversed(flexible):
-            excess = sum(widths) + 2 * (len(widths) - 1) - width
-            widths[index] -= max(0, min(excess, widths[index] - max(8, len(header[index]))))
-    return "".join(f"{_row(row, widths)}\n" for row in table)
-
-
-def duration(seconds: float | None) -> str:
-    """Return *seconds* with the two largest units, as kubectl shows ages."""
-    if seconds is None:
-        return UNKNOWN
-    whole = max(0, int(seconds))
-    for (unit, size), (below, small) in (
-        (("d", 86400), ("h", 3600)),
-        (("h", 3600), ("m", 60)),
-        (("m", 60), ("s", 1)),
-    ):
-        if whole >= size:
-            rest = whole % size // small
-            return f"{whole // size}{unit}{rest}{below}" if rest else f"{whole // size}{unit}"
-    return f"{whole}s"
-
-
-def _row(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = (
-        cell if len(cell) <= width else cell[: width - 1] + "…"
-        for cell, width in zip(row, widths, strict=True)
-    )
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-
-
 def _head(view: View, *, now: float) -> str:
     judged = verdict(view)
     name = view.node or "this node"
     lines = [f"{name} is {judged.state.value}: {_summary(view)}"]
     lines.extend(f"- {problem}" for problem in judged.problems)
-    text = "".join(f"{_wrapped(line, indent='  ')}\n" for line in lines)
+    text = "".join(f"{wrapped(line, indent='  ')}\n" for line in lines)
     if judged.state is State.DOWN:
         return text
-    return text + f"{_wrapped(_programs(view, now=now), indent='  ')}\n"
+    return text + f"{wrapped(_programs(view, now=now), indent='  ')}\n"
 
 
 def _summary(view: View) -> str:
@@ -127,19 +87,10 @@ def _programs(view: View, *, now: float) -> str:
 def _sessions(sessions: Sequence[SessionStatus], *, now: float, width: int | None) -> str:
     if not sessions:
         return "SESSIONS: none\n"
-    header: tuple[str, ...] = (
-        "PEER",
-        "ADDRESS",
-        "ASN",
-        "STATE",
-        "SINCE",
-        "HOLD",
-        "ADVERTISED",
-        "LEVER",
-    )
     rows = [_session(session, now=now) for session in sessions]
+    header = _SESSION
     if width is None:
-        header += ("ROUTER-ID", "LOCAL-ASN", "TRANSITIONS", "LAST-ERROR")
+        header += _SESSION_WIDE
         rows = [row + _session_wide(one) for row, one in zip(rows, sessions, strict=True)]
     return "SESSIONS\n" + columns(header, rows, width=width, flexible=(1, 0))
 
@@ -154,12 +105,12 @@ def _session(session: SessionStatus, *, now: float) -> tuple[str, ...]:
         duration(now - session.since if session.since is not None else None),
         f"{session.hold_time}s" if session.hold_time is not None else NONE,
         f"{session.advertised}{limit}",
-        session.lever.value,
     )
 
 
 def _session_wide(session: SessionStatus) -> tuple[str, ...]:
     return (
+        session.lever.value,
         session.peer_router_id or UNKNOWN,
         str(session.local_asn),
         str(session.transitions),
@@ -195,25 +146,17 @@ def _withheld(view: View, *, width: int | None) -> str:
         return ""
     header = ("SERVICE", "PREFIX", "PEER", "REASON", "MESSAGE")
     rows = [
-        (
-            one.service or UNKNOWN,
-            one.prefix or NONE,
-            one.peer or "all",
-            one.reason.value,
-            one.message,
-        )
+        (one.service or NONE, one.prefix or NONE, one.peer or "all", one.reason.value, one.message)
         for one in view.withheld
     ]
     if width is None:
         return "NOT ADVERTISED\n" + columns(header, rows, width=None)
-    lines = columns(
-        header[:4], [row[:4] for row in rows], width=width, flexible=(2, 0)
-    ).splitlines()
+    short = columns(header[:3], [row[:3] for row in rows], width=width, flexible=(2, 0))
+    lines = short.splitlines()
     text = [lines[0]]
     for line, row in zip(lines[1:], rows, strict=True):
-        text.append(line)
-        if row[4]:
-            text.append(textwrap.indent(_wrapped(row[4], width=WIDTH - 2), "  "))
+        why = f"  {row[3]}: {row[4]}" if row[4] else f"  {row[3]}"
+        text += [line, wrapped(why, indent="  ")]
     return "NOT ADVERTISED\n" + "\n".join(text) + "\n"
 
 
@@ -226,18 +169,10 @@ def _mesh(mesh: MeshStatus, *, width: int | None) -> str:
     )
     if not mesh.members:
         return text + "members: only this node\n"
-    header: tuple[str, ...] = (
-        "MEMBER",
-        "ADDRESS",
-        "STATE",
-        "HEARD",
-        "LOSS",
-        "GENERATION",
-        "VERSION",
-    )
+    header = _MEMBER
     rows = [_member(member) for member in mesh.members]
     if width is None:
-        header += ("MISSES", "AGENT", "HEARS-US")
+        header += _MEMBER_WIDE
         rows = [row + _member_wide(one) for row, one in zip(rows, mesh.members, strict=True)]
     return text + columns(header, rows, width=width, flexible=(1, 0))
 
@@ -286,17 +221,10 @@ def _failover(failover: Failover) -> str:
         f"{moment.removesuffix('+00:00')}Z {failover.kind}, generation {failover.generation},"
         f" {failover.routes} routes: {failover.cause}"
     )
-    return f"{_wrapped(head, indent='  ')}\n" + "".join(_steps(failover))
+    return f"{wrapped(head, indent='  ')}\n" + "".join(_steps(failover))
 
 
 def _steps(failover: Failover) -> Iterator[str]:
     for step in failover.steps:
         line = f"  {step.milliseconds:9.1f} ms  {step.name:<8}  {step.detail}".rstrip()
-        yield f"{_wrapped(line, indent=' ' * 24)}\n"
-
-
-def _wrapped(text: str, *, width: int = WIDTH, indent: str = "") -> str:
-    lines = textwrap.wrap(
-        text, width, subsequent_indent=indent, break_on_hyphens=False, drop_whitespace=True
-    )
-    return "\n".join(lines)
+        yield f"{wrapped(line, indent=' ' * 24)}\n"
