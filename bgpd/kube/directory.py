@@ -39,6 +39,8 @@ PATIENCE: Final = 0.01
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 _DATA: Final = "..data"
+_EVENTS: Final = 256
+"""Events taken at once from the kernel."""
 _WATCHED: Final = (
     Mask.CLOSE_WRITE
     | Mask.MOVED_TO
@@ -115,7 +117,8 @@ class DirectorySource:
         loop = asyncio.get_running_loop()
         wake = asyncio.Event()
         try:
-            inotify = Inotify(sync_timeout=0)
+            # A timeout of 0, because its NONBLOCK flag is in truth O_CLOEXEC (asyncinotify 4.4).
+            inotify = Inotify(cache_size=_EVENTS, sync_timeout=0)
         except OSError as error:
             raise ConfigError(
                 f"cannot watch {self.path}: {error.strerror}; raise fs.inotify.max_user_instances"

@@ -58,17 +58,13 @@ def _yaml(text: bytes) -> Iterator[Raw]:
             number += 1
             place = f"document {number}"
             try:
-                if not loader.check_data():
-                    return
-                content = loader.get_data()
-            except yaml.constructor.ConstructorError as error:
-                # The parser has passed this document, so the next one can be read.
-                yield Raw(place=place, error=_words(error))
-            except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
+                node = loader.get_node() if loader.check_node() else None
+            except (yaml.YAMLError, ValueError, RecursionError) as error:
                 yield Raw(place=place, error=_words(error))
                 return
-            else:
-                yield Raw(place=place, content=content, faults=loader.pop_faults())
+            if node is None:
+                return
+            yield loader.document(place, node)
     finally:
         loader.dispose()
 
@@ -86,10 +82,17 @@ class _Loader(yaml.CSafeLoader):
         super().__init__(text)
         self._faults: list[str] = []
 
-    def pop_faults(self) -> tuple[str, ...]:
-        """Return what was wrong with the document that was just read."""
-        found, self._faults = tuple(self._faults), []
-        return found
+    def document(self, place: str, node: yaml.Node) -> Raw:
+        """Return the document that *node* stands for; the parser has passed it already."""
+        self._faults.clear()
+        try:
+            content = self.construct_document(node)
+        except _CONSTRUCTION as error:
+            # What a document leaves behind half built must not reach the next one.
+            self.constructed_objects, self.recursive_objects = {}, {}
+            self.state_generators, self.deep_construct = [], False
+            return Raw(place=place, error=_words(error))
+        return Raw(place=place, content=content, faults=tuple(self._faults))
 
     def mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
         """Return the map that *node* stands for, at once and with its children."""
@@ -117,6 +120,11 @@ class _Loader(yaml.CSafeLoader):
             seen.add(key)
 
 
+_CONSTRUCTION: Final = (
+    yaml.YAMLError, ValueError, RecursionError, OverflowError,
+    # PyYAML's own constructors of `!!timestamp x`, `!!bool x` and the like.
+    AttributeError, LookupError, TypeError,
+)  # fmt: skip
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _INT: Final = re.compile(r"^[-+]?(?:0|[1-9][0-9_]*|0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+)$")
 _FLOAT: Final = re.compile(

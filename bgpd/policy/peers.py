@@ -13,6 +13,9 @@ from bgpd.model.prefix import Address, Family, family_of
 from bgpd.policy.admission import admit
 from bgpd.policy.selector import matches_any
 
+_LONGEST_PASSWORD: Final = 80
+"""Bytes of a TCP MD5 key (TCP_MD5SIG_MAXKEYLEN; RFC 2385, section 4.5)."""
+
 WORD: Final = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 """How people call a family."""
 
@@ -83,13 +86,18 @@ def _peer(document: BGPPeer, node: Node, password_of: Mapping[str, str]) -> Peer
             f"BGPPeer {document.name}: node {node.name} has no {WORD[family]} InternalIP to speak "
             f"with {document.address} from; give the Node one, or set spec.sourceAddress"
         )
-    password = document.password
-    if document.password_file is not None:
-        password = password_of.get(document.password_file)
+    password, path = document.password, document.password_file
+    if path is not None:
+        password = password_of.get(path)
         if not password:
             return (
-                f"BGPPeer {document.name}: spec.passwordFile {document.password_file} is missing, "
-                "unreadable or empty; without its password there is no session"
+                f"BGPPeer {document.name}: spec.passwordFile {path} is missing, unreadable or "
+                "empty; without its password there is no session"
+            )
+        if len(password) > _LONGEST_PASSWORD or not (password.isascii() and password.isprintable()):
+            return (
+                f"BGPPeer {document.name}: spec.passwordFile {path} must hold "
+                f"1..{_LONGEST_PASSWORD} printable ASCII characters on one line"
             )
     return _complete(document, node, local, password)
 

@@ -1,0 +1,1 @@
+"""Documents: from text to objects in force."""

@@ -1,0 +1,339 @@
+"""One file in: objects, and a sentence for each thing that is wrong; never an exception."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgpd.kube.documents import Documents, Key, read
+from bgpd.kube.fields import fields_of
+from bgpd.kube.objects import KINDS
+from tests.kube.build import Document, endpoint_slice, ours, peer, pool, service, text
+
+NAMED = {"name": "x"}
+
+
+def expression(**fields: object) -> Document:
+    """Return a selector with one expression that is valid but for *fields*."""
+    return {"matchExpressions": [{"key": "rack", "operator": "In", "values": ["a"], **fields}]}
+
+
+def problems(*documents: Document) -> list[str]:
+    """Return the sentences about one file with *documents*."""
+    return [one.message for one in read("f.yaml", text(*documents)).problems]
+
+
+def refused(*documents: Document) -> list[str]:
+    """Return the paths in one file with *documents* that are refused."""
+    return [one.path for one in read("f.yaml", text(*documents)).problems if one.refused]
+
+
+def test_a_problem_names_file_document_object_path_value_and_range() -> None:
+    """Whoever reads the sentence knows where to look and what to write."""
+    found = read("peers.yaml", text(peer("rack0"), peer("rack1", myASN=0)))
+    (problem,) = found.problems
+    assert problem.message == (
+        "peers.yaml document 2 (BGPPeer rack1): spec.myASN: 0 is not allowed; must be 1..4294967295"
+    )
+    assert (problem.source, problem.kind, problem.name) == (
+        "peers.yaml document 2",
+        "BGPPeer",
+        "rack1",
+    )
+    assert (problem.path, problem.value, problem.legal) == ("spec.myASN", "0", "1..4294967295")
+
+
+def test_the_other_documents_of_the_file_hold() -> None:
+    """A bad document costs nobody else anything, and is marked as damaged, not as absent."""
+    found = read("f.yaml", text(peer("a"), peer("b", myASN=0), pool("c")))
+    assert set(found.objects) == {Key("BGPPeer", "", "a"), Key("IPAddressPool", "", "c")}
+    assert found.damaged == {Key("BGPPeer", "", "b")}
+    assert not found.incomplete
+
+
+def test_everything_that_is_wrong_with_a_document_is_said_at_once() -> None:
+    """Nobody has to correct one field to hear of the next."""
+    bad = peer(holdTime="2s", takeover={"lever": "mad"}, routerID="::1", peerPort=0, vrf="red")
+    assert set(refused(bad)) == {"spec.peerPort", "spec.takeover.lever", "spec.holdTime",
+                                 "spec.routerID", "spec.vrf"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("document", "path", "words"),
+    [
+        pytest.param(peer(myASN=None), "spec.myASN", "is required", id="no ASN of ours"),
+        pytest.param(peer(peerASN=None), "spec.peerASN", "is required", id="no ASN of the peer"),
+        pytest.param(peer(myASN=4294967296), "spec.myASN", "1..4294967295", id="an ASN of 33 bits"),
+        pytest.param(peer(myASN="64512"), "spec.myASN", "1..4294967295", id="an ASN in quotes"),
+        pytest.param(peer(peerAddress="192.0.2.400"), "spec.peerAddress",
+                     '"192.0.2.400" is not allowed; must be an IPv4 or IPv6 address',
+                     id="an address that is none"),
+        pytest.param(peer(peerAddress=None), "spec.peerAddress", "is required", id="no address"),
+        pytest.param(peer(sourceAddress="not-an-address"), "spec.sourceAddress",
+                     "must be an IPv4 or IPv6 address", id="a source that is no address"),
+        pytest.param(peer(sourceAddress="2001:db8::1"), "spec.sourceAddress", "same family",
+                     id="a source of the other family"),
+        pytest.param(peer(peerPort=65536), "spec.peerPort", "1..65535", id="a port of 17 bits"),
+        pytest.param(peer(holdTime="1s"), "spec.holdTime", "0s, or 3s..65535s", id="hold time 1 s"),
+        pytest.param(peer(holdTimeSeconds=2), "spec.holdTimeSeconds", "0, or 3..65535",
+                     id="hold time 2 seconds"),
+        pytest.param(peer(holdTime="90s", holdTimeSeconds=30), "spec.holdTimeSeconds",
+                     "contradicts spec.holdTime", id="two hold times"),
+        pytest.param(peer(holdTime="30s", keepaliveTime="90s"), "spec.keepaliveTime",
+                     "exceeds the hold time of 30 s", id="keepalives rarer than the hold time"),
+        pytest.param(peer(peerASN=64512, ebgpMultiHop=True), "spec.ebgpMultiHop", "is for eBGP",
+                     id="multihop on iBGP"),
+        pytest.param(peer(ttlSecurity=254, ebgpMultiHop=True), "spec.ttlSecurity",
+                     "remove spec.ebgpMultiHop", id="TTL security and multihop"),
+        pytest.param(peer(ttlSecurity=256), "spec.ttlSecurity", "1..255", id="a TTL of 9 bits"),
+        pytest.param(peer(gracefulRestart=4096), "spec.gracefulRestart", "1..4095",
+                     id="a restart time of 13 bits"),
+        pytest.param(peer(maxPrefixes=0), "spec.maxPrefixes", "1..1000000", id="no prefixes"),
+        pytest.param(peer(families=[]), "spec.families", "ipv4-unicast", id="no family"),
+        pytest.param(peer(families=["ipv4"]), "spec.families[0]", "ipv4-unicast, ipv6-unicast",
+                     id="an unknown family"),
+        pytest.param(peer(takeover={"mode": "Sometimes"}), "spec.takeover.mode",
+                     "one of Auto, Always, Never", id="an unknown takeover mode"),
+        pytest.param(peer(takeover={"lever": "localPref"}), "spec.takeover.lever",
+                     "never sent over eBGP", id="local preference as the lever of eBGP"),
+        pytest.param(peer(nextHopV6="192.0.2.9"), "spec.nextHopV6", "must be an IPv6 address",
+                     id="an IPv4 next hop for IPv6"),
+        pytest.param(peer(password="a", passwordFile="/x"), "spec.passwordFile",  # noqa: S106
+                     "cannot stand beside", id="two passwords"),
+        pytest.param(peer(passwordFile="x"), "spec.passwordFile", "an absolute path",
+                     id="a relative password file"),
+        pytest.param(peer(vrf="red"), "spec.vrf", "does not support it yet", id="a VRF"),
+        pytest.param(peer(interface="eth0"), "spec.interface", "yet", id="an interface"),
+        pytest.param(peer(peerASN=None, dynamicASN="external"), "spec.dynamicASN", "yet",
+                     id="a dynamic ASN"),
+        pytest.param(peer(bfdProfile="fast"), "spec.bfdProfile", "yet", id="a BFD profile"),
+        pytest.param(peer(passwordSecret={"name": "s"}), "spec.passwordSecret",
+                     "give the password in spec.passwordFile", id="a Secret"),
+        pytest.param(peer(localASN=64513), "spec.localASN", "must differ", id="localASN as peer's"),
+        pytest.param(peer(peerAdress="192.0.2.1"), "spec.peerAdress", "known here are ",
+                     id="a misspelled field"),
+        pytest.param(peer(nodeSelectors=[expression(key=None)]),
+                     "spec.nodeSelectors[0].matchExpressions[0].key", "text",
+                     id="an expression without a key"),
+        pytest.param(peer(nodeSelectors=[{"matchExpressions": [{"key": "k", "values": ["a"]}]}]),
+                     "spec.nodeSelectors[0].matchExpressions[0].operator", "is required",
+                     id="an expression without an operator"),
+        pytest.param(peer(nodeSelectors=[expression(values=[])]),
+                     "spec.nodeSelectors[0].matchExpressions[0].values", "at least one value",
+                     id="In without values"),
+        pytest.param(peer(nodeSelectors=[expression(operator="Exists")]),
+                     "spec.nodeSelectors[0].matchExpressions[0].values", "must be absent",
+                     id="Exists with values"),
+        pytest.param(peer(nodeSelectors=[expression(values=["a", "a"])]),
+                     "spec.nodeSelectors[0].matchExpressions[0].values", "repeats a value",
+                     id="a repeated value"),
+        pytest.param(peer(nodeSelectors=[{"matchLabels": {"a": "b"}}] * 2),
+                     "spec.nodeSelectors[1]", "repeats a selector", id="a repeated selector"),
+        pytest.param(peer(nodeSelectors=[{"matchLabels": {"rack": 1}}]),
+                     "spec.nodeSelectors[0].matchLabels[...]", "quote numbers",
+                     id="a label value that is a number"),
+        pytest.param(pool("p", "192.300.0.0/24"), "spec.addresses[0]", "must be a block such as",
+                     id="a block that is none"),
+        pytest.param(pool("p", "192.0.2.10-192.0.2.1"), "spec.addresses[0]", "runs backwards",
+                     id="a range that runs backwards"),
+        pytest.param(pool("p", "192.0.2.0/24", "192.0.2.128/25"), "spec.addresses[1]",
+                     "overlaps 192.0.2.0/24 of the same pool", id="blocks that overlap"),
+        pytest.param(pool("p", ""), "spec.addresses[0]", "must be a block", id="an empty block"),
+        pytest.param(ours("IPAddressPool", "p", {"addresses": []}), "spec.addresses", "a block",
+                     id="a pool of nothing"),
+        pytest.param(ours("IPAddressPool", "p"), "spec", "is required", id="a pool without spec"),
+        pytest.param(ours("IPAddressPool", "P", {"addresses": ["192.0.2.0/24"]}), "metadata.name",
+                     "RFC 1123", id="a name in upper case"),
+        pytest.param(ours("BGPAdvertisement", "a", {"aggregationLength": 24}),
+                     "spec.aggregationLength", "24 is not allowed; must be 32",
+                     id="aggregation, which is not there yet"),
+        pytest.param(ours("BGPAdvertisement", "a", {"aggregationLengthV6": 129}),
+                     "spec.aggregationLengthV6", "must be 128", id="an aggregate of 129 bits"),
+        pytest.param(ours("BGPAdvertisement", "a", {"asPathPrepend": 11}), "spec.asPathPrepend",
+                     "0..10", id="eleven prepends"),
+        pytest.param(ours("BGPAdvertisement", "a", {"localPref": -1}), "spec.localPref",
+                     "0..4294967295", id="a negative preference"),
+        pytest.param(ours("BGPAdvertisement", "a", {"communities": ["12345"]}),
+                     "spec.communities[0]", "must be a:b", id="a community that is none"),
+        pytest.param(ours("BGPAdvertisement", "a", {"communities": ["1:2:3"]}),
+                     "spec.communities[0]", "large:a:b:c", id="a large community without its word"),
+        pytest.param(ours("BGPAdvertisement", "a", {"communities": ["large:1:x:3"]}),
+                     "spec.communities[0]", "large:a:b:c", id="a large community with a letter"),
+        pytest.param(ours("BGPAdvertisement", "a", {"communities": ["no-such-alias"]}),
+                     "spec.communities[0]", "must be a:b", id="an alias"),
+        pytest.param(ours("BGPAdvertisement", "a", {"communities": ["1:2", "1:2"]}),
+                     "spec.communities[1]", "stands twice", id="a community twice"),
+        pytest.param(ours("BGPAdvertisement", "a", {"communities": ["large:1:2:3"],
+                                                    "largeCommunities": ["1:2:3"]}),
+                     "spec.largeCommunities[0]", "stands twice", id="a large community twice"),
+        pytest.param(ours("BGPAdvertisement", "a", {"ipAddressPools": ["p", "p"]}),
+                     "spec.ipAddressPools[1]", "stands twice", id="a pool twice"),
+        pytest.param(ours("BGPAdvertisement", "a", {"serviceSelectors": [{}, {}]}),
+                     "spec.serviceSelectors[1]", "repeats", id="a service selector twice"),
+        pytest.param(ours("SpeakerPolicy", "s", {"mesh": {"intervalMilliseconds": 9}}),
+                     "spec.mesh.intervalMilliseconds", "10..1000", id="heartbeats each 9 ms"),
+        pytest.param(ours("SpeakerPolicy", "s", {"mesh": {"multiplier": 1}}),
+                     "spec.mesh.multiplier", "2..20", id="one miss"),
+        pytest.param(ours("SpeakerPolicy", "s", {"agentGraceSeconds": 0}),
+                     "spec.agentGraceSeconds", "1..86400", id="no grace"),
+        pytest.param(ours("SpeakerPolicy", "s", {"drainMilliseconds": 600001}),
+                     "spec.drainMilliseconds", "0..600000", id="a drain above ten minutes"),
+        pytest.param(service(externalTrafficPolicy="Nearby"), "spec.externalTrafficPolicy",
+                     "one of Cluster, Local", id="an unknown traffic policy"),
+    ],
+)  # fmt: skip
+def test_what_is_not_legal_is_refused_with_its_path_and_what_would_be(
+    document: Document, path: str, words: str
+) -> None:
+    """Each illegal field is found, named and explained; nothing else is said to be wrong."""
+    found = read("f.yaml", text(document))
+    assert [one.path for one in found.problems if one.refused] == [path]
+    assert words in found.problems[0].message
+    assert not found.objects
+
+
+def test_a_password_is_never_shown() -> None:
+    """A sentence may end in a log or in a ticket."""
+    (sentence,) = problems(peer(password="geheim\n"))  # noqa: S106
+    assert "geheim" not in sentence
+    assert "(hidden) cannot be a TCP MD5 key" in sentence
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        pytest.param({"apiVersion": "bgpd.io/v1alpha1", "kind": "BGPPeeer", "metadata": NAMED},
+                     "'BGPPeeer' of bgpd.io/v1alpha1 is not supported; known are BGPAdvertisement",
+                     id="a misspelled kind of ours"),
+        pytest.param({"apiVersion": "metallb.io/v1beta1", "kind": "L2Advertisement",
+                      "metadata": {"name": "x"}}, "'L2Advertisement'", id="a kind of MetalLB's"),
+        pytest.param({"apiVersion": "bgpd.io/v1", "kind": "BGPPeer", "metadata": {"name": "x"}},
+                     "must be one of bgpd.io/v1alpha1, metallb.io/v1beta1, metallb.io/v1beta2",
+                     id="an unknown version"),
+        pytest.param({"apiVersion": "v1", "metadata": {"name": "x"}}, "kind: is required",
+                     id="no kind"),
+        pytest.param({"kind": "Service", "metadata": {"name": "x"}}, "apiVersion: is required",
+                     id="no apiVersion"),
+        pytest.param({"apiVersion": "v1", "kind": "Service"}, "metadata.name: is required",
+                     id="no name"),
+    ],
+)  # fmt: skip
+def test_what_is_no_document_of_ours_but_looks_like_one_is_reported(
+    document: Document, words: str
+) -> None:
+    """A misspelled kind must not vanish without a word."""
+    (sentence,) = problems(document)
+    assert words in sentence
+
+
+def test_other_peoples_kinds_are_not_our_business() -> None:
+    """A directory of a whole application's manifests can be read."""
+    other = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}}
+    assert read("f.yaml", text(other, pool())).problems == ()
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"# nothing\n", b"---\n---\n", b"null\n"])
+def test_an_empty_file_is_a_mistake_not_a_wish(content: bytes) -> None:
+    """It says nothing about what it held before."""
+    found = read("f.yaml", content)
+    assert found.incomplete
+    assert "is empty; remove the file" in found.problems[0].message
+
+
+@pytest.mark.parametrize("content", [b"just text", b"[1, 2]", b"- a\n- b\n", b"42", b"a: [\n"])
+def test_what_cannot_be_named_leaves_the_file_incomplete(content: bytes) -> None:
+    """Nothing that the file held before may be taken for gone."""
+    assert read("f.yaml", content).incomplete
+
+
+def test_a_list_is_its_items() -> None:
+    """What `kubectl get -o yaml` prints can be read back."""
+    plain = {"apiVersion": "v1", "kind": "List", "items": [pool("a"), peer("b", myASN=0)]}
+    found = read("f.yaml", text(plain))
+    assert set(found.objects) == {Key("IPAddressPool", "", "a")}
+    assert found.problems[0].source == "f.yaml document 1 item 2"
+
+
+def test_the_items_of_a_typed_list_need_no_kind() -> None:
+    """What the API itself answers to a list request can be read."""
+    item = {
+        key: value for key, value in service("a").items() if key in {"metadata", "spec", "status"}
+    }
+    content = json.dumps({"apiVersion": "v1", "kind": "ServiceList", "items": [item]}).encode()
+    assert set(read("f.json", content).objects) == {Key("Service", "default", "a")}
+
+
+def test_the_same_object_twice_in_a_file_is_one_and_a_problem() -> None:
+    """The first holds; the sentence names both places."""
+    found = read("f.yaml", text(pool("a"), pool("a", "198.51.100.0/24")))
+    assert len(found.objects) == 1
+    assert (
+        "f.yaml document 2 (IPAddressPool a): is already in f.yaml document 1"
+        in found.problems[0].message
+    )
+
+
+@pytest.mark.parametrize(("version", "kind"), sorted(KINDS))
+def test_every_version_of_every_kind_is_read(version: str, kind: str) -> None:
+    """A MetalLB cluster's manifests are read as they are."""
+    specs = {"IPAddressPool": pool()["spec"], "BGPPeer": peer()["spec"]}
+    document = {"apiVersion": version, "kind": kind, "metadata": {"name": "x"},
+                "spec": specs.get(kind, {})}  # fmt: skip
+    found = read("f.yaml", text(document))
+    assert (len(found.objects), found.problems) == (1, ())
+
+
+def test_nulls_are_read_as_absent() -> None:
+    """Servers and clients send null for what is not set."""
+    spec = dict.fromkeys(("nodeSelectors", "password", "takeover", "families", "vrf"))
+    plain = peer()
+    assert (
+        read("f", text(peer() | {"spec": {**plain["spec"], **spec}})).objects
+        == read("f", text(plain)).objects
+    )
+    empty = {"endpoints": None, "metadata": {"name": "s", "labels": None}}
+    assert read("f", text(endpoint_slice("s", "web") | empty)).problems == ()
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["name", "spec", "metadata", "x", "a.b", "[0]", "`"]), inner
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.binary(max_size=300), st.sampled_from(["f.yaml", "f.json"]))
+def test_any_bytes_are_read_or_refused(content: bytes, name: str) -> None:
+    """Whatever a file holds: objects, or words; something is always said about it."""
+    found = read(name, content)
+    assert found.objects or found.problems
+
+
+@given(st.sampled_from(sorted(KINDS)), st.dictionaries(st.text(max_size=12), _JSON, max_size=4))
+def test_any_document_is_decoded_or_refused(kind: tuple[str, str], fields: Document) -> None:
+    """Whatever the fields of a document are, it is an object or damaged, and never both."""
+    document = {"metadata": {"name": "x"}, **fields, "apiVersion": kind[0], "kind": kind[1]}
+    found = read("f.yaml", text(document))
+    assert found.objects or any(one.refused for one in found.problems)
+    assert not found.damaged & found.objects.keys()
+
+
+@given(
+    st.sampled_from(["BGPPeer", "BGPAdvertisement", "IPAddressPool", "SpeakerPolicy"]),
+    st.data(),
+)
+def test_any_value_in_a_known_field_is_decoded_or_refused(kind: str, data: st.DataObject) -> None:
+    """The same where every field is one that exists."""
+    names = [path.split(".")[1] for path in fields_of(kind) if path.count(".") == 1
+             and path.startswith("spec.")]  # fmt: skip
+    chosen = data.draw(st.dictionaries(st.sampled_from(names), _JSON, max_size=3))
+    base = {"BGPPeer": peer(), "IPAddressPool": pool()}.get(kind, ours(kind, "x", {}))
+    spec = {**base["spec"], **chosen}
+    found: Documents = read("f.yaml", text({**base, "spec": spec}))
+    assert found.objects or any(one.refused for one in found.problems)
