@@ -66,6 +66,15 @@ StateDir = Annotated[
 Level = Annotated[
     LogLevel, typer.Option("--log-level", envvar="BGPD_LOG_LEVEL", help="How much is logged.")
 ]
+SocketGroup = Annotated[
+    str,
+    typer.Option(
+        "--socket-group",
+        envvar="BGPD_SOCKET_GROUP",
+        help="Group that may use the socket, by name or number.",
+        metavar="GROUP",
+    ),
+]
 RUN_DIR: Final = Path("/run/bgpd")
 STATE_DIR: Final = Path("/var/lib/bgpd")
 MESH_KEY_FILE: Final = Path("/etc/bgpd/mesh-key")
@@ -87,15 +96,7 @@ def speaker_command(
     run_dir: RunDir = RUN_DIR,
     state_dir: StateDir = STATE_DIR,
     log_level: Level = LogLevel.INFO,
-    socket_group: Annotated[
-        str,
-        typer.Option(
-            "--socket-group",
-            envvar="BGPD_SOCKET_GROUP",
-            help="Group that may use the sockets, by name or number.",
-            metavar="GROUP",
-        ),
-    ] = "",
+    socket_group: SocketGroup = "",
 ) -> None:
     """Hold the BGP sessions of this node, and take over for others."""
     from bgpd.mesh import keys  # noqa: PLC0415
@@ -105,20 +106,14 @@ def speaker_command(
         print(f"bgpd: {warning}", file=sys.stderr)  # noqa: T201
     _writable(state_dir, "--state-dir")
     _writable(run_dir, "--run-dir")
-    reflex = _module(
-        "bgpd.speaker",
-        node=name,
-        run_dir=run_dir.absolute(),
-        state_dir=state_dir.absolute(),
-        mesh_key_file=mesh_key_file.absolute(),
-        log_level=log_level,
-        socket_group=socket_group,
-    )
     _become(
-        _module(
-            "bgpd.exabgp.launcher",
-            configuration=state_dir.absolute() / "exabgp.conf",
-            reflex=shlex.join(reflex),
+        speaker_line(
+            node=name,
+            run_dir=run_dir.absolute(),
+            state_dir=state_dir.absolute(),
+            mesh_key_file=mesh_key_file.absolute(),
+            log_level=log_level,
+            socket_group=socket_group,
         )
     )
 
@@ -135,16 +130,16 @@ def agent_command(  # noqa: PLR0913 - each is an option of the command line
             metavar="SOURCE",
         ),
     ],
-    node: Node = "",
     cluster_uid: Annotated[
         str,
         typer.Option(
             "--cluster-uid",
             envvar="BGPD_CLUSTER_UID",
-            help="What keeps the meshes of two clusters apart.",
+            help="What keeps the meshes of two clusters apart: any text, the same on every node.",
             metavar="UID",
         ),
-    ] = "",
+    ],
+    node: Node = "",
     load_balancer_class: Annotated[
         str,
         typer.Option(
@@ -157,9 +152,12 @@ def agent_command(  # noqa: PLR0913 - each is an option of the command line
     run_dir: RunDir = RUN_DIR,
     state_dir: StateDir = STATE_DIR,
     log_level: Level = LogLevel.INFO,
+    socket_group: SocketGroup = "",
 ) -> None:
     """Read documents, decide what this node advertises, and tell the speaker."""
     _check_source(source)
+    if not cluster_uid:
+        raise ConfigError("--cluster-uid: empty; give every node of the cluster the same text")
     _writable(state_dir, "--state-dir")
     _writable(run_dir, "--run-dir")
     _become(
@@ -172,6 +170,7 @@ def agent_command(  # noqa: PLR0913 - each is an option of the command line
             run_dir=run_dir.absolute(),
             state_dir=state_dir.absolute(),
             log_level=log_level,
+            socket_group=socket_group,
         )
     )
 
@@ -193,6 +192,19 @@ def version_command() -> None:
 def main() -> None:
     """Run bgpd and exit, or become what was asked for."""
     run("bgpd", lambda: app(prog_name="bgpd"))
+
+
+def speaker_line(*, state_dir: Path, **options: object) -> tuple[str, ...]:
+    """Return the command line of the launcher, with that of the reflex inside as one word.
+
+    ExaBGP starts the reflex by a line of text, so every option is quoted for a shell.
+    """
+    reflex = _module("bgpd.speaker", state_dir=state_dir, **options)
+    return _module(
+        "bgpd.exabgp.launcher",
+        configuration=state_dir / "exabgp.conf",
+        reflex=shlex.join(reflex),
+    )
 
 
 def _node(name: str) -> str:

@@ -3,7 +3,7 @@
 Pure functions of a value and of *now*, so that every screen has a golden test.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
@@ -129,7 +129,7 @@ def _routes(view: View, speaker: SpeakerStatus, *, width: int | None) -> str:
             "all" if width and len(every) > 1 and every == set(route.peers) else _list(route.peers),
             str(route.rank),
             str(route.med) if route.med is not None else NONE,
-            _list(route.services or names.get(route.prefix, ())),
+            _list(route.services or names.get(route.prefix, ())) if view.agent else UNKNOWN,
         )
         for route in speaker.routes
     ]
