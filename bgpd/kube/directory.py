@@ -290,7 +290,8 @@ class DirectorySource:
 
 
 def _wanted(name: str) -> bool:
-    return name.endswith(SUFFIXES) and not name.startswith((".", "#"))
+    # A name that is not text could not be told to anybody, on no screen and in no message.
+    return name.endswith(SUFFIXES) and not name.startswith((".", "#")) and name.isprintable()
 
 
 def _identity(path: Path) -> tuple[int, int]:
