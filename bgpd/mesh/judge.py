@@ -26,12 +26,14 @@ from bgpd.mesh.packet import DeathRecord, Flag, Heartbeat, Sight
 from bgpd.mesh.roster import COUNTS, Roster
 from bgpd.mesh.sender import Sender
 from bgpd.mesh.takeover import JOIN_WITHIN, Docket, Hearing, Quarantine, Register, objection
-from bgpd.mesh.track import Track
+from bgpd.mesh.track import Role, Track
 from bgpd.model.status import MemberState
 
 REPEATS: Final = (0.0, 0.002, 0.004)
 """When a raise is sent, in seconds after the decision; twice, where everybody is many."""
 SUSPICION_REPEATS: Final = (0.0, 0.002)
+BYSTANDER_AFTER: Final = 10.0
+"""Seconds of silence after which a member that we do not watch stops counting."""
 WOKE: Final = 3
 """Intervals: a loop that is later than this slept, and knows nothing of the others."""
 
@@ -78,9 +80,22 @@ class Judge:
             # It said goodbye, was taken off the list, and was switched off: as planned.
             sign = Sign.LEFT
         new = NEXT_STATE[old][sign]
+        if new is MemberState.SUSPECT and self._is_bystander(track, now):
+            new = MemberState.UNHEARD
         if new is not old:
             track.state = new
             self._entered(track, old, sign, now)
+
+    @staticmethod
+    def _is_bystander(track: Track, now: float) -> bool:
+        """Return whether the silence of *track* means only that it does not beat to us.
+
+        Beyond sixteen members an acquaintance may have lost interest in us, and a watcher
+        of ours may have another list; neither is ours to judge.
+        """
+        if track.charge:
+            return False
+        return track.role is not Role.PARTNER or track.silence(now) > BYSTANDER_AFTER
 
     def _entered(self, track: Track, old: MemberState, sign: Sign, now: float) -> None:
         if old is MemberState.SUSPECT:

@@ -354,7 +354,6 @@ class Mesh:
             if track.incarnation:
                 self.counters["incarnations"] += 1
             track.welcome(beat.incarnation)
-            self._sender.answer(track, now)
             return True
         self.counters["unproven" if not track.incarnation else Refusal.OLD_INCARNATION] += 1
         if track.role is not Role.STRANGER:

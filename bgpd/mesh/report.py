@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bgpd.mesh.packet import Flag, Sight, packed
 from bgpd.mesh.settings import MeshSettings
 from bgpd.mesh.takeover import Quarantine, Register
-from bgpd.mesh.track import Track
+from bgpd.mesh.track import Role, Track
 from bgpd.model.prefix import Address
 from bgpd.model.status import Condition, MemberState, MemberStatus, MeshStatus
 
@@ -58,6 +58,8 @@ def census(tracks: Iterable[Track]) -> tuple[int, int]:
     """Return how many members are alive, and how many count; ourselves included."""
     reachable = counted = 1
     for track in tracks:
+        if track.role is not Role.PARTNER:
+            continue
         beating = track.state is MemberState.QUARANTINED and track.hears_us
         if track.state is MemberState.ALIVE or beating:
             reachable += 1

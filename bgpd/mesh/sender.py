@@ -116,7 +116,7 @@ class Sender:
     def answer(self, track: Track, now: float) -> None:
         """Send to one member at once, unless we did a moment ago."""
         if now - track.sent_at >= self.settings.interval / 10:
-            self._send([track], [track], now)
+            self._send([track], self._about(track.role), now)
 
     def datagrams(self) -> list[Datagram]:
         """Return the outbox and empty it."""
@@ -125,28 +125,28 @@ class Sender:
 
     def _send_beat(self, now: float) -> None:
         self._beat += 1
-        contacts = self._roster.contacts
-        partners = [t for t in contacts if t.role is Role.PARTNER]
-        self._send([t for t in partners if self._is_due(t, now)], partners, now)
-        if len(partners) < len(contacts):
-            rest = [t for t in contacts if t.role is Role.ACQUAINTANCE]
-            about = rest + [t for t in partners if t.charge]
-            self._send([t for t in rest if self._is_due(t, now)], about, now)
+        for role in (Role.PARTNER, Role.ACQUAINTANCE):
+            due = [t for t in self._roster.contacts if t.role is role and self._is_due(t, now)]
+            self._send(due, self._about(role), now)
 
     def _send_extra(self, now: float, *, everyone: bool) -> None:
-        contacts = self._roster.contacts
-        reachable = [t for t in contacts if t.state is not MemberState.RESTARTING]
-        if self._roster.full:
-            self._send(reachable, contacts, now)
-            return
+        roster = self._roster
+        reachable = [t for t in roster.contacts if t.state is not MemberState.RESTARTING]
         # Fellow watchers first: what we say of our charges is what they wait for.
-        fellows = [t for t in reachable if t.role is Role.ACQUAINTANCE]
-        self._send(fellows, fellows + [t for t in contacts if t.charge], now)
-        partners = [t for t in contacts if t.role is Role.PARTNER]
-        self._send([t for t in reachable if t.role is Role.PARTNER], partners, now)
-        if everyone:
-            strangers = [t for t in self._roster.tracks.values() if t.role is Role.STRANGER]
+        for role in (Role.ACQUAINTANCE, Role.PARTNER):
+            self._send([t for t in reachable if t.role is role], self._about(role), now)
+        if everyone and not roster.full:
+            strangers = [t for t in roster.tracks.values() if t.role is Role.STRANGER]
             self._send(strangers, (), now)
+
+    def _about(self, role: Role) -> Sequence[Track]:
+        """Return whom a heartbeat to members of *role* speaks about.
+
+        Never a part of them: who is not in it is taken for not heard.
+        """
+        if role is Role.PARTNER:
+            return [t for t in self._roster.contacts if t.role is Role.PARTNER]
+        return [t for t in self._roster.contacts if t.role is role or t.charge]
 
     def _is_due(self, track: Track, now: float) -> bool:
         pause = 0.0

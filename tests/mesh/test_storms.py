@@ -1,0 +1,163 @@
+"""Random faults in meshes of 2 to 200 members: what must hold whatever happens."""
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bgpd.model.status import MemberState
+from tests.mesh.simulation import World
+
+UP = {MemberState.ALIVE, MemberState.QUARANTINED}
+
+
+def fault(world: World, dice: random.Random) -> None:
+    """Do something bad, or take something bad back."""
+    name = dice.choice(sorted(world.nodes))
+    address = world.nodes[name].address
+    match dice.randrange(11):
+        case 0 | 1:
+            world.power_off(name)
+        case 2 | 3:
+            world.power_on(name)
+        case 4:
+            world.kill(name)
+        case 5:
+            world.start(name)
+        case 6:
+            world.pause(name)
+        case 7:
+            world.wake(name)
+        case 8:
+            dice.choice((world.mute, world.deaf)).add(address)
+        case 9:
+            size = dice.randrange(1, len(world.nodes))
+            world.partition(dice.sample(sorted(world.nodes), size))
+        case _:
+            world.heal()
+
+
+def mend(world: World) -> None:
+    """Take every fault back."""
+    world.heal()
+    world.loss = 0.0
+    for name in world.nodes:
+        world.power_on(name)
+        world.wake(name)
+        world.start(name)
+
+
+def expect_harmony(world: World) -> None:
+    """All are up, at one generation, and everybody knows it of those that it beats to."""
+    assert len(world.up()) == len(world.nodes)
+    assert len(world.generations()) == 1, world.generations()
+    for node in world.up():
+        assert node.mesh.may_advertise(world.now)
+        status = node.mesh.status(world.now)
+        if len(world.nodes) <= 16:
+            assert status.reachable == status.counted
+            assert {one.state for one in status.members} <= UP, status.members
+        else:
+            # One or two watchers of a list that was ours a moment ago may have turned away.
+            assert status.reachable > 5
+            assert status.counted - status.reachable <= 2
+
+
+def storm(*, nodes: int, seed: int, faults: int, loss: float = 0.0) -> World:
+    """Run a mesh through *faults* random ones and mend it; generations are checked throughout."""
+    world = World(nodes=nodes, seed=seed, loss=loss)
+    dice = random.Random(seed)
+    world.run(2.0)
+    for _ in range(faults):
+        fault(world, dice)
+        world.run(dice.choice((0.01, 0.1, 0.3, 0.8)))
+    mend(world)
+    world.run(6.0)
+    return world
+
+
+@pytest.mark.parametrize("nodes", [2, 2, 3, 3, 3, 4, 5, 5, 6, 7, 8, 10, 13, 16, 17, 20])
+def test_after_any_storm_all_are_level(nodes: int, request: pytest.FixtureRequest) -> None:
+    """No generation is ever lowered, and once the network heals all live nodes agree."""
+    seed = sum(request.node.name.encode())
+    expect_harmony(storm(nodes=nodes, seed=seed, faults=10))
+
+
+@pytest.mark.parametrize(("nodes", "loss"), [(3, 0.05), (5, 0.1), (9, 0.05)])
+def test_after_a_storm_on_a_lossy_network_all_are_level(nodes: int, loss: float) -> None:
+    """Loss of heartbeats, challenges and raises delays agreement, it does not prevent it."""
+    expect_harmony(storm(nodes=nodes, seed=nodes, faults=10, loss=loss))
+
+
+def test_two_hundred_members() -> None:
+    """A death among two hundred reaches all of them, and the member returns as an equal."""
+    world = World(nodes=200, seed=4)
+    world.run(1.5)
+    world.power_off("n7")
+    world.run(0.4)
+    assert world.generations() == {2}
+    world.power_on("n7")
+    world.run(1.5)
+    assert world.generations() == {2}
+    assert world.nodes["n7"].mesh.may_advertise(world.now)
+    assert max(node.sent for node in world.nodes.values()) < 3.4 * 400
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seed=st.integers(0, 2**32),
+    nodes=st.integers(3, 6),
+    deaths=st.lists(st.tuples(st.integers(0, 5), st.floats(0.0, 0.6)), min_size=1, max_size=6),
+)
+def test_no_more_raises_than_deaths(seed: int, nodes: int, deaths: list[tuple[int, float]]) -> None:
+    """One death is at most one raise; the dead do not count, a minority raises nothing."""
+    world = World(nodes=nodes, seed=seed)
+    world.run(2.0)
+    dead: list[str] = []
+    for index, pause in deaths:
+        name = f"n{1 + index % nodes}"
+        if name not in dead and 2 * (len(dead) + 1) < nodes:
+            world.power_off(name)
+            dead.append(name)
+        elif dead:
+            world.power_on(dead.pop(0))
+        world.run(pause)
+    world.run(3.0)
+    assert len(world.generations()) == 1
+    assert max(world.generations()) - 1 <= world.deaths
+    for node in world.up():
+        status = node.mesh.status(world.now)
+        assert status.counted == status.reachable == nodes - len(dead)
+        for one in status.members:
+            if one.name in dead:
+                assert one.state not in {MemberState.ALIVE, MemberState.SUSPECT}
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seed=st.integers(0, 2**32),
+    nodes=st.integers(3, 7),
+    cuts=st.lists(st.floats(0.05, 1.0), min_size=1, max_size=3),
+)
+def test_a_minority_never_raises(seed: int, nodes: int, cuts: list[float]) -> None:
+    """Whatever the moment of the cut, and however often: less than half decides nothing."""
+    world = World(nodes=nodes, seed=seed)
+    world.run(2.0)
+    minority = {f"n{i}" for i in range(1, (nodes + 1) // 2)}
+    for cut in cuts:
+        world.partition(minority)
+        mark = len(world.raises)
+        world.run(cut)
+        assert not [one for one in world.raises[mark:] if one.by in minority]
+        world.heal()
+        world.run(1.0)
+    assert len(world.generations()) == 1
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 5])
+def test_random_loss_alone_raises_nothing(nodes: int) -> None:
+    """Ten minutes at 5 % on every link, two links to a path: nobody is declared dead."""
+    world = World(nodes=nodes, seed=nodes, loss=0.05)
+    world.run(600.0 / nodes)
+    assert world.generations() == {1}
