@@ -40,13 +40,20 @@ def decide(service: Service, slices: Iterable[EndpointSlice], context: Context) 
     endpoints = tuple(slices)
     advertisements: list[Advertisement] = []
     withheld: list[Withheld] = []
-    for text in dict.fromkeys(service.ingress):
+    for text in _distinct(service.ingress):
         for route in _routes(service, text, endpoints, context):
             if isinstance(route, Withheld):
                 withheld.append(route)
             else:
                 advertisements.append(route)
     return Decision(advertisements=tuple(advertisements), withheld=tuple(withheld))
+
+
+def _distinct(ingress: tuple[str, ...]) -> Iterable[str]:
+    """Return each address once, also where it is written in two ways."""
+    if len(ingress) < 2:
+        return ingress
+    return {_parse(text) or text: text for text in ingress}.values()
 
 
 def _not_ours(service: Service, context: Context) -> _No | None:

@@ -1,0 +1,101 @@
+"""Several Services, one route: it stays while anybody wants it, whatever the order."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgpd.model.peer import PeerName
+from bgpd.model.prefix import Prefix
+from bgpd.model.reason import Reason, Withheld
+from bgpd.model.route import Advertisement
+from bgpd.policy.merge import Decision, Merged, merge
+
+R1 = PeerName("r1")
+ONE, TWO = Prefix("198.51.100.1/32"), Prefix("198.51.100.2/32")
+
+
+def route(prefix: Prefix = ONE, *communities: str, local_pref: int | None = None) -> Advertisement:
+    """Return a route to r1."""
+    return Advertisement(peer=R1, prefix=prefix, communities=communities, local_pref=local_pref)
+
+
+def wants(*routes: Advertisement) -> Decision:
+    """Return a decision for *routes*."""
+    return Decision(advertisements=routes)
+
+
+def test_a_shared_address_is_advertised_while_one_service_wants_it() -> None:
+    """The last one to leave withdraws it."""
+    merged = Merged()
+    assert merged.replace("a", wants(route())) == {(R1, ONE)}
+    assert merged.replace("b", wants(route())) == set()
+    assert merged.services == {ONE: ("a", "b")}
+    assert merged.replace("a", Decision()) == set()
+    assert merged.replace("b", None) == {(R1, ONE)}
+    assert (merged.advertisements, merged.services) == ({}, {})
+
+
+def test_the_attributes_of_a_shared_address_are_joined() -> None:
+    """And fall back to those of whoever is left."""
+    merged = Merged()
+    merged.replace("a", wants(route(ONE, "1:1")))
+    assert merged.replace("b", wants(route(ONE, "2:2", local_pref=5))) == {(R1, ONE)}
+    assert merged.advertisements[R1, ONE] == route(ONE, "1:1", "2:2", local_pref=5)
+    merged.replace("b", None)
+    assert merged.advertisements[R1, ONE] == route(ONE, "1:1")
+
+
+def test_services_that_disagree_on_a_shared_address_are_reported() -> None:
+    """The greatest preference holds on every node alike, and the condition names the Services."""
+    merged = Merged()
+    merged.replace("a", wants(route(local_pref=100)))
+    assert not merged.conditions
+    merged.replace("b", wants(route(local_pref=200)))
+    assert merged.advertisements[R1, ONE].local_pref == 200
+    (condition,) = merged.conditions
+    assert "Services that share 198.51.100.1/32" in condition.message
+    assert "(a 100, b 200); the greatest holds" in condition.message
+
+
+def test_what_is_withheld_is_kept_with_its_service() -> None:
+    """Sorted by Service, and gone with it."""
+    no = Withheld(service="b", prefix=ONE, reason=Reason.NO_ENDPOINTS, message="none")
+    merged = Merged()
+    merged.replace("b", Decision(withheld=(no,)))
+    merged.replace("a", wants(route()))
+    assert list(merged.withheld) == [no]
+    merged.replace("b", None)
+    assert not merged.withheld
+
+
+_ROUTES = st.builds(
+    route,
+    st.sampled_from([ONE, TWO]),
+    st.sampled_from(["1:1", "2:2"]),
+    local_pref=st.sampled_from([None, 100, 200]),
+)
+_DECISIONS = st.lists(_ROUTES, max_size=2, unique_by=lambda one: one.prefix).map(
+    lambda routes: wants(*routes)
+)
+_STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.none() | _DECISIONS), max_size=12)
+
+
+@given(_STEPS)
+def test_step_by_step_is_the_same_as_all_at_once(
+    steps: list[tuple[str, Decision | None]],
+) -> None:
+    """However Services come, change and go, only the last decision on each counts."""
+    merged = Merged()
+    last: dict[str, Decision] = {}
+    for service, decision in steps:
+        before = dict(merged.advertisements)
+        changed = merged.replace(service, decision)
+        after = merged.advertisements
+        assert changed == {
+            key for key in before.keys() | after.keys() if before.get(key) != after.get(key)
+        }
+        if decision is None:
+            last.pop(service, None)
+        else:
+            last[service] = decision
+    assert merged.advertisements == merge(last)
+    assert merge(last) == merge(dict(reversed(last.items())))
