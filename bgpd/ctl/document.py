@@ -64,7 +64,8 @@ def dump(document: Mapping[str, object], form: str) -> str:
     # Imported late: a third of bgpctl's start, for one of its four formats.
     import yaml  # noqa: PLC0415
 
-    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    # Without allow_unicode: with it, U+0085 comes back from PyYAML as a blank.
+    text: str = yaml.safe_dump(document, sort_keys=False)
     return text
 
 

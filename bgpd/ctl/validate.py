@@ -39,9 +39,13 @@ def report(findings: Findings) -> Iterator[str]:
     yield from (f"error: {sentence}" for sentence in findings.errors)
     yield from (f"warning: {sentence}" for sentence in findings.warnings)
     yield (
-        f"{len(findings.keys)} objects valid, {len(findings.errors)} errors,"
-        f" {len(findings.warnings)} warnings"
+        f"{_count(len(findings.keys), 'object')} valid,"
+        f" {_count(len(findings.errors), 'error')}, {_count(len(findings.warnings), 'warning')}"
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -1,0 +1,317 @@
+"""Facts about bgpctl as people and scripts run it."""
+
+import asyncio
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bgpd.ipc.message import Answer, Ask
+from tests.ctl.fakes import Result, bgpctl, command, environment, serving
+from tests.ctl.samples import AGENT_DEAD, FAILOVERS, NODE, SICK, SPEAKER, SPEAKER_DEAD
+
+STATUS = {"status": Answer(content=NODE)}
+SPEAKING = {
+    "status": Answer(content=SPEAKER),
+    "timeline": Answer(content=FAILOVERS),
+    "generation-reset": Answer(),
+}
+
+
+def test_a_fine_node_exits_with_zero(tmp_path: Path) -> None:
+    """The agent's answer is enough, and nothing is written to stderr."""
+
+    async def story() -> Result:
+        async with serving(tmp_path, agent=STATUS):
+            return await bgpctl("status", "--run-dir", str(tmp_path))
+
+    result = asyncio.run(story())
+    assert (result.status, result.errors) == (0, "")
+    assert result.output.startswith("n1 is fine: 2 of 2 sessions established")
+
+
+def test_a_degraded_node_exits_with_three(tmp_path: Path) -> None:
+    """A script need not read the screen."""
+
+    async def story() -> Result:
+        async with serving(tmp_path, agent={"status": Answer(content=SICK.agent)}):
+            return await bgpctl("status", BGPD_RUN_DIR=str(tmp_path))
+
+    result = asyncio.run(story())
+    assert result.status == 3
+    assert "- member n3 is Dead\n" in result.output
+
+
+def test_the_speaker_answers_for_a_dead_agent(tmp_path: Path) -> None:
+    """When the agent is dead the status comes from the speaker and says so."""
+    alone = {"status": Answer(content=AGENT_DEAD.speaker)}
+
+    async def story(*words: str) -> Result:
+        async with serving(tmp_path, speaker=alone):
+            return await bgpctl("status", "--run-dir", str(tmp_path), *words)
+
+    result = asyncio.run(story())
+    assert result.status == 3
+    assert "\n- the agent does not answer" in result.output
+    assert "203.0.113.9/32" in result.output
+    as_json = asyncio.run(story("-o", "json"))
+    assert as_json.status == 3
+    assert json.loads(as_json.output)["agent"] is None
+    assert "the agent does not answer" in as_json.errors
+    assert as_json.errors.count("\n") == 1
+
+
+def test_the_speaker_answers_for_a_hung_agent(tmp_path: Path) -> None:
+    """An agent that accepts and never answers costs the timeout and no more."""
+
+    async def story() -> Result:
+        async with serving(tmp_path, agent={}, speaker={"status": Answer(content=SPEAKER)}):
+            return await bgpctl("status", "--run-dir", str(tmp_path), "--timeout", "0.3")
+
+    result = asyncio.run(story())
+    assert result.status == 3
+    assert "no answer within 0.3 s" in " ".join(result.output.split())
+
+
+def test_an_agent_that_lost_its_speaker_is_believed_about_itself(tmp_path: Path) -> None:
+    """The speaker is asked directly; if it is gone as well, the agent's part is shown."""
+
+    async def story() -> Result:
+        async with serving(tmp_path, agent={"status": Answer(content=SPEAKER_DEAD.agent)}):
+            return await bgpctl("status", "--run-dir", str(tmp_path))
+
+    result = asyncio.run(story())
+    assert result.status == 3
+    assert result.output.startswith("n1 is degraded: the speaker does not answer\n")
+    assert "NoLocalEndpoints" in result.output
+
+
+def test_a_node_without_an_answer_exits_with_four(tmp_path: Path) -> None:
+    """Neither socket answers: that is down, in every form."""
+    for words in ((), ("-o", "json"), ("--socket", str(tmp_path / "agent.sock"))):
+        result = asyncio.run(bgpctl("status", "--run-dir", str(tmp_path), *words))
+        assert result.status == 4
+        assert "Traceback" not in result.errors
+
+
+@pytest.mark.parametrize("name", ["agent", "speaker"])
+def test_one_socket_may_be_asked_alone(tmp_path: Path, name: str) -> None:
+    """Whoever listens there answers, agent or speaker, and the other is not missed."""
+
+    async def story() -> Result:
+        async with serving(tmp_path, agent=STATUS, speaker={"status": Answer(content=SPEAKER)}):
+            return await bgpctl("status", "--socket", f"unix:{tmp_path}/{name}.sock")
+
+    assert asyncio.run(story()).status == 0
+
+
+def test_json_and_yaml_hold_the_same(tmp_path: Path) -> None:
+    """Both forms are read back to the same document."""
+    import yaml  # noqa: PLC0415
+
+    async def story(form: str) -> str:
+        async with serving(tmp_path, agent=STATUS):
+            return (await bgpctl("status", "--run-dir", str(tmp_path), "-o", form)).output
+
+    document = json.loads(asyncio.run(story("json")))
+    assert document["kind"] == "NodeStatus"
+    assert yaml.safe_load(asyncio.run(story("yaml"))) == document
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param({"source": "x"}, "is this bgpctl older", id="an answer of another shape"),
+        pytest.param([], "is this bgpctl older", id="an answer that is no status"),
+    ],
+)
+def test_an_answer_that_is_not_understood_is_a_sentence(
+    tmp_path: Path, content: object, words: str
+) -> None:
+    """A newer agent may say what we cannot read; the speaker is asked then."""
+
+    async def story() -> Result:
+        async with serving(
+            tmp_path,
+            agent={"status": Answer(content=content)},
+            speaker={"status": Answer(content=SPEAKER)},
+        ):
+            return await bgpctl("status", "--run-dir", str(tmp_path))
+
+    result = asyncio.run(story())
+    assert result.status == 3
+    assert words in " ".join(result.output.split())
+    assert "203.0.113.9/32" in result.output
+
+
+def test_the_timeline_is_the_speakers(tmp_path: Path) -> None:
+    """It is there without the agent, the newest last, as many as asked for."""
+
+    async def story(*words: str) -> Result:
+        async with serving(tmp_path, speaker=SPEAKING):
+            return await bgpctl("timeline", "--run-dir", str(tmp_path), *words)
+
+    both = asyncio.run(story())
+    assert both.status == 0
+    assert both.output.index("raise") < both.output.index("withdraw")
+    newest = json.loads(asyncio.run(story("--last", "1", "-o", "json")).output)
+    assert newest["kind"] == "FailoverList"
+    assert [item["kind"] for item in newest["items"]] == ["withdraw"]
+
+
+def test_the_timeline_comes_through_the_agent_where_it_must(tmp_path: Path) -> None:
+    """An agent that knows the failovers answers when the speaker does not."""
+
+    async def story(**served: dict[str, Answer]) -> Result:
+        async with serving(tmp_path, **served):
+            return await bgpctl("timeline", "--run-dir", str(tmp_path))
+
+    assert asyncio.run(story(agent={"timeline": Answer(content=FAILOVERS)})).status == 0
+    nobody = asyncio.run(story())
+    assert nobody.status == 75
+    assert (
+        nobody.errors == f"bgpctl: {tmp_path}/speaker.sock: no such socket; nothing listens here\n"
+    )
+
+
+def test_a_reset_needs_a_yes(tmp_path: Path) -> None:
+    """Off a terminal nothing is reset without --yes; with it, the speaker is told the number."""
+
+    async def story(*words: str) -> tuple[Result, list[Ask]]:
+        async with serving(tmp_path, speaker=SPEAKING) as handlers:
+            run_dir = ("--run-dir", str(tmp_path))
+            result = await bgpctl("generation", "reset", "5", *run_dir, *words)
+            return result, handlers["speaker"].asked
+
+    refused, asked = asyncio.run(story())
+    assert (refused.status, asked) == (2, [])
+    done, asked = asyncio.run(story("--yes"))
+    assert (done.status, done.output) == (0, "generation/5 reset\n")
+    assert asked == [Ask(question="generation-reset", arguments={"to": "5"})]
+
+
+def test_a_refused_reset_is_a_sentence(tmp_path: Path) -> None:
+    """What the speaker does not accept is said in its words."""
+    refusing = {"generation-reset": Answer(ok=False, error="the mesh is not configured yet")}
+
+    async def story() -> Result:
+        async with serving(tmp_path, speaker=refusing):
+            run_dir = ("--run-dir", str(tmp_path))
+            return await bgpctl("generation", "reset", "5", "--yes", *run_dir)
+
+    result = asyncio.run(story())
+    assert result.status == 1
+    assert result.errors.endswith("speaker.sock: the mesh is not configured yet\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(("status", "--bogus"), id="an option that is none"),
+        pytest.param(("frobnicate",), id="a command that is none"),
+        pytest.param(("status", "-o", "xml"), id="a form that is none"),
+        pytest.param(("status", "--timeout", "0"), id="a timeout out of range"),
+        pytest.param(("generation", "reset", "0"), id="a generation below the range"),
+        pytest.param(("generation", "reset", "8388608"), id="a generation above the range"),
+        pytest.param(("show", "rib", "-x"), id="the words of OpenBGPD's bgpctl"),
+    ],
+)
+def test_a_wrong_command_line_exits_with_two(words: tuple[str, ...]) -> None:
+    """Usage errors go to stderr, without boxes, without a traceback."""
+    result = asyncio.run(bgpctl(*words, TERM="xterm"))
+    assert (result.status, result.output) == (2, "")
+    assert result.errors.isascii()
+    assert "Traceback" not in result.errors
+
+
+def test_ctrl_c_exits_with_130(tmp_path: Path) -> None:
+    """A person who does not want to wait ends it without a traceback."""
+
+    async def story() -> Result:
+        async with serving(tmp_path, agent={}, speaker={}) as handlers:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "bgpd.ctl", "status"),
+                *("--run-dir", str(tmp_path), "--timeout", "30"),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=environment(),
+            )
+            try:
+                async with asyncio.timeout(30):
+                    while not handlers["agent"].asked:  # noqa: ASYNC110 - the fake has no event
+                        await asyncio.sleep(0.01)
+                    process.send_signal(signal.SIGINT)
+                    output, errors = await process.communicate()
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+        return Result(status=process.returncode, output=output.decode(), errors=errors.decode())
+
+    result = asyncio.run(story())
+    assert result.status == 130
+    assert "Traceback" not in result.errors
+
+
+@pytest.mark.parametrize(
+    ("extra", "words", "colored"),
+    [
+        pytest.param({"TERM": "xterm"}, (), True, id="a terminal that can"),
+        pytest.param({"TERM": "xterm", "NO_COLOR": "1"}, (), False, id="NO_COLOR"),
+        pytest.param({"TERM": "dumb"}, (), False, id="a dumb terminal"),
+        pytest.param({"TERM": "xterm"}, ("--no-color",), False, id="--no-color"),
+    ],
+)
+def test_color_is_for_terminals_that_want_it(
+    tmp_path: Path, extra: dict[str, str], words: tuple[str, ...], *, colored: bool
+) -> None:
+    """Only the headline is colored, and only where a person sees it."""
+    ours, theirs = pty.openpty()
+    try:
+        subprocess.run(
+            [sys.executable, "-m", "bgpd.ctl", "status", "--run-dir", str(tmp_path), *words],
+            stdout=theirs,
+            stdin=subprocess.DEVNULL,
+            env=environment(**extra),
+            check=False,
+        )
+        text = os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "this node is down" in text
+    assert ("\x1b[" in text) is colored
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    """`bgpctl status | head -0` leaves no traceback behind."""
+    line = f'"$0" -m bgpd.ctl status --run-dir {tmp_path} | true'
+    result = asyncio.run(command(("sh", "-c", line, sys.executable)))
+    assert result.errors == ""
+
+
+def test_help_loads_only_what_it_needs() -> None:
+    """`bgpctl --help` is instant because nothing that asks, decodes or draws is imported."""
+    script = (
+        "import sys\n"
+        "from bgpd.ctl.app import app\n"
+        "try: app(['--help'], prog_name='bgpctl')\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'asyncio', 'msgspec', 'yaml', 'rich', 'pydantic', 'exabgp', 'pyroute2',"
+        " 'kubernetes', 'importlib.metadata'} & set(sys.modules)))\n"
+    )
+    result = asyncio.run(command((sys.executable, "-c", script)))
+    assert result.output.splitlines()[-1] == "[]"
+    assert "Exit status: 0 fine, 1 failed, 2 usage, 3 degraded, 4 down" in result.output
+
+
+def test_the_version_is_the_packages() -> None:
+    """Both command lines say which release they are."""
+    from importlib.metadata import version  # noqa: PLC0415
+
+    assert asyncio.run(bgpctl("version")).output == f"bgpctl {version('bgpd')}\n"

@@ -1,0 +1,209 @@
+"""Facts about what `bgpd` checks, and what it becomes."""
+
+import asyncio
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bgpd.ctl.daemon import speaker_line
+from tests.ctl.fakes import Result, bgpd, command
+
+RECORD = """#!/bin/sh
+echo "$$"
+for word; do echo "$word"; done
+"""
+BECOME = """
+import sys
+sys.executable = sys.argv.pop(1)
+from bgpd.ctl.daemon import main
+main()
+"""
+
+
+def key_file(directory: Path) -> Path:
+    """Return a good key file."""
+    path = directory / "mesh key"
+    path.write_text("a pass phrase of some length\n")
+    path.chmod(0o600)
+    return path
+
+
+def directories(path: Path) -> tuple[str, ...]:
+    """Return the options for directories below *path*, with names that need quoting."""
+    return ("--state-dir", f"{path}/state dir", "--run-dir", f"{path}/run 'dir'")
+
+
+async def become(directory: Path, *words: str, **extra: str) -> list[str]:
+    """Run bgpd with a Python that only records what it was started with."""
+    recorder = directory / "recorder"
+    recorder.write_text(RECORD)
+    recorder.chmod(0o755)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", BECOME, str(recorder), *words),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, **extra},
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    pid, *recorded = output.decode().splitlines()
+    assert int(pid) == process.pid, "a supervisor has to see the process that it started"
+    return recorded
+
+
+def test_the_speaker_becomes_the_launcher(tmp_path: Path) -> None:
+    """The process that the supervisor started is the launcher; no typer stays behind."""
+    words = asyncio.run(
+        become(
+            tmp_path,
+            *("speaker", "--node", "n1", "--mesh-key-file", str(key_file(tmp_path))),
+            *directories(tmp_path),
+        )
+    )
+    module, configuration, reflex = words[1:]
+    assert words[0] == "-m"
+    assert module == "bgpd.exabgp.launcher"
+    assert configuration == f"--configuration={tmp_path}/state dir/exabgp.conf"
+    assert shlex.split(reflex.removeprefix("--reflex=")) == [
+        f"{tmp_path}/recorder",
+        "-m",
+        "bgpd.speaker",
+        f"--state-dir={tmp_path}/state dir",
+        "--node=n1",
+        f"--run-dir={tmp_path}/run 'dir'",
+        f"--mesh-key-file={tmp_path}/mesh key",
+        "--log-level=info",
+    ]
+    assert (tmp_path / "state dir").is_dir()
+    assert (tmp_path / "run 'dir'").is_dir()
+
+
+def test_the_agent_becomes_its_module(tmp_path: Path) -> None:
+    """Options come from the environment as well, and an empty one is left out."""
+    words = asyncio.run(
+        become(
+            tmp_path,
+            *("agent", "--source", f"directory:{tmp_path}", *directories(tmp_path)),
+            BGPD_NODE="n7",
+            BGPD_CLUSTER_UID="uid-1",
+            BGPD_LOG_LEVEL="debug",
+        )
+    )
+    assert words == [
+        "-m",
+        "bgpd.agent",
+        "--node=n7",
+        f"--source=directory:{tmp_path}",
+        "--cluster-uid=uid-1",
+        f"--run-dir={tmp_path}/run 'dir'",
+        f"--state-dir={tmp_path}/state dir",
+        "--log-level=debug",
+    ]
+
+
+@pytest.mark.parametrize(
+    "value", ["plain", "two words", "a'b", 'a"b', "$(reboot)", "-n", "a;b", "ü", "a\\b"]
+)
+def test_every_value_survives_the_line_that_exabgp_splits(value: str) -> None:
+    """ExaBGP starts the reflex by a line of text; no value can become two words, or a command."""
+    line = speaker_line(state_dir=Path("/state"), node=value)
+    reflex = shlex.split(line[-1].removeprefix("--reflex="))
+    assert f"--node={value}" in reflex
+    assert len(reflex) == 5
+
+
+def speaker(tmp_path: Path, *words: str) -> tuple[str, ...]:
+    """Return a speaker's command line that is right but for *words*."""
+    good = ("--node", "n1", "--mesh-key-file", str(key_file(tmp_path)), *directories(tmp_path))
+    return ("speaker", *good, *words)
+
+
+def agent(tmp_path: Path, *words: str) -> tuple[str, ...]:
+    """Return an agent's command line that is right but for *words*."""
+    good = ("--source", f"directory:{tmp_path}", "--cluster-uid", "u", *directories(tmp_path))
+    return ("agent", "--node", "n1", *good, *words)
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "sentence"),
+    [
+        pytest.param(
+            speaker,
+            ("--mesh-key-file", "/nowhere/key"),
+            "/nowhere/key: the mesh key cannot be read: No such file or directory; make one",
+            id="no key file",
+        ),
+        pytest.param(speaker, ("--node", "a b"), "--node: 'a b' is not a node's name", id="a node"),
+        pytest.param(
+            speaker,
+            ("--state-dir", "/proc/self/state"),
+            "--state-dir: cannot create /proc/self/state",
+            id="a state directory that cannot be made",
+        ),
+        pytest.param(
+            speaker,
+            ("--run-dir", "/dev/null"),
+            "--run-dir: cannot create /dev/null",
+            id="a run directory that is a file",
+        ),
+        pytest.param(
+            agent,
+            ("--source", "etcd:here"),
+            "'etcd:here' is not known; use directory:",
+            id="source",
+        ),
+        pytest.param(
+            agent,
+            ("--source", "directory:/nowhere"),
+            "--source: /nowhere is not a directory",
+            id="a source that is not there",
+        ),
+        pytest.param(agent, ("--cluster-uid", ""), "--cluster-uid: empty", id="no cluster uid"),
+    ],
+)
+def test_what_a_person_has_to_change_is_one_sentence(
+    tmp_path: Path, program: Callable[..., tuple[str, ...]], words: tuple[str, ...], sentence: str
+) -> None:
+    """The last of two equal options wins, so each row is a good command line made bad."""
+    result = asyncio.run(bgpd(*program(tmp_path, *words)))
+    assert result.status == 78
+    assert result.output == ""
+    assert sentence in result.errors
+    assert result.errors.count("\n") == 1
+
+
+def test_an_open_key_file_is_a_warning(tmp_path: Path) -> None:
+    """The speaker starts, and says what to change."""
+    words = speaker(tmp_path)
+    (tmp_path / "mesh key").chmod(0o644)
+    recorder = tmp_path / "recorder"
+    recorder.write_text(RECORD)
+    recorder.chmod(0o755)
+
+    async def story() -> Result:
+        return await command((sys.executable, "-c", BECOME, str(recorder), *words))
+
+    result = asyncio.run(story())
+    assert result.status == 0
+    assert "lets everyone on this host use the mesh key" in result.errors
+
+
+@pytest.mark.parametrize(
+    "words", [("agent",), ("speaker", "--bogus"), ("speaker", "--log-level", "loud")]
+)
+def test_a_wrong_command_line_exits_with_two(words: tuple[str, ...]) -> None:
+    """Usage errors are told apart from wrong configuration."""
+    assert asyncio.run(bgpd(*words)).status == 2
+
+
+def test_mesh_key_prints_a_key_that_is_accepted(tmp_path: Path) -> None:
+    """The command's output is a key file."""
+    from bgpd.mesh.keys import load  # noqa: PLC0415
+
+    result = asyncio.run(bgpd("mesh-key"))
+    path = tmp_path / "key"
+    path.write_text(result.output)
+    assert len(load(path)[0]) == 32
