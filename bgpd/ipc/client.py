@@ -35,7 +35,7 @@ class Listener(Protocol):
         """Act on one message."""
 
     def lost(self, reason: str) -> None:
-        """Learn why the connection ended, or why no connection came about."""
+        """Learn why the connection ended, or why none comes about; said again when it changes."""
 
 
 class Client:
@@ -65,10 +65,14 @@ class Client:
         """Connect, and connect again after each loss, until cancelled."""
         loop = asyncio.get_running_loop()
         pauses = delays(self._jitter)
+        said = ""
         while True:
             started = loop.time()
+            connected = self.counters["connected"]
             reason = await self._once()
-            self._listener.lost(reason)
+            if reason != said or self.counters["connected"] > connected:
+                self._listener.lost(reason)
+            said = reason
             if loop.time() - started > _SETTLED_SECONDS:
                 pauses = delays(self._jitter)
             await asyncio.sleep(next(pauses))

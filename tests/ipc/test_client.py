@@ -70,6 +70,19 @@ def test_a_client_comes_back_after_the_speaker_restarted(tmp_path: Path) -> None
     asyncio.run(story())
 
 
+def test_a_speaker_that_stays_away_is_reported_once(tmp_path: Path) -> None:
+    """A log that repeats one sentence each second hides the others."""
+
+    async def story() -> None:
+        listener = Listening()
+        client = Client(tmp_path / "speaker.sock", listener)
+        async with running(client):
+            await until(lambda: client.counters["attempts"] >= 4)
+        assert len(listener.reasons) == 1
+
+    asyncio.run(story())
+
+
 def test_messages_reach_the_listener_in_order(tmp_path: Path) -> None:
     """What the speaker sends after its welcome arrives as it was sent."""
 
