@@ -46,6 +46,11 @@ def duration(seconds: float | None) -> str:
     return f"{whole}s"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return `1 route` or `2 routes`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def printable(text: str) -> str:
     """Return *text* without what could drive a terminal: some of it comes from routers."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)

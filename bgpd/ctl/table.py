@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
-from bgpd.ctl.columns import UNKNOWN, WIDTH, columns, duration, wrapped
+from bgpd.ctl.columns import UNKNOWN, WIDTH, columns, counted, duration, wrapped
 from bgpd.ctl.view import State, View, verdict
 from bgpd.model.status import (
     MemberStatus,
@@ -64,8 +64,8 @@ def _summary(view: View) -> str:
         return "the speaker does not answer" if view.agent else "nothing answers"
     established = sum(session.state.value == "Established" for session in speaker.sessions)
     parts = [
-        f"{established} of {len(speaker.sessions)} sessions established",
-        f"{len(speaker.routes)} elastic IPs",
+        f"{established} of {counted(len(speaker.sessions), 'session')} established",
+        counted(len(speaker.routes), "elastic IP"),
     ]
     if speaker.mesh is not None:
         parts.append(f"takeover {'armed' if speaker.mesh.armed else 'not armed'}")
@@ -75,7 +75,7 @@ def _summary(view: View) -> str:
 def _programs(view: View, *, now: float) -> str:
     parts = []
     if view.agent is not None:
-        source = f"{view.agent.source}, {view.agent.documents} documents"
+        source = f"{view.agent.source}, {counted(view.agent.documents, 'document')}"
         parts.append(f"agent {view.agent.version} ({source})")
     elif view.agent_asked:
         parts.append("agent gone: this is the speaker's own word")
@@ -219,7 +219,7 @@ def _failover(failover: Failover) -> str:
     moment = datetime.fromtimestamp(failover.at, tz=UTC).isoformat(timespec="milliseconds")
     head = (
         f"{moment.removesuffix('+00:00')}Z {failover.kind}, generation {failover.generation},"
-        f" {failover.routes} routes: {failover.cause}"
+        f" {counted(failover.routes, 'route')}: {failover.cause}"
     )
     return f"{wrapped(head, indent='  ')}\n" + "".join(_steps(failover))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bgpd.ctl.columns import counted
 from bgpd.kube.documents import Key, read
 
 SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
@@ -39,13 +40,9 @@ def report(findings: Findings) -> Iterator[str]:
     yield from (f"error: {sentence}" for sentence in findings.errors)
     yield from (f"warning: {sentence}" for sentence in findings.warnings)
     yield (
-        f"{_count(len(findings.keys), 'object')} valid,"
-        f" {_count(len(findings.errors), 'error')}, {_count(len(findings.warnings), 'warning')}"
+        f"{counted(len(findings.keys), 'object')} valid,"
+        f" {counted(len(findings.errors), 'error')}, {counted(len(findings.warnings), 'warning')}"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from bgpd.ctl.columns import counted
 from bgpd.model.peer import PeerState
 from bgpd.model.reason import Reason, Withheld
 from bgpd.model.status import (
@@ -142,7 +143,7 @@ def _problems(view: View) -> Iterator[str]:
     faults = [one for one in view.withheld if one.reason in _FAULTS]
     if faults:
         reasons = ", ".join(sorted({one.reason.value for one in faults}))
-        yield f"{_count(len(faults), 'route')} not advertised by mistake: {reasons}"
+        yield f"{counted(len(faults), 'route')} not advertised by mistake: {reasons}"
     for condition in view.conditions:
         if condition.status:
             yield f"{condition.type}: {condition.message or condition.reason}"
@@ -182,7 +183,3 @@ def _mesh(mesh: MeshStatus) -> Iterator[str]:
 
 def _others(mesh: MeshStatus) -> tuple[MemberStatus, ...]:
     return tuple(member for member in mesh.members if member.name != mesh.node)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
