@@ -10,6 +10,7 @@ import struct
 import sys
 
 _ANSWERS_A_WAKE = 64
+_IPV6_FREEBIND = 78  # linux/in6.h; elastic IPs are routes to lo, not addresses
 _IP_PKTINFO = 8  # linux/in.h; the socket module does not name it before Python 3.12
 
 
@@ -19,6 +20,7 @@ def udp(family: socket.AddressFamily, port: int) -> socket.socket:
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
     else:
         sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
     sock.bind(("", port))

@@ -1,6 +1,6 @@
 """The client: UDP flows at a steady pace and TCP connections, measured where packets arrive.
 
-`traffic.py SPEC RECORD` prints `ready`, sends until a line arrives on stdin, waits for the last
+`traffic.py SPEC RECORD` prints `ready` once every flow has heard something, sends until a line arrives on stdin, waits for the last
 answers and writes RECORD (JSON). It says for each tick how late it was itself, so that a figure
 can be told from a busy machine.
 """
@@ -22,6 +22,7 @@ LATE = 0.010
 _TCP_EVERY = 10  # ticks
 _TCP_SILENT = 3.0  # seconds without an answer: the connection is given up
 _LINGER = 0.4
+_PATIENCE = 10.0
 _STAMP = struct.Struct("!IIQ")
 
 
@@ -142,6 +143,8 @@ def loop(flows: list[UdpFlow], tcp: list[TcpFlow]) -> list[tuple[float, float]]:
         if not announced and all(flow.answers for flow in flows):
             announced = True
             print("ready", flush=True)
+        if not announced and tick * TICK > _PATIENCE:
+            sys.exit("no answer on some flows")
     drain(poller, by_descriptor, time.monotonic() + _LINGER)
     return late
 
