@@ -144,6 +144,8 @@ class Judge:
             self._begin_again()
         dead = self._new_records(beat, now)
         hearing = self._register.hear(beat.resets, beat.generation, hears_us=hears_us)
+        if hearing is not Hearing.JUMP and beat.resets == self._register.resets:
+            track.generation = max(track.generation, beat.generation)
         if hearing is Hearing.ADOPTED:
             self._adopted(old, track, dead, reset=beat.resets > resets, now=now)
         if beat.resets == self._register.resets and self._docket:
@@ -250,7 +252,9 @@ class Judge:
         register = self._register
         old = register.generation
         joined = now - register.raised_at <= JOIN_WITHIN and all(
-            register.raised_at - track.vital_at >= 2 * self._interval for track in dead
+            register.raised_at - track.vital_at >= 2 * self._interval
+            and track.generation < register.generation
+            for track in dead
         )
         if not joined:
             register.raise_once(now)

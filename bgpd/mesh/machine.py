@@ -300,7 +300,7 @@ class Mesh:
             track.loss.arrived(beat.beat, whole=False)
             return
         track.mark = self._sender.sequence
-        track.hear(beat, us, resets=self._register.resets, now=now)
+        track.hear(beat, us, now)
         track.hears_majority = track.hears_us or self._hears_majority(track)
         if track.hears_us or track.hears_majority:
             track.vital_at = now

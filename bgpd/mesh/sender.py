@@ -55,8 +55,13 @@ class Sender:
         self._quarantine = quarantine
         self._started = started
         self._beat = 0
-        self._extra: list[tuple[float, bool]] = []
-        self._out: list[Datagram] = []
+        self._later: list[tuple[float, bool]] = []
+        """Extra heartbeats: when, and whether to everyone."""
+        self._now = started
+        self._regular = False
+        self._extra = False
+        self._everyone = False
+        self._answers: dict[int, Track] = {}
         self._probes: list[Address] = []
         self.use_keys(keys)
         self.key = key_id(keys.sending)
@@ -84,60 +89,67 @@ class Sender:
 
     def due(self) -> float:
         """Return when `send_due` has something to do."""
-        return min(self.next_beat, self._extra[0][0]) if self._extra else self.next_beat
+        return min(self.next_beat, self._later[0][0]) if self._later else self.next_beat
 
     def send_due(self, now: float) -> bool:
-        """Send what is due; return whether that was a regular heartbeat."""
-        regular = now >= self.next_beat
-        due = [everyone for at, everyone in self._extra if at <= now]
-        self._extra = [extra for extra in self._extra if extra[0] > now]
-        if regular:
-            interval = self.settings.interval
-            self.next_beat = max(self.next_beat + interval, now + interval / 2)
-            self._send_beat(now)
-        elif due:
-            self._send_extra(now, everyone=any(due))
-        if regular and any(due):
-            self._send_extra(now, everyone=True)
-        return regular
+        """Mark what is due for sending; return whether that is a regular heartbeat."""
+        self._now = now
+        while self._later and self._later[0][0] <= now:
+            everyone = self._later.pop(0)[1]
+            self._extra, self._everyone = True, self._everyone or everyone
+        if now < self.next_beat:
+            return False
+        interval = self.settings.interval
+        self.next_beat = max(self.next_beat + interval, now + interval / 2)
+        self._beat += 1
+        self._regular = True
+        return True
 
     def soon(self, delays: Iterable[float], now: float, *, everyone: bool = False) -> None:
         """Send an extra heartbeat after each of *delays*, 0 being at once.
 
         To our contacts; to *everyone* when it is a raise.
         """
+        self._now = now
         for delay in delays:
             if delay <= 0:
-                self._send_extra(now, everyone=everyone)
+                self._extra, self._everyone = True, self._everyone or everyone
             else:
-                self._extra.append((now + delay, everyone))
-        self._extra.sort()
+                self._later.append((now + delay, everyone))
+        self._later.sort()
 
     def answer(self, track: Track, now: float) -> None:
         """Send to one member at once, unless we did a moment ago."""
+        self._now = now
         if now - track.sent_at >= self.settings.interval / 10:
-            self._send([track], self._about(track.role), now)
+            self._answers[track.id] = track
 
     def datagrams(self) -> list[Datagram]:
-        """Return the outbox and empty it."""
-        out, self._out = self._out, []
+        """Compose what was marked, and return it.
+
+        Composed here and not where it was decided: whoever slept drains hundreds of
+        heartbeats at once, and one answer says more than hundreds.
+        """
+        out: list[Datagram] = []
+        if self._regular or self._extra or self._answers:
+            everyone = self._everyone and not self._roster.full
+            # Fellow watchers first: what we say of our charges is what they wait for.
+            for role in (Role.ACQUAINTANCE, Role.PARTNER):
+                targets = [t for t in self._roster.contacts if t.role is role and self._wants(t)]
+                self._send(targets, self._about(role), out)
+            if everyone:
+                tracks = self._roster.tracks.values()
+                self._send([t for t in tracks if t.role is Role.STRANGER], (), out)
+            self._regular = self._extra = self._everyone = False
+            self._answers.clear()
         return out
 
-    def _send_beat(self, now: float) -> None:
-        self._beat += 1
-        for role in (Role.PARTNER, Role.ACQUAINTANCE):
-            due = [t for t in self._roster.contacts if t.role is role and self._is_due(t, now)]
-            self._send(due, self._about(role), now)
-
-    def _send_extra(self, now: float, *, everyone: bool) -> None:
-        roster = self._roster
-        reachable = [t for t in roster.contacts if t.state is not MemberState.RESTARTING]
-        # Fellow watchers first: what we say of our charges is what they wait for.
-        for role in (Role.ACQUAINTANCE, Role.PARTNER):
-            self._send([t for t in reachable if t.role is role], self._about(role), now)
-        if everyone and not roster.full:
-            strangers = [t for t in roster.tracks.values() if t.role is Role.STRANGER]
-            self._send(strangers, (), now)
+    def _wants(self, track: Track) -> bool:
+        if track.id in self._answers:
+            return True
+        if self._extra and track.state is not MemberState.RESTARTING:
+            return True
+        return self._regular and self._is_due(track, self._now)
 
     def _about(self, role: Role) -> Sequence[Track]:
         """Return whom a heartbeat to members of *role* speaks about.
@@ -160,14 +172,14 @@ class Sender:
             pause = DEAD_PAUSE
         return now - track.sent_at >= pause - self.settings.interval / 2
 
-    def _send(self, targets: Sequence[Track], about: Iterable[Track], now: float) -> None:
+    def _send(self, targets: Sequence[Track], about: Iterable[Track], out: list[Datagram]) -> None:
         if not targets:
             return
+        now = self._now
         self.sequence += 1
         records = self._docket.newest() if self._docket else ()
         beat = compose(self.view(), about, records, now)
         payload = self.sealer.seal(encode(beat), self.key)
-        out = self._out
         for track in targets:
             track.sent_at = now
             out.append(Datagram(track.member.address, track.member.port, payload))

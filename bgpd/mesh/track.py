@@ -124,14 +124,12 @@ class Track:
         self.recent |= bit
         return True
 
-    def hear(self, beat: Heartbeat, us: Echo | None, *, resets: int, now: float) -> None:
+    def hear(self, beat: Heartbeat, us: Echo | None, now: float) -> None:
         """Take in the newest heartbeat; *us* is its echo of us, of our present incarnation."""
         self.beat = beat
         self.echoes = {
             echo.member: echo for echo in beat.echoes if not echo.sight & Sight.CHALLENGE
         }
-        if beat.resets == resets:
-            self.generation = max(self.generation, beat.generation)
         self.heard_at = max(self.heard_at, now)
         self.slept = 0.0
         self.interval = min(beat.interval, MAX_INTERVAL) / 1000
