@@ -6,17 +6,19 @@ rename a file away and create it anew. A directory that vanished changes nothing
 stays, a condition says so, and when the directory is back it is read again.
 
 A mounted ConfigMap works as it is: its files are links into a directory behind the link `..data`,
-and the kubelet publishes new content by moving a new `..data` into place.
+and the kubelet publishes new content by moving a new `..data` into place. The target of any other
+link is read when the link is put in place; it is not watched.
 """
 
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from asyncinotify import Event, Inotify, Mask
+from asyncinotify import Event, Inotify, Mask, Watch
 
 from bgpd.kube.documents import Documents, read
 from bgpd.kube.file import BusyError, read_whole
@@ -86,7 +88,7 @@ class DirectorySource:
         self._store = Store()
         self._trouble: Condition | None = None
         self._due = _Due()
-        self._replaced = False
+        self._watched: Watch | None = None
         try:
             self._identity: tuple[int, int] | None = _identity(self.path)
             self._names()
@@ -154,8 +156,12 @@ class DirectorySource:
             pending = union((pending, changes, Changes(conditions=trouble != self._trouble)))
 
     def _watch(self, inotify: Inotify) -> None:
+        if self._watched is not None:
+            # A directory that was moved aside would go on to report its files as ours.
+            with suppress(OSError):
+                inotify.rm_watch(self._watched)
         try:
-            inotify.add_watch(self.path, _WATCHED)
+            self._watched = inotify.add_watch(self.path, _WATCHED)
         except OSError as error:
             raise ConfigError(
                 f"cannot watch {self.path}: {error.strerror}; if there is no space left, raise "

@@ -241,8 +241,7 @@ def _report(error: str, content: Any, faults: Faults) -> Any:
     name = quoted[1] if quoted else ""
     if what.startswith("Object missing required field"):
         path = f"{path}.{name}".lstrip(".")
-        if all(problem.path != path for problem in faults.problems):
-            faults.rule(path, "is required")
+        faults.rule(path, "is required")
         return None
     if what.startswith("Object contains unknown field"):
         near = ", ".join(known(faults.kind, path))

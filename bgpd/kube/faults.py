@@ -53,6 +53,9 @@ class Faults:
             return None
 
     def _add(self, path: str, what: str, *, value: str, range_: str, refused: bool = True) -> None:
+        if path and any(one.path == path for one in self.problems):
+            # What was refused once is missing afterwards, and that is not worth a sentence.
+            return
         where = sentence(source=self.source, kind=self.kind, name=self.name, path=path, what=what)
         self.problems.append(
             Problem(

@@ -3,7 +3,7 @@
 Resolved once for each configuration, so that a decision about one Service only looks up.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
@@ -119,6 +119,25 @@ def admit_advertisements(
         return None
 
     return admit(wanted, in_force, clash)
+
+
+def dangling(
+    advertisements: Iterable[BGPAdvertisement],
+    pools: AbstractSet[str],
+    peers: AbstractSet[str],
+) -> Iterator[str]:
+    """Yield a sentence for each name of a pool or a peer that nobody has."""
+    for one in advertisements:
+        for field_, kind, names, known in (
+            ("ipAddressPools", "IPAddressPool", one.pools, pools),
+            ("peers", "BGPPeer", one.peers, peers),
+        ):
+            for name in names:
+                if name not in known:
+                    yield (
+                        f"BGPAdvertisement {one.name}: spec.{field_} names {kind} {name}, which "
+                        "does not exist; correct the name or add it"
+                    )
 
 
 def _selective(advertisement: BGPAdvertisement, node: Node) -> bool:

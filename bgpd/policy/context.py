@@ -17,7 +17,7 @@ from bgpd.model.prefix import Address, Family, Prefix, family_of
 from bgpd.model.reason import Reason
 from bgpd.model.status import Condition
 from bgpd.policy.admission import Admission
-from bgpd.policy.advertisements import PoolRules, admit_advertisements, rules_of
+from bgpd.policy.advertisements import PoolRules, admit_advertisements, dangling, rules_of
 from bgpd.policy.peers import WORD, PeerSet, address_in, peers_of
 from bgpd.policy.pools import PoolIndex, admit_pools, index_of
 from bgpd.policy.selector import matches_any
@@ -115,6 +115,7 @@ class Context:
                 *policy_conditions,
                 *member_conditions,
                 *_families_without_next_hop(peer_set),
+                *_dangling(kept_advertisements, kept_pools, documents),
             ),
             in_force=InForce(
                 pools={one.name: one for one in kept_pools.admitted},
@@ -217,6 +218,19 @@ def _families_without_next_hop(peers: PeerSet) -> tuple[Condition, ...]:
                 Condition(type="FamilyLeftOut", status=True, reason="NoNextHop", message=message)
             )
     return tuple(found)
+
+
+def _dangling(
+    advertisements: Admission[BGPAdvertisement],
+    pools: Admission[IPAddressPool],
+    peers: Iterable[BGPPeer],
+) -> tuple[Condition, ...]:
+    pool_names = {one.name for one in pools.admitted}
+    sentences = dangling(advertisements.admitted, pool_names, {one.name for one in peers})
+    return tuple(
+        Condition(type="ReferenceMissing", status=True, reason="NoSuchObject", message=sentence)
+        for sentence in sentences
+    )
 
 
 def _blocked(node: Node) -> tuple[Reason, str] | None:

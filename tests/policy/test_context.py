@@ -288,3 +288,16 @@ def test_the_same_documents_give_the_same_context() -> None:
     one = Cluster(nodes=nodes, peers=peers).context()
     other = Cluster(nodes=nodes[::-1], peers=peers[::-1]).context(one)
     assert (one.peers, one.members, one.pools) == (other.peers, other.members, other.pools)
+
+
+def test_a_name_that_nobody_has_is_told() -> None:
+    """A misspelled pool or peer would otherwise be a route that silently never comes."""
+    misspelled = advertisement(pools=("pol",), peers=(PeerName("r1"), PeerName("r8")))
+    context = Cluster(advertisements=(misspelled,)).context()
+    where = "BGPAdvertisement all: spec"
+    end = "which does not exist; correct the name or add it"
+    assert [one.message for one in context.conditions] == [
+        f"{where}.ipAddressPools names IPAddressPool pol, {end}",
+        f"{where}.peers names BGPPeer r8, {end}",
+    ]
+    assert context.errors == ()
