@@ -153,20 +153,10 @@ def _check(peer: Peer) -> None:
         raise _error(
             peer, "sourceAddress", peer.local_address, f"must be of the family of {peer.address}"
         )
-    _check_next_hops(peer)
     if peer.password is not None and not 0 < len(peer.password.encode()) <= MAX_KEY:
         raise _error(
             peer, "password", f"{len(peer.password.encode())} bytes", f"must be 1 to {MAX_KEY}"
         )
-
-
-def _check_next_hops(peer: Peer) -> None:
-    if (
-        Family.IPV6 in peer.families
-        and family_of(peer.address) is Family.IPV4
-        and peer.next_hop_v6 is None
-    ):
-        raise _error(peer, "nextHopV6", None, "is needed to offer IPv6 routes over an IPv4 session")
 
 
 def _error(peer: Peer, field: str, value: object, rule: str) -> ConfigError:

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to stop; return the exit status."""
     options = _parser().parse_args(arguments)
     without = frozenset(Mend(name) for name in options.without_mend)
-    _set_environment(options.log_level)
+    set_environment(options.log_level)
     install(without)
     reactor = SpeakerReactor(
         Path(options.configuration).absolute(),
@@ -66,7 +66,8 @@ def install(without: frozenset[Mend] = frozenset()) -> None:
         exabgp.bgp.timer.time = SimpleNamespace(time=monotonic)
 
 
-def _set_environment(level: str) -> None:
+def set_environment(level: str) -> None:
+    """Set ExaBGP's own settings, whatever its files and variables say; log from *level* up."""
     base.ENVFILE = os.devnull
     for name in list(os.environ):
         if name.startswith(("exabgp.", "exabgp_")):

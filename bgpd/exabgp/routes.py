@@ -6,6 +6,7 @@ a takeover sends a thousand prefixes with the same ones.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from ipaddress import IPv4Network, ip_network
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from exabgp.rib.change import Change
 from bgpd.exabgp.command import RouteGroup
 from bgpd.exabgp.mends import Mend
 from bgpd.model.errors import ProtocolError
-from bgpd.model.prefix import Prefix
+from bgpd.model.prefix import Address, Prefix
 from bgpd.model.route import Attributes
 
 CACHED: Final = 4096
@@ -54,18 +55,19 @@ class RouteBuilder:
 
     def announcements(self, neighbor: Any, group: RouteGroup) -> list[Any]:
         """Return the changes that offer *group* to *neighbor*, or raise `ProtocolError`."""
-        attributes = self._attributes(neighbor, group.attributes)
-        next_hop = _ip(group.attributes.next_hop)
+        wanted = group.attributes
+        if Mend.NEXT_HOP in self._without:
+            # What ExaBGP's `next-hop self` would be: the router ID, for IPv4 routes over an
+            # IPv6 session, which nobody can reach. So the next hop is always what we were told.
+            wanted = replace(wanted, next_hop=Address(str(neighbor.ip_self(AFI.ipv4))))
+        attributes = self._attributes(neighbor, wanted)
+        next_hop = _ip(wanted.next_hop)
         changes = []
         for prefix in group.prefixes:
             nlri = _nlri(prefix, Action.ANNOUNCE)
             if nlri.afi == AFI.ipv6 and next_hop.afi != AFI.ipv6:
-                raise ProtocolError(f"{prefix}: {group.attributes.next_hop} is no next hop for it")
-            # ExaBGP's `next-hop self` is the router ID for IPv4 routes over an IPv6 session,
-            # which nobody can reach; so the next hop is always the one that we were told.
-            nlri.nexthop = (
-                next_hop if Mend.NEXT_HOP not in self._without else neighbor.ip_self(nlri.afi)
-            )
+                raise ProtocolError(f"{prefix}: {wanted.next_hop} is no next hop for it")
+            nlri.nexthop = next_hop
             changes.append(Change(nlri, attributes))
         return changes
 

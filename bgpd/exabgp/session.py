@@ -315,7 +315,8 @@ class Session(peer.Peer):  # type: ignore[misc]
                 self.error = connection.failure
                 return PeerState.ACTIVE, self.error
             return PeerState.CONNECT, self.error
-        return (PeerState.CONNECT if self.fsm == FSM.CONNECT else PeerState.IDLE), self.error
+        connected = connection is not None and connection.fd() >= 0
+        return (PeerState.CONNECT if connected else PeerState.IDLE), self.error
 
 
 def _families(negotiated: Any) -> tuple[Family, ...]:
