@@ -7,6 +7,7 @@ beside it are not touched by that. What stays in force in its place is the store
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -141,21 +142,26 @@ class _Reading:
         self._known(place, key, content, form, faults)
 
     def _unknown(self, place: str, version: str, kind: str, content: Mapping[str, Any]) -> None:
-        """Report a kind of ours that does not exist; other people's kinds are not our business."""
-        group = version.split("/", maxsplit=1)[0]
-        ours = {one for _, one in objects.KINDS}
-        if group not in _OUR_GROUPS and kind not in ours:
-            return
-        versions = ", ".join(sorted({one for one, name in objects.KINDS if name == kind}))
-        if versions:
-            what = f"apiVersion: {version!r} is not allowed; must be one of {versions}"
-        else:
-            kinds = ", ".join(sorted(ours))
-            what = f"kind: {kind!r} of {version} is not supported; known are {kinds}"
+        """Report a kind that ought to be ours; other people's kinds are not our business."""
         key = _key(kind, content)
-        if key is not None:
-            self._damaged.add(key)
-        self.problem(place, what, kind=kind, name=key.name if key else "")
+        name = key.name if key else ""
+        versions = ", ".join(sorted({one for one, other in objects.KINDS if other == kind}))
+        if versions:
+            if key is not None:
+                self._damaged.add(key)
+            what = f"apiVersion: {version!r} is not allowed; must be one of {versions}"
+            self.problem(place, what, kind=kind, name=name)
+            return
+        group = version.rpartition("/")[0]
+        kinds = sorted({other for _, other in objects.KINDS})
+        meant = get_close_matches(kind, kinds, n=1, cutoff=_CLOSE) if group in _GROUPS else []
+        if not meant and group not in _OUR_GROUPS:
+            return
+        what = f"kind: {kind!r} of {version} is not supported; known are {', '.join(kinds)}"
+        if kind not in _KNOWN_KINDS:
+            # Perhaps a misspelled kind: the object that it was before must not go for that.
+            self._incomplete = True
+        self.problem(place, what, kind=kind, name=name)
 
     def _known(
         self,
@@ -183,6 +189,13 @@ class _Reading:
 
 
 _OUR_GROUPS: Final = frozenset({"bgpd.io", "metallb.io"})
+_GROUPS: Final = _OUR_GROUPS | {"", "discovery.k8s.io"}
+_CLOSE: Final = 0.85
+"""How alike a kind and its misspelling are: `Service` and `Servce`, not `ServiceAccount`."""
+_KNOWN_KINDS: Final = frozenset(
+    {"AddressPool", "BFDProfile", "BGPNodeStatus", "Community", "HealthCheck", "L2Advertisement"}
+)
+"""Kinds of our groups that exist, but that nobody reads here."""
 
 
 def _key(kind: str, content: Mapping[str, Any]) -> Key | None:

@@ -2,16 +2,21 @@
 
 The kernel knows whether a file is open for writing: it grants a read lease (fcntl(2), F_SETLEASE)
 only while it is not. The lease is given back before anything else happens, so a writer that comes
-meanwhile waits for microseconds. Where leases do not exist (some network file systems, another
-user's file without CAP_LEASE) a file that changes while it is read counts as being written.
+meanwhile waits for microseconds. Where leases do not exist (FUSE, another user's file without
+CAP_LEASE) a file that changes while it is read counts as being written. Where they are always
+refused (NFS without delegations) a file that has not changed for some seconds is read all the same.
 """
 
 import fcntl
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+STEADY_SECONDS: Final = 10.0
+"""Seconds without a change after which a file counts as whole although it is open for writing."""
 
 _CHUNK: Final = 1 << 20
 
@@ -24,7 +29,7 @@ def read_whole(path: Path) -> bytes:
     """Return the content of *path*, or raise `BusyError` or `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        leased = _lease(descriptor)
+        leased = _lease(descriptor, path)
         try:
             before = os.fstat(descriptor)
             text = _read(descriptor)
@@ -39,7 +44,7 @@ def read_whole(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def _lease(descriptor: int) -> bool:
+def _lease(descriptor: int, path: Path) -> bool:
     """Take a read lease; return whether there is one, or raise `BusyError`."""
     with suppress(OSError):
         # A writer that comes while the lease is held makes the kernel send a signal, by default
@@ -48,7 +53,9 @@ def _lease(descriptor: int) -> bool:
         try:
             fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         except BlockingIOError:
-            raise BusyError(f"descriptor {descriptor}") from None
+            if abs(time.time() - os.fstat(descriptor).st_mtime) < STEADY_SECONDS:
+                raise BusyError(str(path)) from None
+            return False
         return True
     return False
 

@@ -227,6 +227,24 @@ def test_what_is_no_document_of_ours_but_looks_like_one_is_reported(
     assert words in sentence
 
 
+@pytest.mark.parametrize(
+    ("version", "kind", "incomplete"),
+    [
+        pytest.param("bgpd.io/v1alpha1", "BGPPeeer", True, id="a slip in a kind of ours"),
+        pytest.param("v1", "Servce", True, id="a slip in a kind of Kubernetes'"),
+        pytest.param("metallb.io/v1beta1", "L2Advertisement", False, id="a kind that we leave out"),
+        pytest.param("v1", "ServiceAccount", False, id="another kind with a similar name"),
+        pytest.param("example.org/v1", "Servce", False, id="somebody else's group"),
+    ],
+)
+def test_a_slip_in_the_kind_takes_nothing_away(
+    version: str, kind: str, *, incomplete: bool
+) -> None:
+    """The object that the document was before stays, because nobody asked for its end."""
+    slip = {"apiVersion": version, "kind": kind, "metadata": {"name": "x"}}
+    assert read("f.yaml", text(pool(), slip)).incomplete is incomplete
+
+
 def test_other_peoples_kinds_are_not_our_business() -> None:
     """A directory of a whole application's manifests can be read."""
     other = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}}
