@@ -420,8 +420,8 @@ class Mesh:
         self._choose_key(now)
         if not self._roster.full:
             self._roster.tune(now)
-        jumps = self.counters["generation_jump"]
-        for condition in conditions(self._sender.view(), self._roster.contacts, jumps=jumps):
+        view, jumps = self._sender.view(), self.counters["generation_jump"]
+        for condition in conditions(view, self._roster.contacts, jumps=jumps, now=now):
             before = self._conditions.get(condition.type)
             if condition != before if before else condition.status:
                 self._judge.events.append(ConditionChanged(condition=condition, at=now))

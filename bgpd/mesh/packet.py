@@ -28,7 +28,9 @@ MAX_DATAGRAM: Final = 1200
 MAC_BYTES: Final = 16
 MAX_ECHOES: Final = 28
 MAX_RECORDS: Final = 16
+SURE_RECORDS: Final = 4
 MAX_ROUTER_IDS: Final = 8
+MAX_KEYS: Final = 4
 MAX_AGE: Final = 0xFFFF
 """Milliseconds; an echo that is older says this."""
 
@@ -151,11 +153,18 @@ def packed(addresses: tuple[Address, ...]) -> tuple[bytes, ...]:
 
 
 def encode(beat: Heartbeat) -> bytes:
-    """Return *beat* without its code, shortened to what fits: records before echoes."""
+    """Return *beat* without its code, shortened to what fits.
+
+    The newest deaths always fit; beyond those, old records give way before echoes.
+    """
     name = beat.sender.encode()
-    parts = [name, *_small_fields(beat), _echoes(beat.echoes[:MAX_ECHOES])]
-    room = MAX_DATAGRAM - MAC_BYTES - HEADER.size - sum(map(len, parts)) - _FIELD.size - 1
-    parts.append(_records(beat.records[: max(0, min(MAX_RECORDS, room // _RECORD.size))]))
+    parts = [name, *_small_fields(beat)]
+    room = MAX_DATAGRAM - MAC_BYTES - HEADER.size - sum(map(len, parts)) - 2 * (_FIELD.size + 1)
+    kept = min(len(beat.records), SURE_RECORDS) * _RECORD.size
+    echoes = beat.echoes[: min(MAX_ECHOES, (room - kept) // _ECHO.size)]
+    room -= len(echoes) * _ECHO.size
+    records = beat.records[: min(MAX_RECORDS, room // _RECORD.size)]
+    parts += (_echoes(echoes), _records(records))
     body = b"".join(parts)
     header = HEADER.pack(
         MAGIC,
@@ -241,7 +250,7 @@ def _small_fields(beat: Heartbeat) -> list[bytes]:
     if beat.lever:
         parts.append(_field(_LEVER, _SETTINGS.pack(beat.base, beat.stride) + beat.lever.encode()))
     if beat.key_ids:
-        parts.append(_field(_KEYS, b"".join(map(_KEY_ID.pack, beat.key_ids))))
+        parts.append(_field(_KEYS, b"".join(map(_KEY_ID.pack, beat.key_ids[:MAX_KEYS]))))
     if beat.grace:
         parts.append(_field(_LEAVING, _GRACE.pack(beat.grace)))
     return parts

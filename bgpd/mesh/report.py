@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bgpd.mesh.packet import Flag, Sight, packed
+from bgpd.mesh.packet import Flag, packed
 from bgpd.mesh.settings import MeshSettings
 from bgpd.mesh.takeover import Quarantine, Register
 from bgpd.mesh.track import Role, Track
@@ -96,13 +96,15 @@ def _member(track: Track, now: float) -> MemberStatus:
     )
 
 
-def conditions(self: Self, tracks: Iterable[Track], *, jumps: int) -> Iterable[Condition]:
+def conditions(
+    self: Self, tracks: Iterable[Track], *, jumps: int, now: float
+) -> Iterable[Condition]:
     """Return every condition, true or false, so that an end is seen like a beginning."""
     everybody = sorted(tracks, key=lambda track: track.name)
     alive = [t for t in everybody if t.state in {MemberState.ALIVE, MemberState.QUARANTINED}]
     return (
         _differing(self, alive),
-        _unheard(alive),
+        _unheard([t for t in everybody if _heard(t, self.settings.interval, now)]),
         _incomparable(self, alive),
         _jump(jumps),
     )
@@ -129,9 +131,15 @@ def _differing(self: Self, alive: Iterable[Track]) -> Condition:
     )
 
 
-def _unheard(alive: list[Track]) -> Condition:
-    deaf = [t.name for t in alive if t.sight & Sight.SILENT or not t.hears_us]
-    unheard = bool(alive) and 2 * len(deaf) > len(alive)
+def _heard(track: Track, interval: float, now: float) -> bool:
+    """Return whether we hear *track* now, whether or not it hears."""
+    partner = track.role is Role.PARTNER and track.incarnation
+    return bool(partner) and track.silence(now) <= track.allowed(interval)
+
+
+def _unheard(heard: list[Track]) -> Condition:
+    deaf = [t.name for t in heard if not t.hears_us]
+    unheard = 2 * len(deaf) > len(heard)
     message = (
         f"we hear {', '.join(deaf)}, but they do not hear us: we keep our generation, so "
         "traffic moves away; look for a firewall or a one-way link on the mesh port"

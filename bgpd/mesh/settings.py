@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from typing import Final
 
+from bgpd.model.errors import ConfigError
 from bgpd.model.member import MeshPolicy, NodeName
 
 MAX_FULL_MESH: Final = 16
 """Members up to which everybody beats to everybody; beyond, watchers do."""
+
+MAX_NAME: Final = 253
+"""Bytes; the longest name that Kubernetes gives a node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +24,19 @@ class MeshSettings:
     lever: str = "med"
     base: int = 2**31
     stride: int = 256
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit into a heartbeat, before there is one."""
+        if not 1 <= len(self.node.encode()) <= MAX_NAME:
+            raise ConfigError(f"node: {self.node!r} must be 1 to {MAX_NAME} bytes long")
+        for field, value in (("base", self.base), ("stride", self.stride)):
+            if not 0 <= value < 2**32:
+                raise ConfigError(f"{field}: {value} must be between 0 and {2**32 - 1}")
+        milliseconds = self.policy.interval_milliseconds
+        if not 10 <= milliseconds <= 1000:
+            raise ConfigError(f"mesh.intervalMilliseconds: {milliseconds} must be 10 to 1000")
+        if not 2 <= self.policy.multiplier <= 20:
+            raise ConfigError(f"mesh.multiplier: {self.policy.multiplier} must be 2 to 20")
 
     @property
     def interval(self) -> float:

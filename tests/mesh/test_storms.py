@@ -73,15 +73,23 @@ def storm(*, nodes: int, seed: int, faults: int, loss: float = 0.0) -> World:
         fault(world, dice)
         world.run(dice.choice((0.01, 0.1, 0.3, 0.8)))
     mend(world)
-    world.run(6.0)
+    world.run(4.0)
     return world
 
 
-@pytest.mark.parametrize("nodes", [2, 2, 3, 3, 3, 4, 5, 5, 6, 7, 8, 10, 13, 16, 17, 20])
-def test_after_any_storm_all_are_level(nodes: int, request: pytest.FixtureRequest) -> None:
+STORMS = [
+    (2, 1), (2, 2), (3, 1), (3, 2), (3, 3), (4, 1), (5, 1), (5, 2),
+    (6, 1), (7, 1), (8, 1), (10, 1), (13, 1), (16, 1), (17, 1), (20, 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("nodes", "seed"), STORMS)
+def test_after_any_storm_all_are_level(nodes: int, seed: int) -> None:
     """No generation is ever lowered, and once the network heals all live nodes agree."""
-    seed = sum(request.node.name.encode())
-    expect_harmony(storm(nodes=nodes, seed=seed, faults=10))
+    world = storm(nodes=nodes, seed=seed, faults=10)
+    expect_harmony(world)
+    regular = min(nodes - 1, 15) * 20
+    assert world.datagrams / world.now / nodes < 1.5 * regular + 20, "a storm of answers"
 
 
 @pytest.mark.parametrize(("nodes", "loss"), [(3, 0.05), (5, 0.1), (9, 0.05)])
@@ -93,15 +101,15 @@ def test_after_a_storm_on_a_lossy_network_all_are_level(nodes: int, loss: float)
 def test_two_hundred_members() -> None:
     """A death among two hundred reaches all of them, and the member returns as an equal."""
     world = World(nodes=200, seed=4)
-    world.run(1.5)
+    world.run(0.8)
     world.power_off("n7")
-    world.run(0.4)
+    world.run(0.3)
     assert world.generations() == {2}
     world.power_on("n7")
-    world.run(1.5)
+    world.run(0.8)
     assert world.generations() == {2}
     assert world.nodes["n7"].mesh.may_advertise(world.now)
-    assert max(node.sent for node in world.nodes.values()) < 3.4 * 400
+    assert max(node.sent for node in world.nodes.values()) < world.now * 400
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -157,7 +165,7 @@ def test_a_minority_never_raises(seed: int, nodes: int, cuts: list[float]) -> No
 
 @pytest.mark.parametrize("nodes", [2, 3, 5])
 def test_random_loss_alone_raises_nothing(nodes: int) -> None:
-    """Ten minutes at 5 % on every link, two links to a path: nobody is declared dead."""
+    """Minutes at 5 % on every link, two links to a path: nobody is declared dead."""
     world = World(nodes=nodes, seed=nodes, loss=0.05)
-    world.run(600.0 / nodes)
+    world.run(300.0 / nodes)
     assert world.generations() == {1}
