@@ -10,8 +10,6 @@ from pathlib import Path
 from signal import Signals
 from typing import Any
 
-import msgspec
-
 from bgpd.ipc.ask import ask
 from bgpd.ipc.message import Ask
 from bgpd.model.errors import BgpdError
@@ -127,21 +125,40 @@ class Node:
 
     def status(self, timeout: float = 1.0) -> Mapping[str, Any] | None:
         """Return the speaker's own status, or None while it does not answer."""
-        content = self._ask("status", timeout)
-        return content if isinstance(content, dict) else None
-
-    def timeline(self, timeout: float = 2.0) -> list[dict[str, Any]]:
-        """Return the failovers that this node's speaker remembers, oldest first."""
-        content = self._ask("timeline", timeout)
-        return content if isinstance(content, list) else []
-
-    def _ask(self, question: str, timeout: float) -> object:
+        socket = self.run_directory / "speaker.sock"
         try:
-            message = msgspec.convert({"question": question}, Ask)
-            answer = ask(self.run_directory / "speaker.sock", message, timeout=timeout)
+            content = ask(socket, Ask(question="status"), timeout=timeout).content
         except BgpdError:
             return None
-        return msgspec.to_builtins(answer.content)
+        return content if isinstance(content, dict) else None
+
+    def timeline(self) -> list[Any]:
+        """Return the failovers that this node's speaker remembers, as bgpctl tells them."""
+        try:
+            content = json.loads(self.bgpctl("timeline", "-o", "json"))
+        except json.JSONDecodeError:
+            return []
+        return content if isinstance(content, list) else list(content.get("items", []))
+
+    def memory_mb(self, which: str) -> float:
+        """Return the proportional set size of one process (proc(5), smaps_rollup)."""
+        text = Path(f"/proc/{self.pid(which)}/smaps_rollup").read_text()
+        line = next(line for line in text.splitlines() if line.startswith("Pss:"))
+        return int(line.split()[1]) / 1024
+
+    def cpu_seconds(self, which: str) -> float:
+        """Return the processor time that one process has used."""
+        fields = Path(f"/proc/{self.pid(which)}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def bgpctl(self, *words: str) -> str:
+        """Return what the shipped bgpctl prints on this node, or nothing when it fails."""
+        init = ("nsenter", "--target", str(self.pid("init")), "--mount", "--net", "--")
+        done = subprocess.run(
+            [*init, str(PROGRAMS / "bgpctl"), *words],
+            capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+        return done.stdout if done.returncode == 0 else ""
 
 
 def children(pid: int) -> list[int]:

@@ -62,11 +62,14 @@ def _draw_panel(axis: Any, panel: Panel) -> None:
             _, start, end = flow.worst_gap(panel.begin, panel.begin + _AFTER)
             left, width = (start - panel.begin) * 1000, (end - start) * 1000
             axis.barh(row, width, left=left, height=0.5, color="#d62728", alpha=0.35)
-            axis.text(left + width + 6, row, f"{width:.0f} ms", fontsize=7, va="center")
+            axis.text(
+                left + width / 2, row, f"{width:.0f} ms", fontsize=7, va="center", ha="center"
+            )
     axis.axvline(0, color="black", linewidth=1)
     axis.set_xlim(-_BEFORE * 1000, _AFTER * 1000)
     axis.set_yticks(range(len(flows)), [str(row + 1) for row in range(len(flows))], fontsize=7)
     axis.set_ylabel("flow")
     axis.set_title(panel.title, fontsize=10, loc="left")
     labels = [f"{n} (power lost)" if n in panel.affected else n for n in sorted(seen)]
-    axis.legend([seen[n] for n in sorted(seen)], labels, loc="upper right", fontsize=8)
+    handles = [seen[n] for n in sorted(seen)]
+    axis.legend(handles, labels, loc="lower left", bbox_to_anchor=(0.55, 1.0), ncols=5, fontsize=8)

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab import documents
-from tests.lab.faults import PREPARE, Fault, Findings, Loss, Sessions
+from tests.lab.faults import PREPARE, Fault, Loss, Sessions
 from tests.lab.figures import TrafficFigures, measure, summarize
 from tests.lab.kernel import kernel_paths
 from tests.lab.nodes import HERE, Node, until
 from tests.lab.plan import ECHO_PORT, LabError, Plan, number
 from tests.lab.routers import ROUTERS
+from tests.lab.strikes import Findings
 from tests.lab.topology import build, inside
 from tests.lab.watch import RouterWatch, spread
 
@@ -48,7 +49,7 @@ class Run:
     update_spread_ms: float | None
     recovered_seconds: float | None
     findings: Findings
-    timeline: list[dict[str, Any]]
+    timeline: list[Any]
     attempts: int
     problems: tuple[str, ...] = ()
 
@@ -98,9 +99,9 @@ class Lab:
 
     def steady(self, seconds: float = 90) -> float:
         """Wait until every route of every node is in use and the mesh is whole."""
-        what = f"routes of all nodes are not in use by the router; logs are in {self.directory}"
+        what = f"the router does not use the routes of all nodes (logs: {self.directory})"
         took = until(self.all_routes_present, seconds, what)
-        what = f"the mesh is not whole; logs are in {self.directory}"
+        what = f"the mesh is not whole (logs: {self.directory})"
         return took + until(self.mesh_whole, seconds, what)
 
     def all_routes_present(self) -> bool:
@@ -108,6 +109,13 @@ class Lab:
         paths = self.router.paths()
         everybody = frozenset(self.plan.names)
         return all(paths.get(prefix) == everybody for prefix in self.plan.prefixes())
+
+    def routes_avoid(self, names: tuple[str, ...]) -> bool:
+        """Tell whether every elastic IP has a path, and none leads to one of *names*."""
+        paths = self.router.paths()
+        away = frozenset(names)
+        used = [paths.get(prefix) for prefix in self.plan.prefixes()]
+        return all(nodes and not nodes & away for nodes in used)
 
     def mesh_whole(self) -> bool:
         """Tell whether all speakers hear each other and agree on the generation."""
@@ -117,7 +125,9 @@ class Lab:
             return False
         generations = {mesh["generation"] for mesh in meshes if mesh}
         return len(generations) == 1 and all(
-            mesh["reachable"] == self.plan.nodes and mesh["armed"] for mesh in meshes if mesh
+            mesh["reachable"] == self.plan.nodes and (mesh["armed"] or self.plan.nodes == 1)
+            for mesh in meshes
+            if mesh
         )
 
     def total_generation(self, without: tuple[str, ...] = ()) -> int | None:
@@ -249,13 +259,16 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
         PREPARE[fault.name](lab, nodes)
     before = lab.total_generation(without=names)
     lab.before_harm = before
-    traffic = Traffic(lab, seed, attempt) if lab.plan.router.forwards else None
+    measured = fault.client and lab.plan.router.forwards
+    traffic = Traffic(lab, seed, attempt) if measured else None
     try:
         time.sleep(_LEAD)
         findings = fault.strike(lab, nodes)
         struck = lab.strike_time
         time.sleep(fault.seconds)
         sessions = lab.router.sessions()
+        if fault.moves:
+            findings["all_routes_moved"] = lab.routes_avoid(names)
         record = traffic.stop() if traffic else None
     except BaseException:
         if traffic:
@@ -265,7 +278,7 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
         lab.watch.stop()
     survivors = [node for name, node in lab.nodes.items() if name not in names]
     after = lab.total_generation(without=names)
-    timeline = bgpctl_timeline(survivors[0]) if survivors else []
+    timeline = survivors[0].timeline() if survivors else []
     fault.heal(lab, nodes)
     recovered = lab.steady()
     lab.record = record
@@ -318,11 +331,6 @@ def _judge_traffic(fault: Fault, run: Run) -> list[str]:
     if fault.loss is Loss.AFFECTED and traffic.lost_other:
         problems.append(f"{traffic.lost_other} packets lost by flows of other nodes")
     return problems
-
-
-def bgpctl_timeline(node: Node) -> list[dict[str, Any]]:
-    """Return what `bgpctl timeline` prints on *node*."""
-    return node.timeline()
 
 
 def report(plan: Plan, fault: Fault, runs: list[Run]) -> dict[str, Any]:

@@ -17,7 +17,6 @@ _ALL = (
     "net.ipv6.conf.default.accept_ra=0",
     "net.ipv6.conf.all.keep_addr_on_down=1",
     "net.ipv6.conf.default.keep_addr_on_down=1",
-    "net.ipv4.ping_group_range=0 2147483647",
 )
 
 

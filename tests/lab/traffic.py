@@ -1,8 +1,8 @@
 """The client: UDP flows at a steady pace and TCP connections, measured where packets arrive.
 
-`traffic.py SPEC RECORD` prints `ready` once every flow has heard something, sends until a line arrives on stdin, waits for the last
-answers and writes RECORD (JSON). It says for each tick how late it was itself, so that a figure
-can be told from a busy machine.
+`traffic.py SPEC RECORD` prints `ready` once every flow has heard something, sends until a line
+arrives on stdin, waits for the last answers and writes RECORD (JSON). It says for each tick how
+late it was itself, so that a figure can be told from a busy machine.
 """
 
 import gc
