@@ -84,7 +84,7 @@ class Context:
         if node is None:
             raise ConfigError(
                 f"there is no Node document named {node_name}; add one, or name this node "
-                "with --node-name"
+                "with --node"
             )
         documents = tuple(peers)
         before = previous.in_force if previous else InForce()

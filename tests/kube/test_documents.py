@@ -3,13 +3,15 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgpd.kube.documents import Documents, Key, read
 from bgpd.kube.fields import fields_of
 from bgpd.kube.objects import KINDS
 from tests.kube.build import Document, endpoint_slice, ours, peer, pool, service, text
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 NAMED = {"name": "x"}
 
@@ -326,6 +328,7 @@ _JSON = st.recursive(
 )
 
 
+@calm
 @given(st.binary(max_size=300), st.sampled_from(["f.yaml", "f.json"]))
 def test_any_bytes_are_read_or_refused(content: bytes, name: str) -> None:
     """Whatever a file holds: objects, or words; something is always said about it."""
@@ -333,6 +336,7 @@ def test_any_bytes_are_read_or_refused(content: bytes, name: str) -> None:
     assert found.objects or found.problems
 
 
+@calm
 @given(st.sampled_from(sorted(KINDS)), st.dictionaries(st.text(max_size=12), _JSON, max_size=4))
 def test_any_document_is_decoded_or_refused(kind: tuple[str, str], fields: Document) -> None:
     """Whatever the fields of a document are, it is an object or damaged, and never both."""
@@ -342,6 +346,7 @@ def test_any_document_is_decoded_or_refused(kind: tuple[str, str], fields: Docum
     assert not found.damaged & found.objects.keys()
 
 
+@calm
 @given(
     st.sampled_from(["BGPPeer", "BGPAdvertisement", "IPAddressPool", "SpeakerPolicy"]),
     st.data(),

@@ -4,10 +4,12 @@ import ipaddress
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgpd.kube import scalar
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,7 @@ def test_other_pool_entries_are_refused(text: str) -> None:
         scalar.parse_blocks(text)
 
 
+@calm
 @given(st.integers(0, 2**32 - 1), st.integers(0, 5000))
 def test_a_range_is_covered_exactly(first: int, more: int) -> None:
     """The cover of a range holds its addresses once, and no other."""
@@ -100,6 +103,7 @@ def test_an_address_that_no_host_has_is_refused(text: str) -> None:
         scalar.parse_plain_address(text)
 
 
+@calm
 @given(st.text(max_size=40))
 def test_any_text_is_a_value_or_a_value_error(text: str) -> None:
     """No parser fails in another way, and blocks that are accepted are canonical."""

@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgpd.kube.documents import Key, read
@@ -11,6 +11,8 @@ from bgpd.kube.store import Changes, Store, union
 from bgpd.model.cluster import EndpointSlice
 from bgpd.model.configuration import BGPPeer
 from tests.kube.build import Document, endpoint_slice, ours, peer, pool, service, text
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 A = Key("BGPPeer", "", "a")
 B = Key("BGPPeer", "", "b")
@@ -203,6 +205,7 @@ def _documents(file: str, ports: list[int]) -> bytes:
     )
 
 
+@calm
 @given(_FILES, st.randoms())
 def test_the_order_of_files_makes_no_difference(
     files: dict[str, list[int]], random: Random
@@ -227,6 +230,7 @@ _STEPS = st.lists(
 )
 
 
+@calm
 @given(_STEPS)
 def test_changes_add_up_to_the_state(
     steps: list[tuple[str, list[tuple[str, int]] | None]],
@@ -246,6 +250,7 @@ def test_changes_add_up_to_the_state(
         known = now
 
 
+@calm
 @given(_STEPS)
 def test_joined_changes_are_the_difference_of_the_ends(
     steps: list[tuple[str, list[tuple[str, int]] | None]],

@@ -1,10 +1,12 @@
 """Text is read as Kubernetes reads it, and whatever it is, reading ends with documents or words."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgpd.kube.text import MAX_BYTES, Raw, documents_in
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def yaml(text: str) -> list[Raw]:
@@ -84,6 +86,7 @@ def test_a_huge_file_is_refused_without_reading_it() -> None:
     assert raw.error == f"is {MAX_BYTES + 1} bytes long; at most {MAX_BYTES} are read"
 
 
+@calm
 @given(st.binary(max_size=200), st.booleans())
 def test_any_bytes_are_documents_or_words(text: bytes, json: bool) -> None:
     """Whatever stands in a file, each document has a content or an error, never an exception."""
@@ -91,6 +94,7 @@ def test_any_bytes_are_documents_or_words(text: bytes, json: bool) -> None:
         assert not raw.error or raw.content is None
 
 
+@calm
 @given(st.text(alphabet="ab:-[]{}&*!<>|?'\"# \n0159,~%@", max_size=80))
 def test_any_yaml_like_text_is_documents_or_words(text: str) -> None:
     """The same for text that is nearly YAML."""

@@ -1,6 +1,6 @@
 """Several Services, one route: it stays while anybody wants it, whatever the order."""
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgpd.model.peer import PeerName
@@ -8,6 +8,8 @@ from bgpd.model.prefix import Prefix
 from bgpd.model.reason import Reason, Withheld
 from bgpd.model.route import Advertisement
 from bgpd.policy.merge import Decision, Merged, merge
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 R1 = PeerName("r1")
 ONE, TWO = Prefix("198.51.100.1/32"), Prefix("198.51.100.2/32")
@@ -79,6 +81,7 @@ _DECISIONS = st.lists(_ROUTES, max_size=2, unique_by=lambda one: one.prefix).map
 _STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.none() | _DECISIONS), max_size=12)
 
 
+@calm
 @given(_STEPS)
 def test_step_by_step_is_the_same_as_all_at_once(
     steps: list[tuple[str, Decision | None]],

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgpd.kube.documents import read
@@ -12,6 +12,8 @@ from bgpd.kube.store import Store
 from bgpd.model.cluster import EXCLUDE_LABEL
 from bgpd.model.member import NodeName
 from bgpd.policy.service import Context, Merged, decide
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 Document = dict[str, Any]
 
@@ -266,6 +268,7 @@ def _step(cluster: Cluster, what: str, how: str, last: int) -> None:
             cluster.write(f"{name}.yaml", service(name, last, kind), endpoints(name, *nodes))
 
 
+@calm
 @given(_STEPS)
 def test_deciding_on_what_changed_is_deciding_on_everything(
     steps: list[tuple[str, str, int]],

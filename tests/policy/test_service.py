@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgpd.model.cluster import EXCLUDE_LABEL, EndpointSlice, Service
@@ -19,6 +19,8 @@ from bgpd.model.reason import Reason
 from bgpd.model.route import Advertisement
 from bgpd.policy.service import Decision, decide
 from tests.policy.build import Cluster, advertisement, label, node, peer, pool, service, slices
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 PREFIX = "198.51.100.1/32"
 EVERYWHERE = slices("n1", "n2")
@@ -369,6 +371,7 @@ def _may_advertise(cluster: Cluster, asked: Service, endpoints: tuple[EndpointSl
     )
 
 
+@calm
 @given(_CLUSTERS, _SERVICES, _SLICES)
 def test_nothing_is_advertised_or_withheld_without_a_reason(
     cluster: Cluster, asked: Service, endpoints: tuple[EndpointSlice, ...]
