@@ -12,6 +12,7 @@ import os
 import stat
 import sys
 from collections import deque
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -25,6 +26,10 @@ MAX_BUFFER: Final = 2 * wire.MAX_LINE
 
 MAX_MESSAGES: Final = 4096
 """Decoded messages that wait for the reflex; beyond this the pipe is not read."""
+
+
+FAREWELL_SECONDS: Final = 1.0
+"""How long leaving waits for ExaBGP to take the last commands."""
 
 
 class ExabgpPipe(asyncio.Protocol):
@@ -68,8 +73,13 @@ class ExabgpPipe(asyncio.Protocol):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Let the two descriptors go."""
+        """Let the two descriptors go, after what was sent last has left."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                while self.backlog and not self.closed:
+                    await asyncio.sleep(FAREWELL_SECONDS / 100)
         self._end()
+        await asyncio.sleep(0)  # the transports close in the loop's next round
 
     def send(self, command_: Command) -> None:
         """Hand *command_* to ExaBGP, without ever waiting; nothing happens once it is closed."""
@@ -140,9 +150,10 @@ class ExabgpPipe(asyncio.Protocol):
     def _end(self) -> None:
         self.closed = True
         self._arrived.set()
-        for transport in (self._reader, self._writer):
-            if transport is not None and not transport.is_closing():
-                transport.close()
+        if self._reader is not None and not self._reader.is_closing():
+            self._reader.close()
+        if self._writer is not None:
+            self._writer.abort()  # nobody is left to read what waits
 
 
 class _Sink(asyncio.BaseProtocol):

@@ -45,7 +45,7 @@ def _lab(tmp_path: Path) -> Iterator[Rig]:
         yield found
 
 
-def test_a_reflex_that_dies_ten_times_in_a_row_costs_no_session(lab: Rig) -> None:
+def test_a_reflex_that_dies_seven_times_in_a_row_costs_no_session(lab: Rig) -> None:
     """The reflex is started again for as long as it dies; routes and session stay."""
     lab.establish()
     lab.speaker.update(to(ROUTER_V4, offer(EIP)))

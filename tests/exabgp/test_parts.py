@@ -144,7 +144,7 @@ def test_ipv6_prefixes_with_the_same_attributes_share_an_update() -> None:
                 large_communities=("65000:1:4294967295",),
             ),
             " origin incomplete as-path [ 65000 ] med 4294967295"
-            " community [ graceful-shutdown 65000:1 ] large-community 65000:1:4294967295",
+            " community [ 65000:1 65535:0 ] large-community 65000:1:4294967295",
             id="origin, MED and both kinds of communities",
         ),
     ],

@@ -1,0 +1,162 @@
+"""The rendered configuration: ExaBGP's own parser reads from it what the peers say."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from exabgp.configuration.configuration import Configuration
+from exabgp.util.psk import decode_base64
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgpd.exabgp.configuration import render
+from bgpd.model.errors import ConfigError
+from bgpd.model.peer import Asn, Peer, PeerName
+from bgpd.model.prefix import Address, Family
+from tests.exabgp.rig import NODE_V6, ROUTER_V4, ROUTER_V6, peer
+from tests.exabgp.strategies import v4, v6
+
+passwords = st.none() | st.text(
+    st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20
+).filter(lambda text: len(text.encode()) <= 80)
+
+
+@st.composite
+def peers(draw: st.DrawFn) -> Peer:
+    """Return any valid peer."""
+    ips = draw(st.sampled_from([v4, v6])).filter(_ordinary)
+    local, remote = draw(st.lists(ips, min_size=2, max_size=2, unique=True))
+    return Peer(
+        name=PeerName("p"),
+        address=remote,
+        local_address=local,
+        router_id=draw(v4.filter(_ordinary)),
+        peer_asn=Asn(draw(st.integers(1, 2**32 - 1))),
+        local_asn=Asn(draw(st.integers(1, 2**32 - 1))),
+        port=draw(st.integers(1, 65535)),
+        hold_time=draw(st.just(0) | st.integers(3, 65535)),
+        families=draw(
+            st.sampled_from([(Family.IPV4,), (Family.IPV6,), (Family.IPV6, Family.IPV4)])
+        ),
+        password=draw(passwords),
+        ttl=draw(st.none() | st.integers(1, 255)),
+        ttl_security=draw(st.none() | st.integers(1, 255)),
+        graceful_restart=draw(st.none() | st.integers(1, 4095)),
+    )
+
+
+@given(st.lists(peers(), max_size=3, unique_by=lambda item: item.address))
+def test_exabgp_reads_what_we_mean(wanted: list[Peer]) -> None:
+    """Every field of every peer arrives, the MD5 key byte by byte."""
+    found = parse(render(wanted, reflex="/bin/true"))
+    assert {str(neighbor["peer-address"]) for neighbor in found} == {p.address for p in wanted}
+    by_address = {str(neighbor["peer-address"]): neighbor for neighbor in found}
+    for item in wanted:
+        neighbor = by_address[item.address]
+        assert str(neighbor["local-address"]) == item.local_address
+        assert str(neighbor["router-id"]) == item.router_id
+        assert int(neighbor["peer-as"]) == item.peer_asn
+        assert int(neighbor["local-as"]) == item.local_asn
+        assert int(neighbor["hold-time"]) == item.hold_time
+        assert neighbor["connect"] == item.port
+        assert neighbor["outgoing-ttl"] == item.ttl
+        assert neighbor["incoming-ttl"] == item.ttl_security
+        assert (neighbor["capability"]["graceful-restart"] or None) == item.graceful_restart
+        assert neighbor["manual-eor"] is (item.graceful_restart is not None)
+        assert neighbor["adj-rib-out"]
+        assert not neighbor["adj-rib-in"]
+        assert not neighbor["passive"]
+        assert not neighbor["listen"]
+        assert key(neighbor) == (item.password.encode() if item.password else None)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "families", "nexthops"),
+    [
+        pytest.param(peer(), ["ipv4"], [], id="IPv4 alone"),
+        pytest.param(
+            peer(families=(Family.IPV6, Family.IPV4)), ["ipv4", "ipv6"], [], id="both over IPv4"
+        ),
+        pytest.param(
+            peer(ROUTER_V6),
+            ["ipv4", "ipv6"],
+            [("ipv4", "unicast", "ipv6")],
+            id="IPv4 over IPv6: RFC 8950, for which ExaBGP wants both families",
+        ),
+        pytest.param(peer(ROUTER_V6, families=(Family.IPV6,)), ["ipv6"], [], id="IPv6 over IPv6"),
+    ],
+)
+def test_families_and_next_hops(
+    wanted: Peer, families: list[str], nexthops: list[tuple[str, str, str]]
+) -> None:
+    """What the session negotiates."""
+    (neighbor,) = parse(render([wanted], reflex="/bin/true"))
+    assert [afi.name() for afi, _ in neighbor.families()] == families
+    assert [tuple(part.name() for part in hop) for hop in neighbor.nexthops()] == nexthops
+
+
+def test_no_peers_is_a_configuration() -> None:
+    """ExaBGP accepts a file with a process and nobody to speak with."""
+    assert parse(render([], reflex="/bin/true -x --path /tmp/a.b_c=d")) == []
+
+
+def test_two_peers_with_one_address_are_named() -> None:
+    """Sessions are keyed by address."""
+    with pytest.raises(ConfigError, match=r"tor-a and tor-b .*10\.9\.0\.2"):
+        render([peer(name="tor-a"), peer(name="tor-b")], reflex="/bin/true")
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        pytest.param({"hold_time": 2}, "holdTime: 2: must be 0, or at least 3", id="hold time"),
+        pytest.param({"hold_time": 65536}, "holdTime: 65536: must be between", id="hold time"),
+        pytest.param({"peer_asn": Asn(0)}, "peerASN: 0: must be between 1", id="ASN 0"),
+        pytest.param({"local_asn": Asn(2**32)}, "myASN: 4294967296", id="ASN of five bytes"),
+        pytest.param({"port": 0}, "peerPort: 0: must be between 1 and 65535", id="port 0"),
+        pytest.param({"ttl": 256}, "ttl: 256: must be between 1 and 255", id="TTL"),
+        pytest.param({"ttl_security": 0}, "ttlSecurity: 0", id="TTL security"),
+        pytest.param({"graceful_restart": 4096}, "gracefulRestart: 4096", id="restart time"),
+        pytest.param({"families": ()}, "families", id="no family"),
+        pytest.param({"password": "x" * 81}, "password: 81 bytes", id="a key too long"),
+        pytest.param({"password": ""}, "password: 0 bytes", id="an empty key"),
+        pytest.param({"router_id": Address("::1")}, "routerID: ::1", id="an IPv6 router ID"),
+        pytest.param({"local_address": NODE_V6}, "sourceAddress: fd09::1", id="mixed families"),
+    ],
+)
+def test_a_peer_that_exabgp_would_refuse_is_named(bad: dict[str, Any], words: str) -> None:
+    """One bad peer must not cost the others: it never gets into the file."""
+    with pytest.raises(ConfigError) as caught:
+        render([replace(peer(name="tor-a"), **bad)], reflex="/bin/true")
+    assert str(caught.value).startswith("BGPPeer tor-a: ")
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("command", ['/bin/sh -c "a b"', "/bin/x 'a;b'", "/bin/x {}", "/bin/x é"])
+def test_a_command_that_exabgp_cannot_read_is_refused(command: str) -> None:
+    """Its tokeniser has no quoting that holds."""
+    with pytest.raises(ConfigError):
+        render([peer(ROUTER_V4)], reflex=command)
+
+
+def parse(text: str) -> list[Any]:
+    """Return ExaBGP's neighbors from *text*."""
+    configuration = Configuration([text], text=True)
+    assert configuration.reload() is True, configuration.error
+    found = list(configuration.neighbors.values())
+    for neighbor in found:
+        neighbor.rib.uncache()
+    return found
+
+
+def key(neighbor: Any) -> bytes | None:
+    """Return the MD5 key that ExaBGP would hand to the kernel."""
+    if neighbor["md5-password"] is None:
+        return None
+    assert neighbor["md5-base64"] is True
+    decoded: bytes = decode_base64(neighbor["md5-password"])
+    return decoded
+
+
+def _ordinary(address: str) -> bool:
+    return address not in {"0.0.0.0", "::"}
