@@ -105,7 +105,7 @@ def speaker_command(
     for warning in keys.load_with_warnings(mesh_key_file).warnings:
         print(f"bgpd: {warning}", file=sys.stderr)  # noqa: T201
     _writable(state_dir, "--state-dir")
-    _writable(run_dir, "--run-dir")
+    _creatable(run_dir, "--run-dir")
     _become(
         speaker_line(
             node=name,
@@ -159,7 +159,7 @@ def agent_command(  # noqa: PLR0913 - each is an option of the command line
     if not cluster_uid:
         raise ConfigError("--cluster-uid: empty; give every node of the cluster the same text")
     _writable(state_dir, "--state-dir")
-    _writable(run_dir, "--run-dir")
+    _creatable(run_dir, "--run-dir")
     _become(
         _module(
             "bgpd.agent",
@@ -234,9 +234,20 @@ def _writable(path: Path, option: str) -> None:
         path.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{option}: cannot create {path}: {error.strerror}") from None
-    if not os.access(path, os.W_OK | os.X_OK):
+    _creatable(path, option)
+
+
+def _creatable(path: Path, option: str) -> None:
+    """Raise `ConfigError` unless *path* is a directory that we may write to, or could be one.
+
+    It is not made here: the socket's server makes it for the socket's group.
+    """
+    nearest = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    if not nearest.is_dir():
+        raise ConfigError(f"{option}: {nearest} is not a directory; remove it or name another")
+    if not os.access(nearest, os.W_OK | os.X_OK):
         raise ConfigError(
-            f"{option}: user {os.geteuid()} cannot write to {path}; chown it or name another"
+            f"{option}: user {os.geteuid()} cannot write to {nearest}; chown it or name another"
         )
 
 

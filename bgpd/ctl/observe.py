@@ -8,7 +8,7 @@ import msgspec
 from bgpd.ctl.view import View, arranged
 from bgpd.ipc.ask import ask
 from bgpd.ipc.message import Ask
-from bgpd.model.errors import BgpdError, ProtocolError, TransientError
+from bgpd.model.errors import BgpdError, ConfigError, ProtocolError, TransientError
 from bgpd.model.status import NodeStatus, SpeakerStatus
 from bgpd.model.timeline import Failover
 
@@ -21,17 +21,24 @@ _Question: TypeAlias = Literal["status", "timeline"]
 
 
 def observe(*, agent: Path, speaker: Path, timeout: float) -> View:
-    """Return what the agent says, and what the speaker says where the agent cannot."""
+    """Return what the agent says, and what the speaker says where the agent cannot.
+
+    Raise `ConfigError` when we may not ask: a node that we may not look at is not down.
+    """
     node: NodeStatus | None = None
     agent_error = ""
     try:
         node = _content(agent, "status", NodeStatus, timeout=timeout)
         if node.speaker is not None:
             return View(agent=node, speaker=arranged(node.speaker))
+    except ConfigError:
+        raise
     except BgpdError as error:
         agent_error = str(error)
     try:
         status = _content(speaker, "status", SpeakerStatus, timeout=timeout)
+    except ConfigError:
+        raise
     except BgpdError as error:
         return View(agent=node, agent_error=agent_error, speaker_error=str(error))
     return View(agent=node, agent_error=agent_error, speaker=arranged(status))
@@ -45,6 +52,8 @@ def observe_one(path: Path, *, timeout: float) -> View:
             status = _converted(path, answer, SpeakerStatus)
             return View(speaker=arranged(status), agent_asked=False)
         node = _converted(path, answer, NodeStatus)
+    except ConfigError:
+        raise
     except BgpdError as error:
         return View(agent_asked=False, speaker_error=str(error))
     speaker = arranged(node.speaker) if node.speaker else None

@@ -160,17 +160,20 @@ def _listen(path: Path, *, gid: int | None, program: str) -> socket.socket:
             f"{path}: a socket's path has at most {limit} bytes; choose a shorter one"
         )
     try:
-        _directory(path.parent)
+        _directory(path.parent, gid)
         _replaceable(path, program)
         return _bind(beside, path, gid)
     except OSError as error:
         raise ConfigError(f"{path}: cannot listen here: {error.strerror or error}") from error
 
 
-def _directory(path: Path) -> None:
+def _directory(path: Path, gid: int | None) -> None:
+    """Make *path* for us and the group; one that exists belongs to whoever made it."""
     if path.is_dir():
         return
     path.mkdir(parents=True, exist_ok=True)
+    if gid is not None:
+        os.chown(path, -1, gid)
     path.chmod(DIRECTORY_MODE)
 
 

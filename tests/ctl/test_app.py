@@ -99,6 +99,37 @@ def test_a_node_without_an_answer_exits_with_four(tmp_path: Path) -> None:
         assert "Traceback" not in result.errors
 
 
+STRANGER = """
+import os, sys
+from pathlib import Path
+from bgpd.ctl import observe, program
+directory = Path(sys.argv[1])
+agent, speaker = directory / "agent.sock", directory / "speaker.sock"
+os.setgroups([])
+os.setresgid(12345, 12345, 12345)
+os.setresuid(12345, 12345, 12345)
+if sys.argv[2] == "both":
+    program.run("bgpctl", lambda: observe.observe(agent=agent, speaker=speaker, timeout=20))
+program.run("bgpctl", lambda: observe.observe_one(agent, timeout=20))
+"""
+
+
+def test_a_node_that_we_may_not_look_at_is_not_down(tmp_path: Path) -> None:
+    """Without the permission to ask, nothing is claimed about the node."""
+    if os.geteuid() != 0:
+        assert not os.environ.get("CI"), "CI runs this test as root"
+        pytest.skip("needs root to become somebody else")
+
+    async def story(sockets: str) -> Result:
+        async with serving(tmp_path, agent=STATUS, speaker=SPEAKING):
+            return await command((sys.executable, "-c", STRANGER, str(tmp_path), sockets))
+
+    for sockets in ("both", "one"):
+        result = asyncio.run(story(sockets))
+        assert result.status == 78
+        assert result.errors.endswith("agent.sock: permission denied; be root or in its group\n")
+
+
 @pytest.mark.parametrize("name", ["agent", "speaker"])
 def test_one_socket_may_be_asked_alone(tmp_path: Path, name: str) -> None:
     """Whoever listens there answers, agent or speaker, and the other is not missed."""

@@ -80,6 +80,18 @@ def test_the_socket_is_for_its_owner_and_group_alone(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_a_member_of_the_group_can_enter_the_directory(tmp_path: Path) -> None:
+    """A directory that we make is open to the socket's group; one that is there is left alone."""
+    need_root()
+
+    async def story(path: Path) -> int:
+        async with Server(path, Recorder(), group=STRANGER):
+            return path.parent.stat().st_gid
+
+    assert asyncio.run(story(tmp_path / "new" / "speaker.sock")) == STRANGER
+    assert asyncio.run(story(tmp_path / "speaker.sock")) == os.getegid()
+
+
 def test_a_group_may_be_named(tmp_path: Path) -> None:
     """A group is given by name or by number."""
 

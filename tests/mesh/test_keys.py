@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bgpd.mesh.keys import generate, load, load_with_warnings
@@ -126,7 +126,7 @@ def test_a_generated_key_is_read_and_never_the_same(tmp_path: Path) -> None:
     assert {len(key) for key in made} == {32}
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=16, max_size=64))
 def test_every_key_survives_its_hex_and_its_base64(key: bytes) -> None:
     """No key of a legal length is mistaken, but for base64 that happens to be hex."""

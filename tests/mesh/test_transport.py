@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgpd.mesh.echo import Reply, internet_checksum, read_reply
@@ -25,7 +25,7 @@ OTHER = Address("127.0.0.2")
 LOOPBACK_V6 = Address("::1")
 SO_TIMESTAMPNS = 35
 
-calm = settings(deadline=None)
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @contextmanager
