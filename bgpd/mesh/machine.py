@@ -323,7 +323,8 @@ class Mesh:
         reached since. Whether we are heard, our own partners must tell.
         """
         partners = [t for t in self._roster.contacts if t.state in COUNTS]
-        heard = 2 * sum(1 for t in partners if t.hears_us) >= len(partners)
+        hearing = sum(1 for t in partners if t.hears_us)
+        heard = hearing > 0 and 2 * hearing >= len(partners)
         if beat.resets == self._register.resets:
             self._hear_generation(beat, track, hears_us=heard, now=now)
 

@@ -39,7 +39,9 @@ def status(
     now: float,
 ) -> MeshStatus:
     """Return the mesh as this member sees it at *now*."""
-    everybody = sorted(tracks, key=lambda track: track.name)
+    # Of a thousand members we know some thirty; of the others there is nothing to say.
+    known = (track for track in tracks if track.role is not Role.STRANGER)
+    everybody = sorted(known, key=lambda track: track.name)
     reachable, counted = census(everybody)
     return MeshStatus(
         node=self.settings.node,
@@ -92,7 +94,7 @@ def _member(track: Track, now: float) -> MemberStatus:
         version=track.beat.version if track.beat else None,
         agent_alive=bool(track.flags & Flag.AGENT_ALIVE) if track.beat else True,
         draining=bool(track.flags & Flag.DRAINING),
-        hears_us=track.hears_us,
+        hears_us=track.hears_us and track.state is not MemberState.DEAD,
     )
 
 

@@ -147,7 +147,7 @@ class Sender:
     def _wants(self, track: Track) -> bool:
         if track.id in self._answers:
             return True
-        if self._extra and track.state is not MemberState.RESTARTING:
+        if self._extra and track.refused_at <= track.heard_at:
             return True
         return self._regular and self._is_due(track, self._now)
 
