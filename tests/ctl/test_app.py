@@ -127,7 +127,9 @@ def test_a_node_that_we_may_not_look_at_is_not_down(tmp_path: Path) -> None:
     for sockets in ("both", "one"):
         result = asyncio.run(story(sockets))
         assert result.status == 78
-        assert result.errors.endswith("agent.sock: permission denied; be root or in its group\n")
+        assert result.errors.endswith(
+            "agent.sock: permission denied; use root or the socket's group\n"
+        )
 
 
 @pytest.mark.parametrize("name", ["agent", "speaker"])
