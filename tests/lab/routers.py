@@ -134,7 +134,10 @@ class Frr(Router):
             shutil.chown(run_directory, "frr", "frr")
             shutil.chown(self.directory, "frr", "frr")
         if "zebra" not in self.processes:
-            self._daemon("zebra", owner, "", "-s", "90000000")
+            # With next-hop groups in the kernel, zebra 8.4 leaves a next hop out for good once
+            # its link was down: BGP has three valid paths, the route keeps two.
+            configuration = "no zebra nexthop kernel enable\n"
+            self._daemon("zebra", owner, configuration, "-s", "90000000")
             _until((run_directory / "zserv.api").exists, "zebra did not start", self.directory)
         self._daemon("bgpd", owner, frr_configuration(self.plan))
 
