@@ -19,6 +19,11 @@ from bgpd.model.prefix import Address
 
 ProbeMode: TypeAlias = Literal["ping", "raw", "none"]
 
+CS6: Final = 0xC0
+"""Class selector 6 (RFC 2474, section 4.2.2): network control, as routers mark BGP."""
+
+_PRIORITY: Final = 6
+
 _HEADER: Final = struct.Struct("!BBHHH")
 _ECHO_REPLY: Final = 0
 _ECHO: Final = 8
@@ -110,6 +115,7 @@ class Echo:
         sock = socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
         try:
             enable_timestamps(sock)
+            mark_as_control(sock, v6=self._v6)
             if kind == socket.SOCK_RAW:
                 self._only_our_replies(sock)
             sock.bind((address, 0))
@@ -137,6 +143,16 @@ class Echo:
             (0x06, 0, 0, 0),
         )
         _attach(sock, b"".join(struct.pack("HBBI", *line) for line in program), len(program))
+
+
+def mark_as_control(sock: socket.socket, *, v6: bool) -> None:
+    """Have what *sock* sends treated like the BGP sessions whose fate it should share."""
+    if v6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, CS6)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, CS6)
+    # After IP_TOS, which sets a priority of its own.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, _PRIORITY)
 
 
 def read_reply(data: bytes, *, v6: bool, with_ip_header: bool) -> Reply | None:

@@ -18,16 +18,12 @@ import time
 from collections import Counter
 from typing import Final, Protocol
 
-from bgpd.mesh.echo import Echo, ProbeMode
+from bgpd.mesh.echo import CS6, Echo, ProbeMode, mark_as_control
 from bgpd.mesh.route import RouteSource, route_source
 from bgpd.mesh.timestamp import ANCILLARY_SIZE, Clock, enable_timestamps
 from bgpd.model.errors import ConfigError, TransientError
 from bgpd.model.prefix import Address
 
-CS6: Final = 0xC0
-"""Class selector 6 (RFC 2474, section 4.2.2): network control, as routers mark BGP."""
-
-_PRIORITY: Final = 6
 _BUFFER_BYTES: Final = 4 << 20
 _MAX_DATAGRAM: Final = 65535
 _MAX_READS: Final = 20_000
@@ -109,6 +105,9 @@ class Transport:
             if sock is not None and self._loop is not None:
                 self._loop.remove_reader(sock)
                 sock.close()
+        if self._echo is not None:
+            # A drain may be in the middle of its replies.
+            self._echo.close()
         self._socket = self._echo = None
 
     def send(self, address: Address, port: int, payload: bytes) -> None:
@@ -264,13 +263,10 @@ def _prepare(sock: socket.socket, *, v6: bool) -> None:
     # and a closed UDP socket leaves nothing behind that a restart would have to wait for.
     if v6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, CS6)
         sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
     else:
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, CS6)
         sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
-    # After IP_TOS, which sets a priority of its own.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, _PRIORITY)
+    mark_as_control(sock, v6=v6)
     enable_timestamps(sock)
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)

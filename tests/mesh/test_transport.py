@@ -51,6 +51,11 @@ def closed_port(address: Address) -> int:
         return port
 
 
+def can_probe(transport: Transport) -> bool:
+    """Return whether the kernel lets *transport* send echoes."""
+    return transport.probe_mode != "none"
+
+
 def told(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run *story* in a loop that reports what asyncio would only log."""
 
@@ -110,6 +115,32 @@ def test_a_drain_delivers_everything_that_is_queued() -> None:
     told(story)
 
 
+def test_a_receiver_may_close_the_transport_on_an_echo_reply() -> None:
+    """The same holds for the replies of kernels."""
+
+    class Closing(Diary):
+        transport: Transport
+
+        def echo_reply(self, address: Address, at: float) -> None:
+            super().echo_reply(address, at)
+            self.transport.close()
+
+    async def story() -> None:
+        closing = Closing()
+        closing.transport = Transport(closing)
+        closing.transport.open(HERE, 0)
+        if not can_probe(closing.transport):
+            closing.transport.close()
+            pytest.skip("this kernel lets us send no echoes: no ping group, no NET_RAW")
+        for _ in range(3):
+            closing.transport.probe(OTHER)
+        assert await settle(closing.transport, lambda: closing.replies)
+        assert len(closing.replies) == 1
+        assert not can_probe(closing.transport)
+
+    told(story)
+
+
 @pytest.mark.parametrize("address", [OTHER, LOOPBACK_V6])
 def test_a_refusal_names_the_member(address: Address) -> None:
     """Where nobody listens any more, a living kernel says so."""
@@ -145,6 +176,7 @@ def test_what_cannot_be_sent_is_counted() -> None:
 
     async def story() -> None:
         with opened(HERE) as (_, transport, port):
+            probing = can_probe(transport)
             transport.send(LOOPBACK_V6, port, b"another family")
             transport.probe(LOOPBACK_V6)
             transport.send(Address("198.51.100.1"), port, b"from loopback to the world")
@@ -152,15 +184,11 @@ def test_what_cannot_be_sent_is_counted() -> None:
         transport.send(HERE, port, b"after the end")
         transport.probe(HERE)
         counters = transport.counters
-        assert counters["send_other_family"] == (1 if transport_can_probe() is None else 2)
+        assert counters["send_other_family"] == 1 + probing
         assert counters["send_too_large"] == 1
         assert counters["send_closed"] == 1
         assert counters["sent"] == 0
         assert counters["send_unreachable"] + counters["send_failed"] == 1
-
-    def transport_can_probe() -> str | None:
-        with opened(HERE) as (_, transport, _):
-            return None if transport.probe_mode == "none" else transport.probe_mode
 
     told(story)
 
@@ -230,7 +258,7 @@ def test_an_echo_comes_back() -> None:
 
     async def story() -> None:
         with opened(HERE) as (diary, transport, _), opened(HERE) as (stranger, other, _):
-            if transport.probe_mode == "none":
+            if not can_probe(transport):
                 pytest.skip("this kernel lets us send no echoes: no ping group, no NET_RAW")
             transport.probe(OTHER)
             assert await settle(transport, lambda: diary.replies)
@@ -357,9 +385,14 @@ def test_without_any_right_to_echoes_the_mesh_still_works() -> None:
 
 
 @pytest.mark.integration
-def test_heartbeats_are_marked_as_network_control() -> None:
+def test_heartbeats_and_echoes_are_marked_as_network_control() -> None:
     """On the wire the traffic class is CS6, so that a full queue drops others first."""
-    assert play("marks") == {"10.0.2.2": 0xC0, "fd00:2::2": 0xC0}
+    assert play("marks") == {
+        "10.0.2.2": 0xC0,
+        "echo 10.0.2.2": 0xC0,
+        "fd00:2::2": 0xC0,
+        "echo fd00:2::2": 0xC0,
+    }
 
 
 @pytest.mark.integration

@@ -240,16 +240,20 @@ async def marks() -> dict[str, object]:
         for here, there in zip(HERE, THERE, strict=True):
             _, transport = opened(here)
             transport.send(there, PORT, b"heartbeat")
-            seen[there] = mark(tap)
+            seen[there] = mark(tap, b"heartbeat")
+            echo_socket = transport._echo
+            assert echo_socket is not None
+            transport.probe(there)
+            seen[f"echo {there}"] = mark(tap, echo_socket._token)
             transport.close()
     return seen
 
 
-def mark(tap: socket.socket) -> int:
-    """Return the traffic class of the next heartbeat on the wire."""
+def mark(tap: socket.socket, ending: bytes) -> int:
+    """Return the traffic class of the next packet on the wire with that *ending*."""
     while True:
         packet = tap.recv(2048)
-        if not packet.endswith(b"heartbeat"):
+        if not packet.endswith(ending):
             continue
         if packet[0] >> 4 == 4:
             return packet[1]
