@@ -1,10 +1,14 @@
 """What is wrong with a document, in a sentence that names it and what is legal."""
 
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 
+_LINE = 1000
 _LONGEST = 80
+_WIDEST = 20
+_DEEPEST = 4
 _SECRET = frozenset({"spec.password"})
 
 
@@ -28,18 +32,36 @@ class Problem:
 
 
 def sentence(*, source: str, kind: str, name: str, path: str, what: str) -> str:
-    """Return the sentence of a problem: where, then what."""
+    """Return the sentence of a problem: where, then what; one line whatever the document holds."""
     subject = " ".join(part for part in (kind, name) if part)
     where = f"{source} ({subject})" if subject else source
-    return f"{where}: {path}: {what}" if path else f"{where}: {what}"
+    whole = f"{where}: {path}: {what}" if path else f"{where}: {what}"
+    return "".join(
+        one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in whole[:_LINE]
+    )
 
 
 def shown(value: object, path: str) -> str:
     """Return *value* as short JSON for a sentence, without giving away a password."""
     if path in _SECRET:
         return "(hidden)"
-    try:
-        text = msgspec.json.encode(value).decode()
-    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
-        text = str(type(value).__name__)
+    text = msgspec.json.encode(_short(value, depth=_DEEPEST)).decode(errors="replace")
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _short(value: object, *, depth: int) -> object:
+    """Return the beginning of *value*; aliases can make the whole of it endless."""
+    match value:
+        case dict() if depth:
+            items = islice(value.items(), _WIDEST)
+            return {str(key)[:_LONGEST]: _short(one, depth=depth - 1) for key, one in items}
+        case list() if depth:
+            return [_short(one, depth=depth - 1) for one in value[:_WIDEST]]
+        case str():
+            return value[: _LONGEST + 1].encode(errors="replace").decode()
+        case int() if value.bit_length() >= 64:
+            return "a number of unusual size"
+        case None | bool() | int() | float():
+            return value
+        case _:
+            return "…"

@@ -15,6 +15,8 @@ import yaml
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """A longer file is refused: nobody writes one by hand, and reading it would stall the agent."""
+MOST_KEYS: Final = 10_000
+"""Keys of one map: merge keys multiply, so a few lines could otherwise ask for all memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,14 @@ class _Loader(yaml.CSafeLoader):
             key = self.construct_object(key_node, deep=True)
             found[_key(key, key_node)] = self.construct_object(value_node, deep=True)
         return found
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Put merged keys in place, unless there are absurdly many of them."""
+        super().flatten_mapping(node)
+        if len(node.value) > MOST_KEYS:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"a map has more than {MOST_KEYS} keys", node.start_mark
+            )
 
     def sequence(self, node: yaml.SequenceNode) -> list[Any]:
         """Return the list that *node* stands for, at once and with its children."""

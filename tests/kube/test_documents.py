@@ -247,6 +247,53 @@ def test_a_slip_in_the_kind_takes_nothing_away(
     assert read("f.yaml", text(pool(), slip)).incomplete is incomplete
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"apiVersion": "bgpd.io/v1alpha1", "kind": "x\ny" * 999, "metadata": {"name": "\x1b[31m"}},
+        peer("a\nb"),
+        peer(**{"x\ny": 1}),
+        peer(peerAddress="192.0.2.1\n\ud800"),
+    ],
+)
+def test_a_sentence_is_one_line_whatever_the_document_holds(document: Document) -> None:
+    """What somebody wrote into a document cannot pretend to be another line of a log."""
+    for one in problems(document):
+        assert one.isprintable()
+        assert len(one) <= 1000
+
+
+BOMB = "\n".join(
+    [
+        "x0: &x0 [a, a, a, a, a, a, a, a, a, a]",
+        *(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 10)}]" for n in range(1, 12)),
+    ]
+)
+MERGES = "\n".join(
+    [
+        "x0: &x0 {a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7, h: 8, i: 9, j: 10}",
+        *(f"x{n}: &x{n} {{<<: [{', '.join([f'*x{n - 1}'] * 10)}]}}" for n in range(1, 12)),
+    ]
+)
+HEAD = "apiVersion: bgpd.io/v1alpha1\nkind: {kind}\nmetadata: {{name: x}}\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(f"{BOMB}\n{HEAD.format(kind='BGPPeer')}spec: {{myASN: *x11}}", id="a value"),
+        pytest.param(f"{BOMB}\n{HEAD.format(kind='IPAddressPool')}"
+                     "spec: {addresses: [x], serviceAllocation: {x: *x11}}", id="any shape"),
+        pytest.param(f"{MERGES}\n{HEAD.format(kind='BGPPeer')}spec: *x11", id="merged keys"),
+    ],
+)  # fmt: skip
+def test_a_few_lines_cannot_ask_for_all_memory(content: str) -> None:
+    """Aliases that multiply end in words, at once."""
+    found = read("f.yaml", content.encode())
+    assert found.problems
+    assert all(len(one.message) < 500 for one in found.problems)
+
+
 def test_other_peoples_kinds_are_not_our_business() -> None:
     """A directory of a whole application's manifests can be read."""
     other = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}}
