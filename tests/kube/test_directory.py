@@ -4,14 +4,15 @@ import asyncio
 import shutil
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from bgpd.kube.directory import GONE_AFTER, LOOK_EVERY, DirectorySource
-from bgpd.kube.documents import Key
+from bgpd.kube.documents import Key, Object, read
 from bgpd.kube.file import BusyError, read_whole
-from bgpd.kube.store import Changes
+from bgpd.kube.store import Changes, Store
 from bgpd.model.errors import ConfigError
 from tests.kube.build import peer, pool, text
 
@@ -314,6 +315,73 @@ def test_what_is_lost_in_an_overflow_of_the_queue_is_read_all_the_same(tmp_path:
             (tmp_path / f"{number % 2}.txt").write_bytes(b"")
         (tmp_path / "f.yaml").write_bytes(text(peer("a")))
         assert (await followed.next()).added == {A}
+
+    follow(tmp_path, story)
+
+
+def _content(path: Path, port: int = 179) -> bytes:
+    """Return what belongs into the file at *path*."""
+    return text(peer(path.stem, peerPort=port), pool(path.stem, f"10.{ord(path.stem)}.0.0/24"))
+
+
+def _meddle(directory: Path, random: Random) -> Callable[[], object] | None:
+    """Do something to one file; return the rest of it where it takes two steps."""
+    path = directory / f"{random.choice('abc')}.yaml"
+    aside = path.with_suffix(".bak")
+    content = _content(path, random.randint(1, 9))
+    match random.randrange(6):
+        case 0:
+            path.write_bytes(content)
+        case 1:
+            path.unlink(missing_ok=True)
+        case 2:
+            aside.write_bytes(content)
+            aside.rename(path)
+        case 3 if path.exists():
+            path.rename(aside)
+            return lambda: path.write_bytes(content)
+        case 4 if path.exists():
+            path.rename(directory / f"{random.choice('abc')}.yaml")
+        case _:
+            file = path.open("wb", buffering=0)
+            file.write(content[:30])
+            return lambda: (file.write(content[30:]), file.close())  # type: ignore[func-returns-value]
+    return None
+
+
+def _seen(directory: Path) -> dict[Key, Object]:
+    """Put every file that is left in order; return the objects in them."""
+    store = Store()
+    for path in directory.glob("*.yaml"):
+        path.write_bytes(_content(path))
+        store.apply(path.name, read(path.name, path.read_bytes()))
+    assert store.conditions == ()
+    return {key: store.objects[key] for key in store.objects}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_happens_to_the_files_the_end_is_what_a_fresh_look_sees(
+    tmp_path: Path, seed: int
+) -> None:
+    """Writes in halves, renames, removals: in the end the objects are those of the files."""
+    random = Random(seed)
+
+    async def story(followed: Followed) -> None:
+        await followed.next()
+        rest: list[Callable[[], object]] = []
+        for _ in range(120):
+            later = _meddle(tmp_path, random)
+            rest += [later] if later else []
+            if rest and random.random() < 0.5:
+                rest.pop(random.randrange(len(rest)))()
+            await asyncio.sleep(random.choice([0, 0, 0.001, 0.02]))
+        for finish in rest:
+            finish()
+        (tmp_path / f"{random.choice('abc')}.yaml").unlink(missing_ok=True)
+        seen = _seen(tmp_path)
+        objects = followed.source.objects
+        await followed.until(lambda: {key: objects[key] for key in objects} == seen)
+        await followed.until(lambda: not followed.source.conditions)
 
     follow(tmp_path, story)
 

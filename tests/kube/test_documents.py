@@ -252,7 +252,7 @@ def test_a_slip_in_the_kind_takes_nothing_away(
     [
         {"apiVersion": "bgpd.io/v1alpha1", "kind": "x\ny" * 999, "metadata": {"name": "\x1b[31m"}},
         peer("a\nb"),
-        peer(**{"x\ny": 1}),
+        ours("BGPPeer", "p", {"x\ny": 1}),
         peer(peerAddress="192.0.2.1\n\ud800"),
     ],
 )
