@@ -100,6 +100,10 @@ class World:
             )
             for i in range(1, nodes + 1)
         ]
+        self.pings = True
+        """Whether echo requests are allowed out and answered."""
+        self.tap: Callable[[Address, Address, bytes], None] | None = None
+        """Hears every datagram that is sent: source, target, payload."""
         self.mute: set[Address] = set()
         self.deaf: set[Address] = set()
         self.cut: set[tuple[Address, Address]] = set()
@@ -111,6 +115,12 @@ class World:
             self._by_address[member.address] = node
             node.timer = -1.0
             self.at(self.random.random() * stagger, lambda node=node: self._arm(node))  # type: ignore[misc]
+
+    def configure(self, name: str, **changes: Any) -> None:
+        """Give one node another list, other keys or other settings."""
+        node = self.nodes[name]
+        node.mesh.configure(now=self.now, **changes)
+        self._pump(node)
 
     def _mesh(self, member: Member, disk: dict[str, Any], now: float) -> Mesh:
         generation, resets, members = restore(disk)
@@ -203,6 +213,8 @@ class World:
 
     def _send(self, node: Node, target: Address, payload: bytes) -> None:
         self.datagrams += 1
+        if self.tap:
+            self.tap(node.address, target, payload)
         if self._passes(node.address, target):
             self.at(self._later(), lambda: self._arrive(node.address, target, payload))
 
@@ -229,7 +241,7 @@ class World:
 
     def _ping(self, node: Node, target: Address) -> None:
         there = self._by_address[target]
-        if self._passes(node.address, target) and self._passes(target, node.address):
+        if self.pings and self._passes(node.address, target) and self._passes(target, node.address):
             self.at(
                 self._later() + self.delay,
                 lambda: self._hear(node.address, "pong", target) if there.power else None,
