@@ -27,3 +27,9 @@ class TransientError(BgpdError):
 
 class ProtocolError(BgpdError):
     """What arrived from the other side of a wire is not what the protocol allows."""
+
+
+def in_range(field: str, value: int, least: int, most: int) -> None:
+    """Raise `ValueError` with a sentence unless *value* is within *least*..*most*."""
+    if not least <= value <= most:
+        raise ValueError(f"{field}: {value} must be {least}..{most}")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NewType
 
+from bgpd.model.errors import in_range
 from bgpd.model.prefix import Address
 
 NodeName = NewType("NodeName", str)
@@ -19,6 +20,10 @@ class Member:
     address: Address
     port: int = MESH_PORT
 
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for what no heartbeat could be sent to."""
+        in_range("port", self.port, 1, 65535)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeshPolicy:
@@ -28,6 +33,11 @@ class MeshPolicy:
     """Time between heartbeats, 10..1000."""
     multiplier: int = 3
     """Heartbeats missed before a member is suspected on a clean link, 2..20."""
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` outside the legal ranges."""
+        in_range("interval_milliseconds", self.interval_milliseconds, 10, 1000)
+        in_range("multiplier", self.multiplier, 2, 20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +49,8 @@ class SpeakerPolicy:
     """How long an absent agent changes nothing, 1..86400; then rank 250."""
     drain_milliseconds: int = 1000
     """How long a drained route stays before it is withdrawn, 0..600000."""
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` outside the legal ranges."""
+        in_range("agent_grace_seconds", self.agent_grace_seconds, 1, 86_400)
+        in_range("drain_milliseconds", self.drain_milliseconds, 0, 600_000)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
-from bgpd.model.prefix import Address, Family
+from bgpd.model.errors import ConfigError, in_range
+from bgpd.model.prefix import Address, Family, parse_address
 
 PeerName = NewType("PeerName", str)
 """The `metadata.name` of a BGPPeer."""
@@ -78,7 +79,28 @@ class Peer:
     """Next hop of IPv4 routes where the session runs over IPv6 (RFC 8950); else the source."""
     next_hop_v6: Address | None = None
 
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for what no session could be configured with."""
+        for field in ("peer_asn", "local_asn"):
+            in_range(field, getattr(self, field), 1, 2**32 - 1)
+        in_range("port", self.port, 1, 65535)
+        if self.hold_time:
+            in_range("hold_time", self.hold_time, 3, 65535)
+        for field in ("address", "local_address", "router_id", "next_hop_v4", "next_hop_v6"):
+            _canonical(field, getattr(self, field))
+
     @property
     def internal(self) -> bool:
         """Whether the session is iBGP, so that local preference is sent."""
         return self.peer_asn == self.local_asn
+
+
+def _canonical(field: str, address: Address | None) -> None:
+    if address is None:
+        return
+    try:
+        canonical = parse_address(address) == address
+    except ConfigError:
+        canonical = False
+    if not canonical:
+        raise ValueError(f"{field}: {address!r} must be an address in canonical form")

@@ -28,6 +28,8 @@ class Family(StrEnum):
 def parse_address(text: str) -> Address:
     """Return *text* as a canonical address, or raise `ConfigError`."""
     try:
+        if "%" in text:
+            raise ValueError("a zone means nothing beyond one host")
         return Address(str(ipaddress.ip_address(text)))
     except ValueError:
         raise ConfigError(f"{text!r} is not an IPv4 or IPv6 address") from None

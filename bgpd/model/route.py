@@ -1,10 +1,12 @@
 """Routes: what the agent wants offered, and what goes on the wire."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from bgpd.model.errors import in_range
 from bgpd.model.peer import PeerName
 from bgpd.model.prefix import Address, Prefix
 
@@ -13,6 +15,7 @@ RANK_SLOW_START = 240
 RANK_DOUBT = 250
 RANK_DRAIN = 255
 
+MAX_PREPEND = 10
 GRACEFUL_SHUTDOWN = "65535:0"
 """The well-known community of RFC 8326."""
 
@@ -41,6 +44,17 @@ class Advertisement:
     as_path_prepend: int = 0
     """How often our ASN is repeated in front of the path, 0..10."""
 
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for what no router could be told."""
+        in_range("rank", self.rank, 0, RANK_DRAIN)
+        in_range("as_path_prepend", self.as_path_prepend, 0, MAX_PREPEND)
+        if self.local_pref is not None:
+            in_range("local_pref", self.local_pref, 0, 2**32 - 1)
+        for text in self.communities:
+            _numbers("communities", text, count=2, most=2**16 - 1)
+        for text in self.large_communities:
+            _numbers("large_communities", text, count=3, most=2**32 - 1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attributes:
@@ -59,3 +73,12 @@ class Attributes:
 PeerRoutes: TypeAlias = Mapping[Prefix, Attributes]
 AdjRibOut: TypeAlias = Mapping[PeerName, PeerRoutes]
 """What each peer is offered: peer -> prefix -> attributes (RFC 4271, section 3.2)."""
+
+
+_NUMBERS: Final = re.compile(r"[0-9]{1,10}(:[0-9]{1,10}){1,2}")
+
+
+def _numbers(field: str, text: str, *, count: int, most: int) -> None:
+    numbers = text.split(":") if _NUMBERS.fullmatch(text) else []
+    if len(numbers) != count or any(int(number) > most for number in numbers):
+        raise ValueError(f"{field}: {text!r} must be {count} numbers of 0..{most} with colons")
