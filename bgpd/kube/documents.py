@@ -191,7 +191,7 @@ class _Reading:
 _OUR_GROUPS: Final = frozenset({"bgpd.io", "metallb.io"})
 _GROUPS: Final = _OUR_GROUPS | {"", "discovery.k8s.io"}
 _CLOSE: Final = 0.85
-"""How alike a kind and its misspelling are: `Service` and `Servce`, not `ServiceAccount`."""
+"""How alike a kind and its misspelling are: `Service` and `Servicee`, not `ServiceAccount`."""
 _KNOWN_KINDS: Final = frozenset(
     {"AddressPool", "BFDProfile", "BGPNodeStatus", "Community", "HealthCheck", "L2Advertisement"}
 )

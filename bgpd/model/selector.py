@@ -9,7 +9,7 @@ class Operator(StrEnum):
     """How a requirement compares a label, in Kubernetes' words."""
 
     IN = "In"
-    NOT_IN = "NotIn"
+    NOT_IN = "NotIn"  # codespell:ignore notin
     EXISTS = "Exists"
     DOES_NOT_EXIST = "DoesNotExist"
 

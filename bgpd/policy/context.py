@@ -27,7 +27,7 @@ REFUSED: Final = "ConfigurationRefused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InForce:
+class Admitted:
     """The documents that hold, so that a newcomer cannot push one of them out."""
 
     pools: Mapping[str, IPAddressPool] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Context:
     policy: SpeakerPolicy
     load_balancer_class: str | None
     conditions: tuple[Condition, ...]
-    in_force: InForce
+    in_force: Admitted
     index: PoolIndex
     rules: Mapping[str, PoolRules]
     """By the pool's name."""
@@ -87,7 +87,7 @@ class Context:
                 "with --node"
             )
         documents = tuple(peers)
-        before = previous.in_force if previous else InForce()
+        before = previous.in_force if previous else Admitted()
         kept_pools = admit_pools(pools, before.pools)
         peer_set = peers_of(node, documents, password_of=password_of or {}, previous=before.peers)
         kept_advertisements = admit_advertisements(
@@ -117,7 +117,7 @@ class Context:
                 *_families_without_next_hop(peer_set),
                 *_dangling(kept_advertisements, kept_pools, documents),
             ),
-            in_force=InForce(
+            in_force=Admitted(
                 pools={one.name: one for one in kept_pools.admitted},
                 advertisements={one.name: one for one in kept_advertisements.admitted},
                 peers=peer_set,

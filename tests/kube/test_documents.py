@@ -233,10 +233,10 @@ def test_what_is_no_document_of_ours_but_looks_like_one_is_reported(
     ("version", "kind", "incomplete"),
     [
         pytest.param("bgpd.io/v1alpha1", "BGPPeeer", True, id="a slip in a kind of ours"),
-        pytest.param("v1", "Servce", True, id="a slip in a kind of Kubernetes'"),
+        pytest.param("v1", "Servicee", True, id="a slip in a kind of Kubernetes'"),
         pytest.param("metallb.io/v1beta1", "L2Advertisement", False, id="a kind that we leave out"),
         pytest.param("v1", "ServiceAccount", False, id="another kind with a similar name"),
-        pytest.param("example.org/v1", "Servce", False, id="somebody else's group"),
+        pytest.param("example.org/v1", "Servicee", False, id="somebody else's group"),
     ],
 )
 def test_a_slip_in_the_kind_takes_nothing_away(

@@ -1,0 +1,113 @@
+"""Write the reference of our kinds from the table that the checks use.
+
+What a field means stands here; what it may be comes from `bgpd.kube.fields`, so the page cannot
+promise a range that is not enforced, and a test fails for a field without a meaning.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from bgpd.kube.fields import Field, fields_of
+from bgpd.kube.objects import KINDS
+
+_SELECTORS: Final = "label selectors, any of which may match; absent means all"
+
+MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
+    "IPAddressPool": {
+        "addresses": "the addresses, each advertised on its own as a /32 or /128",
+        "autoAssign": "false: only for Services that ask for this pool; default true",
+        "avoidBuggyIPs": "IPv4 addresses that end in .0 or .255 are not the pool's; default false",
+        "serviceAllocation": "who may have these addresses; read by whoever hands them out",
+    },
+    "BGPAdvertisement": {
+        "ipAddressPools": "the pools, by name; with neither names nor selectors every pool",
+        "ipAddressPoolSelectors": "the pools, by label, beside those named",
+        "nodeSelectors": f"the nodes that advertise: {_SELECTORS}",
+        "serviceSelectors": f"the Services that are advertised: {_SELECTORS}",
+        "peers": "the BGPPeers that hear it; absent means every peer",
+        "localPref": "local preference, sent over iBGP only; 0 means none",
+        "communities": "communities (RFC 1997) and, with the prefix `large:`, large ones",
+        "largeCommunities": "large communities (RFC 8092)",
+        "asPathPrepend": "how often our ASN is repeated in front of the path; default 0",
+        "aggregationLength": "every address is advertised on its own",
+        "aggregationLengthV6": "every address is advertised on its own",
+    },
+    "BGPPeer": {
+        "myASN": "our autonomous system",
+        "peerASN": "the router's autonomous system; required",
+        "localASN": "our autonomous system as this peer alone sees it",
+        "peerAddress": "the router's address; required, once a node",
+        "peerPort": "the router's TCP port; default 179",
+        "sourceAddress": "our end of the session; default the Node's InternalIP",
+        "routerID": "BGP Identifier; default the Node's IPv4 InternalIP",
+        "holdTime": "hold time as a duration; default 90s. Keepalives leave at a third of it",
+        "holdTimeSeconds": "the same as a number",
+        "keepaliveTime": "alone it makes the hold time three times as long; else no effect",
+        "connectTime": "accepted without effect",
+        "nodeSelectors": f"the nodes that speak with it: {_SELECTORS}",
+        "password": "TCP MD5 key (RFC 2385)",
+        "passwordFile": "a file on the node that holds the key",
+        "ebgpMultiHop": "the router is more than one hop away",
+        "ttlSecurity": "the least TTL accepted from the router (RFC 5082); 255 is one hop",
+        "enableGracefulRestart": "graceful restart with 120 s",
+        "gracefulRestart": "restart time in seconds that is offered (RFC 4724)",
+        "takeover": "how the routes of a dead node lose",
+        "takeover.mode": "when survivors outbid a dead node; default Auto",
+        "takeover.lever": "what the router compares; default localPref for iBGP, else med",
+        "maxPrefixes": "the most prefixes that the router accepts from one node",
+        "damping": "the router dampens flaps, so raises share a budget",
+        "families": "what the session carries; default the family of the session",
+        "dualStackAddressFamily": "the session carries both families",
+        "nextHopV4": "next hop of IPv4 routes over an IPv6 session; default the Node's InternalIP",
+        "nextHopV6": "next hop of IPv6 routes over an IPv4 session; default the Node's InternalIP",
+        "disableMP": "accepted without effect, as in MetalLB",
+        "dynamicASN": "MetalLB's",
+        "interface": "MetalLB's",
+        "vrf": "MetalLB's",
+        "bfdProfile": "MetalLB's",
+        "passwordSecret": "MetalLB's",
+    },
+    "SpeakerPolicy": {
+        "nodeSelectors": f"the nodes that it is for: {_SELECTORS}",
+        "mesh": "how the mesh beats",
+        "mesh.intervalMilliseconds": "time between heartbeats; default 50",
+        "mesh.multiplier": "heartbeats missed before a member is suspected; default 3",
+        "agentGraceSeconds": "how long an absent agent changes nothing; default 300",
+        "drainMilliseconds": "how long a drained route stays before it goes; default 1000",
+    },
+}
+"""What each field under `spec` means, by kind."""
+
+_HEAD: Final = """# Documents
+
+<!-- Written from bgpd.kube.reference; do not edit. -->
+
+What bgpd reads, beside Services, EndpointSlices and Nodes. The documents of MetalLB
+(`metallb.io`) are read as well. Selectors are those of Kubernetes, with `matchLabels` and
+`matchExpressions`. Examples are in `config/`.
+"""
+
+
+def page() -> str:
+    """Return the reference of our kinds as Markdown."""
+    return "\n".join((_HEAD, *(line for kind in sorted(MEANINGS) for line in _kind(kind))))
+
+
+def spec_fields(kind: str) -> Iterator[tuple[str, Field]]:
+    """Yield the fields under `spec` of *kind* that the reference lists, without `spec.`."""
+    for path, field in fields_of(kind).items():
+        name = path.removeprefix("spec.")
+        if name != path and "Selectors." not in name and not name.startswith("passwordSecret."):
+            yield name, field
+
+
+def _kind(kind: str) -> Iterator[str]:
+    versions = ", ".join(f"`{version}`" for version, name in KINDS if name == kind)
+    yield f"## {kind}\n"
+    yield f"Versions: {versions}.\n"
+    yield "| field under `spec` | type | legal | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for name, field in spec_fields(kind):
+        required = ", required" if field.required else ""
+        yield f"| `{name}` | {field.type}{required} | {field.legal} | {MEANINGS[kind][name]} |"
+    yield ""
