@@ -79,6 +79,9 @@ class Judge:
         if not track.listed and old is MemberState.RESTARTING and sign is Sign.SILENT:
             # It said goodbye, was taken off the list, and was switched off: as planned.
             sign = Sign.LEFT
+        if flapping and (sign is Sign.FLAPPING) is not track.steady:
+            track.steady = not track.steady
+            self._quarantine.changed(track.id, now)
         new = NEXT_STATE[old][sign]
         if new is MemberState.SUSPECT and self._is_bystander(track, now):
             new = MemberState.UNHEARD
@@ -100,7 +103,6 @@ class Judge:
     def _entered(self, track: Track, old: MemberState, sign: Sign, now: float) -> None:
         if old is MemberState.SUSPECT:
             track.suspected_at = track.confirmed_at = math.inf
-        self._quarantine.changed(track.id, now)
         name, why = track.name, _why(track, sign, now)
         match track.state:
             case MemberState.ALIVE | MemberState.QUARANTINED:

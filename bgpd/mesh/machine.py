@@ -52,6 +52,8 @@ START_LIMIT: Final = 2.0
 """Seconds: the longest wait, when a member is in reach but does not believe us yet."""
 HOUSEKEEPING: Final = 1.0
 """Seconds between looks at conditions, quarantines, keys and watchers."""
+JUMP_SHOWN: Final = 10.0
+"""Seconds for which an unbelievable generation stays a condition."""
 FORGET_AFTER: Final = 10.0
 """Seconds of silence after which a member that is not listed is forgotten: until then the
 others must hear from us that it died."""
@@ -100,6 +102,7 @@ class Mesh:
         )
         self._wake_at = math.inf
         self._tidy_at = now
+        self._jumped_at = -math.inf
         self._conditions: dict[str, Condition] = {}
         self.counters: Counter[str] = Counter()
         self.configure(members=members, now=now)
@@ -334,6 +337,7 @@ class Mesh:
         hearing = self._judge.hear(beat, track, hears_us=hears_us, now=now)
         if hearing is Hearing.JUMP:
             self.counters["generation_jump"] += 1
+            self._jumped_at = now
         elif hearing is Hearing.WITHHELD:
             self.counters["generation_withheld"] += 1
         if hears_us and beat.flags & Flag.LEARNED and not self._register.learned:
@@ -421,8 +425,8 @@ class Mesh:
         self._choose_key(now)
         if not self._roster.full:
             self._roster.tune(now)
-        view, jumps = self._sender.view(), self.counters["generation_jump"]
-        for condition in conditions(view, self._roster.contacts, jumps=jumps, now=now):
+        view, jumped = self._sender.view(), now - self._jumped_at < JUMP_SHOWN
+        for condition in conditions(view, self._roster.contacts, jumped=jumped, now=now):
             before = self._conditions.get(condition.type)
             if condition != before if before else condition.status:
                 self._judge.events.append(ConditionChanged(condition=condition, at=now))

@@ -99,7 +99,7 @@ def _member(track: Track, now: float) -> MemberStatus:
 
 
 def conditions(
-    self: Self, tracks: Iterable[Track], *, jumps: int, now: float
+    self: Self, tracks: Iterable[Track], *, jumped: bool, now: float
 ) -> Iterable[Condition]:
     """Return every condition, true or false, so that an end is seen like a beginning."""
     everybody = sorted(tracks, key=lambda track: track.name)
@@ -108,7 +108,7 @@ def conditions(
         _differing(self, alive),
         _unheard([t for t in everybody if _heard(t, self.settings.interval, now)]),
         _incomparable(self, alive),
-        _jump(jumps),
+        _jump(jumped=jumped),
     )
 
 
@@ -177,16 +177,16 @@ def _incomparable(self: Self, alive: Iterable[Track]) -> Condition:
     )
 
 
-def _jump(jumps: int) -> Condition:
+def _jump(*, jumped: bool) -> Condition:
     message = (
-        f"{jumps} heartbeats carried a generation more than 1000 ahead and were ignored; "
+        "heartbeats carry a generation more than 1000 ahead of ours and are not followed; "
         "`bgpctl generation reset` settles which one is right"
-        if jumps
+        if jumped
         else "every generation heard is within reach of ours"
     )
     return Condition(
         type="GenerationJump",
-        status=bool(jumps),
-        reason="TooFarAhead" if jumps else "Plausible",
+        status=jumped,
+        reason="TooFarAhead" if jumped else "Plausible",
         message=message,
     )

@@ -32,11 +32,6 @@ class MeshSettings:
         for field, value in (("base", self.base), ("stride", self.stride)):
             if not 0 <= value < 2**32:
                 raise ConfigError(f"{field}: {value} must be between 0 and {2**32 - 1}")
-        milliseconds = self.policy.interval_milliseconds
-        if not 10 <= milliseconds <= 1000:
-            raise ConfigError(f"mesh.intervalMilliseconds: {milliseconds} must be 10 to 1000")
-        if not 2 <= self.policy.multiplier <= 20:
-            raise ConfigError(f"mesh.multiplier: {self.policy.multiplier} must be 2 to 20")
 
     @property
     def interval(self) -> float:

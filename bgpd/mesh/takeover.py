@@ -25,6 +25,8 @@ KEPT_RECORDS: Final = 64
 FRESH: Final = 1.5
 """Intervals of silence within which a member is in reach beyond doubt."""
 ACCUSATIONS: Final = 3
+ONE_DEATH: Final = 1.0
+"""Seconds within which two raises for one member are one death that two members saw."""
 STEADY: Final = 600.0
 """Seconds: three raises within it begin a quarantine, as long without change ends it."""
 FIRST_GENERATION: Final = 1
@@ -155,7 +157,8 @@ class Quarantine:
     def accuse(self, member: int, generation: int, now: float) -> bool:
         """Note a raise for *member*; return whether that begins its quarantine."""
         times = self._accusations.setdefault(member, {})
-        times.setdefault(generation, now)
+        if all(now - at >= ONE_DEATH for at in times.values()):
+            times.setdefault(generation, now)
         for old in [g for g, at in times.items() if now - at > STEADY]:
             del times[old]
         if member in self._since:

@@ -73,6 +73,8 @@ class Track:
         self._forget_times()
         self.supported_at = -math.inf
         """When we last said, being asked, that it is silent for us, too."""
+        self.steady = False
+        """Whether it was beating when last looked at, in quarantine."""
         self.sight = 0
         """What it says about us."""
         self.whole = False
