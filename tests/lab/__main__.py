@@ -178,6 +178,7 @@ def _run(lab: Lab, fault: Fault, options: argparse.Namespace) -> int:
 def _serve(lab: Lab) -> int:
     """Obey lines like {"fault": "power-loss", "seed": 1}: the tests' way in."""
     lab.steady()
+    held = True
     print(json.dumps({"ready": True, "directory": str(lab.directory)}), flush=True)
     for line in sys.stdin:
         order: dict[str, Any] = json.loads(line)
@@ -187,9 +188,10 @@ def _serve(lab: Lab) -> int:
             answer = run.as_json()
         except LabError as error:
             answer = {"ok": False, "problems": [str(error)]}
+        held = held and bool(answer["ok"])
         print(json.dumps(answer), flush=True)
     lab.stop()
-    return 0
+    return 0 if held else 1
 
 
 def _say(line: str) -> None:

@@ -27,7 +27,8 @@ INSIDE = "BGPD_LAB_WORLD"
 _UNSHARE = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child")
 _USER = ("--user", "--map-root-user")
 _PROBE = "mount -t proc proc /proc && mount -t tmpfs tmpfs /run && ip link set lo up"
-_KEEP_DIRECTORIES = 5
+_KEEP_DIRECTORIES = 10
+"""Logs of worlds that failed are kept, the newest so many; those of the others go at once."""
 EX_CONFIG = 78
 
 
@@ -80,7 +81,8 @@ def new_directory() -> Path:
 
 def run_inside(arguments: Sequence[str]) -> int:
     """Run `python -m tests.lab ARGUMENTS` as process 1 of a new world; return its exit status."""
-    command, environment = _world_command(arguments, new_directory())
+    directory = new_directory()
+    command, environment = _world_command(arguments, directory)
     process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *command], env=environment)
 
     def end(*_: object) -> None:
@@ -96,7 +98,9 @@ def run_inside(arguments: Sequence[str]) -> int:
                 process.wait(5)
             process.kill()
             process.wait()
-            return 130
+            status = 130
+        if status in {0, 130}:
+            shutil.rmtree(directory, ignore_errors=True)
         return status if status >= 0 else 128 - status
 
 
