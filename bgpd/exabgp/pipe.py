@@ -12,7 +12,6 @@ import os
 import stat
 import sys
 from collections import deque
-from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -74,10 +73,10 @@ class ExabgpPipe(asyncio.Protocol):
         traceback: TracebackType | None,
     ) -> None:
         """Let the two descriptors go, after what was sent last has left."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FAREWELL_SECONDS):
-                while self.backlog and not self.closed:
-                    await asyncio.sleep(FAREWELL_SECONDS / 100)
+        for _ in range(100):  # asyncio does not tell when a transport's buffer is empty
+            if not self.backlog or self.closed:
+                break
+            await asyncio.sleep(FAREWELL_SECONDS / 100)
         self._end()
         await asyncio.sleep(0)  # the transports close in the loop's next round
 
