@@ -12,11 +12,9 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tests.lab.nodes import ROOT
-from tests.lab.resources import Resources, measure_resources
 
 BUILD = ROOT / "build" / "measure"
 PAGE = ROOT / "docs" / "measurements.md"
@@ -105,8 +103,6 @@ def main(words: Sequence[str] | None = None) -> int:
     for number, series in enumerate([] if options.page_only else wanted, start=1):
         print(f"[{number}/{len(wanted)}] {series.name}", flush=True)
         _measure(series, repeat=options.repeat, fresh=options.fresh)
-    if not options.page_only and options.only in "resources":
-        _measure_resources(fresh=options.fresh)
     PAGE.write_text(page())
     print(f"written: {PAGE.relative_to(ROOT)}")
     return 0
@@ -118,16 +114,8 @@ def _measure(series: Series, *, repeat: int, fresh: bool) -> None:
         return
     started = {"load": os.getloadavg()[0], "date": time.strftime("%Y-%m-%d")}
     command = [sys.executable, "-m", "tests.lab", "run", *series.arguments(repeat)]
-    done = subprocess.run(command, cwd=ROOT, check=False)  # noqa: S603 - our own words
+    done = subprocess.run(command, cwd=ROOT, check=False)
     facts.write_text(json.dumps({**started, "exit": done.returncode}))
-
-
-def _measure_resources(*, fresh: bool) -> None:
-    path = BUILD / "resources.json"
-    if path.exists() and not fresh:
-        return
-    found = [measure_resources(services=services) for services in (12, 1000)]
-    path.write_text(json.dumps([one.as_json() for one in found]))
 
 
 def page() -> str:
@@ -138,9 +126,6 @@ def page() -> str:
     ]
     lines += ["| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
     lines += [row for series in all_series() if (row := _row(series))]
-    resources = BUILD / "resources.json"
-    if resources.exists():
-        lines += ["", *_resources([Resources(**one) for one in json.loads(resources.read_text())])]
     return "\n".join(lines) + "\n"
 
 
@@ -205,30 +190,6 @@ def _others(summary: dict[str, Any], runs: Sequence[dict[str, Any]]) -> str:
     raises = sorted({run["raises"] for run in runs if run.get("raises") is not None})
     found += [f"raises {', '.join(map(str, raises))} a run"] if raises else []
     return "; ".join(found)
-
-
-def _resources(found: Sequence[Resources]) -> list[str]:
-    lines = [
-        "## Memory and idle CPU of one node",
-        "",
-        "PSS (proportional set size) after the routes are in the router; CPU over "
-        "the seconds named, of one core, with nothing happening.",
-        "",
-        "| Services | ExaBGP | reflex | agent | ExaBGP CPU | reflex CPU | agent CPU | over |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for one in found:
-        cells = (
-            str(one.services),
-            *(f"{value:.1f} MB" for value in (one.exabgp_mb, one.reflex_mb, one.agent_mb)),
-            *(
-                f"{value:.2f} %"
-                for value in (one.exabgp_percent, one.reflex_percent, one.agent_percent)
-            ),
-            f"{one.seconds:.0f} s",
-        )
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
 
 
 if __name__ == "__main__":
