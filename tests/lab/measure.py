@@ -83,6 +83,8 @@ def all_series() -> Iterator[Series]:
         yield Series(fault="router-restart", router=router)
         yield Series(fault="return", router=router)
         yield Series(fault="power-loss", router=router, services=1000)
+    yield Series(fault="idle", router="bird", share=4)
+    yield Series(fault="idle", router="bird", services=1000, share=4)
     for fault in SILENT:
         for router in ROUTERS:
             yield Series(fault=fault, router=router, share=4)
@@ -121,20 +123,31 @@ def _measure(series: Series, *, repeat: int, fresh: bool) -> None:
 def page() -> str:
     """Return docs/measurements.md from everything under build/measure."""
     lines = [_HEAD.format(machine=_machine())]
-    lines += [
-        "| fault | router | family | Services | runs | worst flow p50 / max | target | packets lost by flows of other nodes | other | load |"
-    ]
-    lines += ["| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
+    lines += ["| " + " | ".join(_COLUMNS) + " |", "|" + " --- |" * len(_COLUMNS)]
     lines += [row for series in all_series() if (row := _row(series))]
     return "\n".join(lines) + "\n"
 
 
+_COLUMNS = (
+    "fault",
+    "router",
+    "family",
+    "nodes",
+    "Services",
+    "runs",
+    "worst flow p50 / max",
+    "target",
+    "lost by other flows",
+    "other figures, p50 / max",
+    "load",
+)
 _HEAD = """# Measurements
 
-Written by `scripts/measure`; every row is `scripts/lab run FAULT` with the options in its columns. {machine}
-The hold time is 90 s and there is no BFD anywhere. Twelve UDP flows of 250 packets a second; a gap is the longest time in which no
-answer arrived on a flow that used the affected node. *Load* is the machine's 1-minute load average when the series began: the client,
-the router, all nodes and whatever else the machine did share its cores. Milliseconds unless said otherwise.
+Written by `scripts/measure`; every row is `scripts/lab run FAULT` with the options in its columns.
+{machine} The hold time is 90 s and there is no BFD anywhere. Twelve UDP flows of 250 packets a
+second; a gap is the longest time in which no answer arrived on a flow that used the affected node.
+*Load* is the 1-minute load average when the series began: the client, the router, all nodes and
+whatever else the machine did shared its cores. Milliseconds unless the name says otherwise.
 """
 
 
@@ -160,6 +173,7 @@ def _row(series: Series) -> str:
         series.fault,
         series.router,
         series.family,
+        str(series.nodes),
         str(series.services),
         str(len(runs)) + ("" if summary["ok"] else " (not all held)"),
         f"{gap['p50']:.0f} / {gap['max']:.0f}" if gap else "-",
