@@ -16,6 +16,7 @@ import typer
 
 from bgpd.ctl import app as bgpctl
 from bgpd.ctl import daemon as bgpd
+from bgpd.kube import reference as documents
 
 _INTRODUCTIONS: Final = {
     "bgpctl": (
@@ -38,10 +39,11 @@ class _Command(Protocol):
 
 def pages() -> Mapping[str, str]:
     """Return the name and the text of each page."""
-    return {
+    programs = {
         f"{name}.md": _page(name, program)
         for name, program in (("bgpctl", bgpctl.app), ("bgpd", bgpd.app))
     }
+    return {**programs, "documents.md": documents.page()}
 
 
 def drifted(directory: Path) -> tuple[str, ...]:

@@ -28,11 +28,12 @@ class Family(StrEnum):
 def parse_address(text: str) -> Address:
     """Return *text* as a canonical address, or raise `ConfigError`."""
     try:
-        if "%" in text:
-            raise ValueError("a zone means nothing beyond one host")
-        return Address(str(ipaddress.ip_address(text)))
+        address = ipaddress.ip_address(text)
     except ValueError:
         raise ConfigError(f"{text!r} is not an IPv4 or IPv6 address") from None
+    if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
+        raise ConfigError(f"{text!r} has a zone, which means nothing beyond one host")
+    return Address(str(address))
 
 
 def parse_prefix(text: str) -> Prefix:

@@ -1,0 +1,1 @@
+"""Policy: from snapshot to routes."""
