@@ -3,27 +3,47 @@
 import math
 from typing import Final
 
+from bgpd.mesh.settings import MAX_FULL_MESH
+
 LOSS_WINDOW: Final = 256
 """Heartbeats over which the loss of a pair is measured."""
 OUTAGE: Final = 20
 """A gap of more heartbeats than this is an outage, not loss."""
-RARE: Final = 1e-6
-"""How likely random loss alone may look like a silence."""
+RARE_ALONE: Final = 1e-6
+"""How likely random loss may look like a silence where nobody else is asked: in a mesh of
+two, at twenty heartbeats a second, once in seven hours."""
+RARE_TOGETHER: Final = 2e-7
+"""The same for a whole mesh and one heartbeat, where a second member must agree."""
+OBSERVERS: Final = 5
+"""Members that judge one member beyond sixteen."""
 
 
-def misses_allowed(*, multiplier: int, lost: int, of: int) -> int:
+def misses_allowed(*, multiplier: int, lost: int, of: int, members: int) -> int:
     """Return how many heartbeats of a pair may be missing, given its measured loss.
+
+    Enough that random loss alone raises less than once in some hours for the whole mesh of
+    *members*. Where a second member must agree it must have missed *multiplier* heartbeats
+    itself; but the more members, the more there are to be accused, and to agree.
 
     Bounded by twice the multiplier plus one: at 50 ms x 3 that is 7, so that detection stays
     under 400 ms however lossy the network is.
     """
+    most = 2 * multiplier + 1
     if lost < 2:
         return multiplier
     rate = lost / max(of, LOSS_WINDOW // 4)
     if rate >= 1:
-        return 2 * multiplier + 1
-    needed = math.ceil(math.log(RARE) / math.log(rate))
-    return max(multiplier, min(needed, 2 * multiplier + 1))
+        return most
+    needed = math.ceil(math.log(_rare(rate, multiplier, members)) / math.log(rate))
+    return max(multiplier, min(needed, most))
+
+
+def _rare(rate: float, multiplier: int, members: int) -> float:
+    if members <= 2:
+        return RARE_ALONE
+    observers = members - 1 if members <= MAX_FULL_MESH else OBSERVERS
+    agreeing = min(1.0, (observers - 1) * rate**multiplier)
+    return min(RARE_TOGETHER / (multiplier * members * observers * agreeing), 1.0)
 
 
 class LossWindow:

@@ -303,7 +303,7 @@ class Mesh:
             track.loss.arrived(beat.beat, whole=False)
             return
         track.mark = self._sender.sequence
-        track.hear(beat, us, now)
+        track.hear(beat, us, members=1 + len(self._roster.tracks), now=now)
         track.hears_majority = track.hears_us or self._hears_majority(track)
         if track.hears_us or track.hears_majority:
             track.vital_at = now

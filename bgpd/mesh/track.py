@@ -126,8 +126,8 @@ class Track:
         self.recent |= bit
         return True
 
-    def hear(self, beat: Heartbeat, us: Echo | None, now: float) -> None:
-        """Take in the newest heartbeat; *us* is its echo of us, of our present incarnation."""
+    def hear(self, beat: Heartbeat, us: Echo | None, *, members: int, now: float) -> None:
+        """Take in the newest heartbeat of one of *members*, and *us*, its echo of us."""
         self.beat = beat
         self.echoes = {
             echo.member: echo for echo in beat.echoes if not echo.sight & Sight.CHALLENGE
@@ -143,7 +143,10 @@ class Track:
         self.loss.arrived(beat.beat, whole=whole and self.whole)
         self.whole = whole
         self.misses = misses_allowed(
-            multiplier=self.multiplier, lost=self.loss.lost, of=self.loss.size
+            multiplier=self.multiplier,
+            lost=self.loss.lost,
+            of=self.loss.size,
+            members=members,
         )
         self.refused_at = -math.inf
         self.left_since = math.inf

@@ -12,7 +12,7 @@ from bgpd.mesh.events import (
     QuarantineEnded,
     QuarantineStarted,
 )
-from bgpd.model.member import Member, NodeName
+from bgpd.model.member import Member, MeshPolicy, NodeName
 from bgpd.model.prefix import Address
 from bgpd.model.status import MemberState
 from tests.mesh.simulation import Node, World
@@ -298,7 +298,9 @@ def test_alone_waits_half_a_second_from_the_moment_the_list_is_known() -> None:
 def test_the_fourth_death_in_ten_minutes_is_quarantined() -> None:
     """Three raises for one member, then rank 250; the others' deaths are still raised for."""
     seen: list[tuple[str, MeshEvent]] = []
-    world = settled(nodes=4)
+    # At a slow pace: ten minutes take their time in a simulation, too.
+    world = World(nodes=4, policy=MeshPolicy(interval_milliseconds=200))
+    world.run(5.0)
     world.on_event = lambda node, event, _now: seen.append((node.name, event))
     for _ in range(3):
         world.power_off("n4")

@@ -62,13 +62,13 @@ def test_a_mesh_grows_beyond_sixteen_without_a_raise() -> None:
 
 def test_lost_watchers_are_replaced() -> None:
     """A member whose watchers all died but one is watched again, and its death is noticed."""
-    world = World(nodes=30, seed=5)
+    world = World(nodes=22, seed=5)
     world.run(2.0)
     watchers = candidates(world.nodes)["n7"][:WATCHERS]
     for name in watchers[:-1]:
         world.power_off(name)
         world.run(1.0)
-    world.run(6.0)
+    world.run(4.5)
     before = max(world.generations())
     died = world.now
     world.power_off("n7")

@@ -11,20 +11,22 @@ from bgpd.model.prefix import Address
 
 
 @pytest.mark.parametrize(
-    ("lost", "expected"),
+    ("members", "lost", "expected"),
     [
-        pytest.param(0, 3, id="a clean pair has the policy's multiplier"),
-        pytest.param(1, 3, id="one loss in 256 is chance"),
-        pytest.param(3, 4, id="1 % needs four"),
-        pytest.param(13, 5, id="5 % needs five"),
-        pytest.param(25, 6, id="5 % on each of two links needs six"),
-        pytest.param(64, 7, id="more than that is not allowed: detection stays below 400 ms"),
-        pytest.param(256, 7, id="everything lost"),
+        pytest.param(2, 0, 3, id="a clean pair has the policy's multiplier"),
+        pytest.param(16, 1, 3, id="one loss in 256 is chance"),
+        pytest.param(2, 3, 4, id="1 % needs four where nobody else is asked"),
+        pytest.param(3, 3, 3, id="and three where a second member must agree"),
+        pytest.param(2, 25, 6, id="5 % on each of two links, alone"),
+        pytest.param(3, 25, 5, id="5 % on each of two links, with a witness"),
+        pytest.param(16, 25, 7, id="5 % on each of two links, with fifteen to accuse"),
+        pytest.param(3, 64, 7, id="never more: detection stays below 400 ms"),
+        pytest.param(3, 256, 7, id="everything lost"),
     ],
 )
-def test_misses_follow_the_loss(lost: int, expected: int) -> None:
+def test_misses_follow_the_loss(members: int, lost: int, expected: int) -> None:
     """The lossier the pair, the more patience, up to a limit."""
-    assert misses_allowed(multiplier=3, lost=lost, of=256) == expected
+    assert misses_allowed(multiplier=3, lost=lost, of=256, members=members) == expected
 
 
 def test_loss_is_measured_over_the_last_256() -> None:
