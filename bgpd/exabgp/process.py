@@ -61,6 +61,7 @@ class ReflexProcess(Processes):  # type: ignore[misc]
         self._failures = 0
         self._last_ping: float | None = None
         self._last_tick = monotonic()
+        self._ended: list[Any] = []
 
     @property
     def alive(self) -> bool:
@@ -190,6 +191,7 @@ class ReflexProcess(Processes):  # type: ignore[misc]
     def _tick(self, now: float) -> None:
         overslept = now - self._last_tick > OVERSLEPT_SECONDS
         self._last_tick = now
+        self._ended = [child for child in self._ended if child.poll() is None]
         if self._start_at is not None and now >= self._start_at:
             self._start_at = None
             self._start(REFLEX)
@@ -201,6 +203,16 @@ class ReflexProcess(Processes):  # type: ignore[misc]
         silent = self._last_ping is not None and now - self._last_ping > SILENCE_SECONDS
         if silent and Mend.WATCHDOG not in self._without:
             self._kill(f"has not been heard of for {SILENCE_SECONDS:.0f} s")
+
+    def _terminate(self, process_name: str) -> None:
+        """Let a reflex go; ExaBGP starts a thread for this, which may fail and then ends it."""
+        child = self._process.pop(process_name)
+        self._update_fds()
+        for pipe in (child.stdin, child.stdout):
+            with suppress(OSError):
+                pipe.close()
+        child.kill()
+        self._ended.append(child)
 
     def _kill(self, why: str) -> None:
         self._say(f"the reflex {why}: killing it")
