@@ -138,6 +138,53 @@ def test_a_reload_touches_only_peers_that_differ(lab: Rig) -> None:
     assert EIP in lab.router.prefixes()
 
 
+def test_a_peer_removed_and_added_again_at_once_comes_back_empty(lab: Rig) -> None:
+    """The second reload does not wait for the first one's farewell."""
+    lab.establish()
+    lab.speaker.update(to(ROUTER_V4, offer(EIP)))
+    assert lab.speaker.reload().removed == (ROUTER_V4,)
+    assert lab.speaker.reload(peer()).added == (ROUTER_V4,)
+    eventually(lambda: not lab.router.prefixes(), "the route is gone")
+    lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
+    eventually(lab.router.established, "established again")
+    assert lab.speaker.update(to(ROUTER_V4, offer(OTHER))).flushed == (ROUTER_V4,)
+    eventually(lambda: lab.router.prefixes() == {OTHER}, "the new route alone")
+
+
+def test_a_peer_with_another_identity_is_a_new_one(lab: Rig) -> None:
+    """ExaBGP knows peers by address, ASNs and router ID; we say that it is empty now."""
+    lab.establish()
+    lab.speaker.update(to(ROUTER_V4, offer(EIP)))
+    reloaded = lab.speaker.reload(peer(router_id="192.0.2.77"))
+    assert (reloaded.added, reloaded.changed, reloaded.removed) == ((ROUTER_V4,), (), ())
+    eventually(lambda: "192.0.2.77" in lab.router.ask("show protocols all node"), "the new one")
+    assert "Received: Other configuration change" in lab.router.log()
+    assert not lab.router.prefixes()
+    lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
+    lab.speaker.update(to(ROUTER_V4, offer(EIP)))
+    eventually(lambda: EIP in lab.router.prefixes(), "the route")
+
+
+def test_a_changed_peer_keeps_its_routes(lab: Rig) -> None:
+    """A re-established session offers again what it offered before."""
+    lab.establish()
+    lab.speaker.update(to(ROUTER_V4, offer(EIP, OTHER)), to(ROUTER_V4, withdraw=[OTHER]))
+    assert lab.speaker.reload(peer(hold_time=30)).changed == (ROUTER_V4,)
+    lab.speaker.wait(lambda item: getattr(item, "hold_time", 0) == 30, "the new hold time")
+    eventually(lambda: lab.router.prefixes() == {EIP}, "the route")
+
+
+def test_a_closed_session_returns_with_the_next_reload(lab: Rig) -> None:
+    """Close is for good until somebody asks for the configuration again."""
+    lab.establish()
+    lab.speaker.send(Close(id=90, peers=(ROUTER_V4, GHOST)))
+    done = lab.speaker.done(90)
+    assert (done.flushed, done.unknown) == ((ROUTER_V4,), (GHOST,))
+    assert lab.speaker.update(to(ROUTER_V4, offer(EIP))).unknown == (ROUTER_V4,)
+    assert lab.speaker.reload(peer()).added == (ROUTER_V4,)
+    eventually(lab.router.established, "established again")
+
+
 @pytest.mark.parametrize("mended", [True, False], ids=["mended", "without the mend"])
 def test_a_change_that_exabgp_does_not_compare_is_applied(lab: Rig, mended: bool) -> None:
     """The interface of a session is part of what it is."""
