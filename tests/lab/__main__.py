@@ -124,10 +124,12 @@ def _in_world(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     plan = plan_of(options, fault)
     if fault:
         _between("--repeat", options.repeat, 1, 100000)
+        for file in (options.json, options.record):
+            _writable(file)
     if missing := missing_programs(plan.router):
         raise LabError(
-            f"{plan.router} is not installed here ({', '.join(missing)}): "
-            "scripts/demo and scripts/test install it when root",
+            f"the lab with {plan.router} needs {', '.join(missing)}, which this machine has not: "
+            "scripts/demo and scripts/test install them when root",
             world.EX_CONFIG,
         )
     if world.INSIDE in os.environ:
@@ -200,6 +202,11 @@ def _say(line: str) -> None:
 
 def _say_aside(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+def _writable(file: Path | None) -> None:
+    if file and (file.is_dir() or not os.access(file.parent, os.W_OK)):
+        raise LabError(f"{file}: cannot be written; name a file in a directory of yours", EX_USAGE)
 
 
 def _between(name: str, value: int, least: int, most: int) -> None:

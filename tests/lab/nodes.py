@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -80,6 +81,12 @@ class Node:
         if self.process is not None:
             self.signal_all(Signals.SIGKILL)
             self.process.wait()
+
+    def forget(self) -> None:
+        """Remove what the node's processes keep between restarts."""
+        for path in (*self.state_directory.iterdir(), *self.run_directory.iterdir()):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        (self.directory / "pids.json").unlink(missing_ok=True)
 
     def pids(self) -> dict[str, int]:
         """Return init, speaker (ExaBGP), reflex, agent and echo, as far as they run."""

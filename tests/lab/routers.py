@@ -27,6 +27,7 @@ from tests.lab.kernel import kernel_paths
 from tests.lab.plan import LabError, Plan, RouterName, node_address
 from tests.lab.topology import inside
 
+_EVERYWHERE = ("ip", "nft", "nsenter", "setpriv", "unshare")
 _FRR = Path("/usr/lib/frr")
 
 
@@ -265,7 +266,9 @@ ROUTERS: dict[RouterName, type[Router]] = {
 
 def missing_programs(router: RouterName) -> tuple[str, ...]:
     """Return the programs that *router* needs and this machine has not."""
-    return tuple(name for name in ROUTERS[router].programs if shutil.which(name) is None)
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    needed = (*ROUTERS[router].programs, *_EVERYWHERE)
+    return tuple(name for name in needed if shutil.which(name, path=path) is None)
 
 
 def _hop(attributes: list[dict[str, Any]]) -> str:

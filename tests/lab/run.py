@@ -5,6 +5,7 @@ import secrets
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import cycle
@@ -30,6 +31,8 @@ ORDER_SECONDS = 2.0
 """What `run` and the tests assert about a gap: far below any hold time; targets are printed."""
 _ATTEMPTS = 4
 _LEAD = 0.7
+_QUARANTINE = 3
+"""Raises within ten minutes after which a member is quarantined: a series must not meet it."""
 
 Say = Callable[[str], None]
 
@@ -73,6 +76,8 @@ class Lab:
         self.documents = directory / "documents"
         self.record: Mapping[str, Any] | None = None
         self.strike_time = 0.0
+        self.key_file = directory / "mesh.key"
+        self.accused: Counter[str] = Counter()
         self.before_harm: int | None = None
         self.watch: RouterWatch | None = None
         self.nodes = {name: Node(name, plan, directory / name) for name in plan.names}
@@ -83,13 +88,21 @@ class Lab:
     def start(self) -> None:
         """Build the topology, write the documents, start the router and every node."""
         build(self.plan)
-        key_file = self.directory / "mesh.key"
-        key_file.write_text(secrets.token_hex(32) + "\n")
-        key_file.chmod(0o600)
+        self.key_file.write_text(secrets.token_hex(32) + "\n")
+        self.key_file.chmod(0o600)
         documents.write_all(self.plan, self.documents)
         self.router.start()
         for node in self.nodes.values():
-            node.start(self.documents, key_file)
+            node.start(self.documents, self.key_file)
+
+    def renew(self) -> None:
+        """Start every node afresh, its memory of earlier deaths included."""
+        for node in self.nodes.values():
+            node.stop()
+            node.forget()
+        for node in self.nodes.values():
+            node.start(self.documents, self.key_file)
+        self.accused.clear()
 
     def stop(self) -> None:
         """End what was started; the world's end would do the same, less politely."""
@@ -231,6 +244,7 @@ def strike(lab: Lab, fault: Fault, *, seed: int, number_: int, say: Say) -> Run:
     """Let *fault* befall the lab until the traffic says something about it; then judge."""
     attempt = 0
     while True:
+        _spare(lab, fault, seed)
         lab.steady()
         outcome = replace(_strike_once(lab, fault, seed, number_, attempt), attempts=attempt + 1)
         attempt += 1
@@ -249,6 +263,14 @@ def void(fault: Fault, traffic: TrafficFigures | None) -> str:
     if traffic.client_late_ms > MOST_LATE_MS:
         return f"the client itself was {traffic.client_late_ms:.0f} ms late"
     return ""
+
+
+def _spare(lab: Lab, fault: Fault, seed: int) -> None:
+    """Renew the nodes before one of them is accused so often that it is quarantined."""
+    to_come = max(fault.raises or (1,))
+    names = victims(lab.plan, fault, seed)
+    if any(lab.accused[name] + to_come >= _QUARANTINE for name in names):
+        lab.renew()
 
 
 def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) -> Run:
@@ -279,6 +301,8 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
     survivors = [node for name, node in lab.nodes.items() if name not in names]
     after = lab.total_generation(without=names)
     timeline = survivors[0].timeline() if survivors else []
+    for name in names:
+        lab.accused[name] += (after or 0) - (lab.before_harm or 0)
     fault.heal(lab, nodes)
     recovered = lab.steady()
     lab.record = record

@@ -33,6 +33,9 @@ def lab(*words: str) -> subprocess.CompletedProcess[str]:
         pytest.param("run power-loss --hold 2", "--hold 2: must be between 3", id="hold below 3 s"),
         pytest.param("run power-loss --services 0", "--services 0", id="no Services"),
         pytest.param("run power-loss --repeat 0", "--repeat 0", id="no repetition"),
+        pytest.param(
+            "run power-loss --json /nowhere/x.json", "cannot be written", id="no place for figures"
+        ),
         pytest.param("exec n1", "nothing to run", id="nothing to execute"),
         pytest.param("down --name ../x", "letters, digits", id="a name that is a path"),
         pytest.param("down --name nobody_has_this", "no lab named", id="a lab that is not up"),

@@ -36,6 +36,7 @@ class Served:
             [sys.executable, "-m", "tests.lab", "serve", *words],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
+        self.strikes = 0
         try:
             self.directory = self.read()["directory"]
         except BaseException:
@@ -45,7 +46,8 @@ class Served:
     def strike(self, fault: str) -> dict[str, Any]:
         """Let one fault happen and return its run."""
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"fault": fault}) + "\n")
+        self.strikes += 1  # each strike hits the next node
+        self.process.stdin.write(json.dumps({"fault": fault, "seed": self.strikes}) + "\n")
         self.process.stdin.flush()
         return self.read()
 

@@ -1,10 +1,15 @@
 """Build the links and addresses of a lab: text for `ip -batch`, then the one place that runs it."""
 
+import ctypes
+import os
 import subprocess
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
 
 from tests.lab.plan import LabError, Plan, node_address, number, router_address
 
+_CLONE_NEWNET: Final = 0x40000000
 _FORWARD = (
     "net.ipv4.ip_forward=1",
     "net.ipv6.conf.all.forwarding=1",
@@ -76,13 +81,21 @@ def build(plan: Plan) -> None:
     """Make every namespace, cable, address and route of *plan* in this world."""
     for namespace in namespaces(plan):
         run("ip", "netns", "add", namespace)
-        run(*inside(namespace), "sysctl", "-qw", *_ALL)
+        configure(namespace, _ALL)
     batch(links(plan))
-    run(*inside("router"), "sysctl", "-qw", *_FORWARD)
+    configure("router", _FORWARD)
     batch(router_commands(plan), "router")
     batch(client_commands(), "client")
     for name in plan.names:
         batch(node_commands(plan, name), name)
+
+
+def configure(namespace: str, settings: Iterable[str]) -> None:
+    """Write sysctl *settings* of one namespace: /proc/sys/net shows that of whoever looks."""
+    with within(namespace):
+        for setting in settings:
+            name, value = setting.split("=")
+            Path("/proc/sys", *name.split(".")).write_text(value)
 
 
 def batch(commands: Iterable[str], namespace: str | None = None) -> None:
@@ -102,3 +115,29 @@ def run(*command: str, text: str | None = None) -> str:
     if done.returncode:
         raise LabError(f"{' '.join(command)}: {done.stderr.strip() or done.returncode}")
     return done.stdout
+
+
+class within:  # noqa: N801 - reads as a statement
+    """Be in another network namespace of this world for a moment (this thread only)."""
+
+    def __init__(self, namespace: str) -> None:
+        """Name the namespace."""
+        self._target = f"/run/netns/{namespace}"
+        self._home = -1
+
+    def __enter__(self) -> None:
+        self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        target = os.open(self._target, os.O_RDONLY)
+        _setns(target)
+        os.close(target)
+
+    def __exit__(self, *_: object) -> None:
+        _setns(self._home)
+        os.close(self._home)
+
+
+def _setns(descriptor: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, _CLONE_NEWNET):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

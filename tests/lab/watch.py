@@ -7,7 +7,6 @@ stamp, because the spread of survivors is a matter of fractions of a millisecond
 
 import contextlib
 import ctypes
-import os
 import socket
 import struct
 import threading
@@ -16,7 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-_CLONE_NEWNET: Final = 0x40000000
+from tests.lab.topology import within
+
 _RTM_NEWROUTE, _RTM_DELROUTE = 24, 25
 _RTMGRP_IPV4_ROUTE, _RTMGRP_IPV6_ROUTE = 0x40, 0x400
 _RTA_DST, _RTA_GATEWAY, _RTA_MULTIPATH = 1, 5, 9
@@ -109,25 +109,6 @@ class RouterWatch:
             source = update_source(frame)
             if source:
                 self.updates.append(Update(at=seconds + nanoseconds / 1e9, source=source))
-
-
-class within:  # noqa: N801 - reads as a statement
-    """Be in another network namespace of this world for a moment (this thread only)."""
-
-    def __init__(self, namespace: str) -> None:
-        """Name the namespace."""
-        self._target = f"/run/netns/{namespace}"
-        self._home = -1
-
-    def __enter__(self) -> None:
-        self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        target = os.open(self._target, os.O_RDONLY)
-        _setns(target)
-        os.close(target)
-
-    def __exit__(self, *_: object) -> None:
-        _setns(self._home)
-        os.close(self._home)
 
 
 def route_changes(data: bytes, at: float) -> Iterator[RouteChange]:
@@ -232,10 +213,3 @@ def _enlarge(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 16 << 20)
     except OSError:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 20)
-
-
-def _setns(descriptor: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(descriptor, _CLONE_NEWNET):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
