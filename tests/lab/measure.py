@@ -18,6 +18,8 @@ from tests.lab.nodes import ROOT
 
 BUILD = ROOT / "build" / "measure"
 PAGE = ROOT / "docs" / "measurements.md"
+README = ROOT / "README.md"
+_BEGIN, _END = "<!-- figures -->\n", "<!-- /figures -->"
 ROUTERS = ("bird", "frr")
 DEATHS = ("power-loss", "kernel-pause", "pause-then-power-loss")
 SILENT = (
@@ -106,7 +108,8 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"[{number}/{len(wanted)}] {series.name}", flush=True)
         _measure(series, repeat=options.repeat, fresh=options.fresh)
     PAGE.write_text(page())
-    print(f"written: {PAGE.relative_to(ROOT)}")
+    README.write_text(with_table(README.read_text()))
+    print(f"written: {PAGE.relative_to(ROOT)} and the table of {README.name}")
     return 0
 
 
@@ -126,6 +129,56 @@ def page() -> str:
     lines += ["| " + " | ".join(_COLUMNS) + " |", "|" + " --- |" * len(_COLUMNS)]
     lines += [row for series in all_series() if (row := _row(series))]
     return "\n".join(lines) + "\n"
+
+
+_PROMISES = (
+    ("power-loss", "a node loses power, its link stays up"),
+    ("kernel-pause", "every process of a node stops"),
+    ("pause-then-power-loss", "a node sleeps, wakes, then loses power"),
+    ("one-way-out", "a node sends, but hears nothing"),
+    ("one-way-in", "a node hears, but nothing it sends arrives"),
+    ("two-nodes", "two of five nodes lose power at one instant"),
+    ("lossy-power-loss", "power loss while every link loses 5 %"),
+    ("link-down", "a node's link goes down"),
+    ("exabgp-kill", "ExaBGP is killed"),
+    ("exabgp-hang", "ExaBGP hangs"),
+    ("reflex-kill", "the reflex is killed thirty times in a minute"),
+    ("reflex-hang", "the reflex hangs"),
+    ("agent-kill", "the agent is killed"),
+    ("agent-hang", "the agent hangs"),
+    ("speaker-term", "the speaker is told to stop"),
+    ("mesh-partition", "the mesh is cut, BGP is not"),
+    ("mesh-lossy", "the mesh loses 5 % of its packets"),
+    ("return", "the dead node comes back"),
+)
+
+
+def with_table(readme: str) -> str:
+    """Return *readme* with its table of figures written anew, if there are any."""
+    before, _, rest = readme.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    lines = [
+        "| what fails | BIRD: p50 / max | FRR: p50 / max | target | UDP lost by other flows |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for fault, sentence in _PROMISES:
+        reports = {router: _report(Series(fault=fault, router=router)) for router in ROUTERS}
+        if any(reports.values()):
+            lines.append(_promise(sentence, reports))
+    return f"{before}{_BEGIN}" + "\n".join(lines) + f"\n{_END}{after}"
+
+
+def _promise(sentence: str, reports: dict[str, Any]) -> str:
+    gaps, targets, lost = [], set(), []
+    for router in ROUTERS:
+        report = reports[router] or {"summary": {}, "target": {}, "runs": []}
+        gap = report["summary"].get("worst_flow_gap_ms")
+        gaps.append(f"{gap['p50']:.0f} / {gap['max']:.0f}" if gap else "-")
+        targets.add(report["target"].get("worst_flow_gap_ms"))
+        lost += [run["lost_other"] for run in report["runs"] if run.get("lost_other") is not None]
+    target = max((one for one in targets if one), default=None)
+    cells = (sentence, *gaps, f"{target:.0f}" if target else "0 lost", str(sum(lost)))
+    return "| " + " | ".join(cells) + " |"
 
 
 _COLUMNS = (
@@ -159,13 +212,20 @@ def _machine() -> str:
     return f"Measured {span} on a virtual machine with {cores} shared cores, Linux {kernel}."
 
 
-def _row(series: Series) -> str:
+def _report(series: Series) -> dict[str, Any] | None:
+    """Return what was measured of *series*, its facts included, or None."""
     path = BUILD / f"{series.name}.json"
-    facts_path = BUILD / f"{series.name}.facts.json"
-    if not path.exists() or not facts_path.exists():
+    facts = BUILD / f"{series.name}.facts.json"
+    if not path.exists() or not facts.exists():
+        return None
+    return {**json.loads(path.read_text()), "facts": json.loads(facts.read_text())}
+
+
+def _row(series: Series) -> str:
+    report = _report(series)
+    if report is None:
         return ""
-    report = json.loads(path.read_text())
-    facts = json.loads(facts_path.read_text())
+    facts = report["facts"]
     summary, runs = report["summary"], report["runs"]
     gap = summary.get("worst_flow_gap_ms")
     target = report["target"].get("worst_flow_gap_ms")
