@@ -1,0 +1,156 @@
+"""The agent's start and its sockets, as a process: what a person gets wrong, said in a sentence."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bgpd.ipc.ask import ask
+from bgpd.ipc.message import Ask
+from bgpd.model.errors import BgpdError
+from tests.agent.test_planner import CONFIGURATION, Document, node, ours
+
+EX_CONFIG = 78
+PEER = ours("BGPPeer", "twin", myASN=65000, peerASN=65530, peerAddress="10.0.0.0")
+PATIENCE = 20.0
+
+
+def write(directory: Path, *documents: Document) -> Path:
+    """Put *documents* into one file of *directory*."""
+    directory.mkdir(exist_ok=True)
+    beside = directory / ".new"
+    beside.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": documents}))
+    return beside.rename(directory / "all.json")
+
+
+def command(directory: Path) -> list[str]:
+    """Return the command line of an agent that reads *directory*/documents."""
+    options = {
+        "node": "n1",
+        "source": f"directory:{directory / 'documents'}",
+        "cluster-uid": "c",
+        "run-dir": str(directory),
+    }
+    return [
+        *(sys.executable, "-m", "bgpd.agent"),
+        *(f"--{name}={value}" for name, value in options.items()),
+    ]
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run an agent until the block ends."""
+    with subprocess.Popen(command(directory), stderr=subprocess.DEVNULL) as agent:
+        try:
+            yield agent
+        finally:
+            agent.terminate()
+            agent.wait(PATIENCE)
+
+
+def status(directory: Path) -> dict[str, object]:
+    """Return what the agent says of itself, as soon as it says anything."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            content = ask(directory / "agent.sock", Ask(question="status"), timeout=5).content
+        except BgpdError:
+            assert time.monotonic() < end, "the agent never answered"
+            time.sleep(0.05)
+            continue
+        assert isinstance(content, dict)
+        return content
+
+
+def messages(directory: Path) -> list[str]:
+    """Return the messages of the agent's conditions."""
+    conditions = status(directory)["conditions"]
+    assert isinstance(conditions, list)
+    return [condition["message"] for condition in conditions]
+
+
+@pytest.mark.parametrize(
+    ("documents", "sentence"),
+    [
+        pytest.param(
+            [*CONFIGURATION, PEER], "spec.peerAddress 10.0.0.0 is already", id="a duplicate peer"
+        ),
+        pytest.param(
+            [{**node("n1", "10.0.0.1"), "status": {}}, *CONFIGURATION[1:]],
+            "Node n1 has no IPv4 address",
+            id="a node without an address",
+        ),
+        pytest.param(
+            CONFIGURATION[1:], "no Node document named n1", id="a node without a document"
+        ),
+    ],
+)
+def test_a_configuration_that_cannot_work_ends_the_start(
+    tmp_path: Path, documents: list[Document], sentence: str
+) -> None:
+    """At a start a person is there to read it: one sentence and exit 78."""
+    write(tmp_path / "documents", *documents)
+    done = subprocess.run(
+        command(tmp_path), capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == EX_CONFIG
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("bgpd agent: ")
+    assert sentence in last
+    assert "Traceback" not in done.stderr
+
+
+def test_a_directory_that_is_not_there_ends_the_start(tmp_path: Path) -> None:
+    """The sentence names the path and the remedy."""
+    done = subprocess.run(
+        command(tmp_path), capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == EX_CONFIG
+    assert "documents" in done.stderr
+    assert "create it" in done.stderr
+
+
+def test_the_same_mistake_at_run_time_is_a_condition(tmp_path: Path) -> None:
+    """A running agent keeps what works and says what it refused."""
+    documents = tmp_path / "documents"
+    write(documents, *CONFIGURATION)
+    with running(tmp_path) as agent:
+        assert status(tmp_path)["synced"]
+        write(documents, *CONFIGURATION, PEER)
+        end = time.monotonic() + PATIENCE
+        while not any("already that of BGPPeer tor" in text for text in messages(tmp_path)):
+            assert time.monotonic() < end, "the mistake was not reported"
+            time.sleep(0.02)
+        write(documents, *CONFIGURATION)
+        while messages(tmp_path):
+            assert time.monotonic() < end, "the correction was not noticed"
+            time.sleep(0.02)
+        assert agent.poll() is None
+
+
+def test_a_second_agent_is_refused(tmp_path: Path) -> None:
+    """Two agents would take turns at telling the speaker different things."""
+    write(tmp_path / "documents", *CONFIGURATION)
+    with running(tmp_path) as agent:
+        status(tmp_path)
+        done = subprocess.run(
+            command(tmp_path), capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        assert done.returncode == EX_CONFIG
+        assert f"another bgpd agent is running (pid {agent.pid})" in done.stderr
+        assert agent.poll() is None
+
+
+def test_a_signal_ends_the_agent_cleanly(tmp_path: Path) -> None:
+    """SIGTERM is no error, and the socket goes with the process."""
+    write(tmp_path / "documents", *CONFIGURATION)
+    with running(tmp_path) as agent:
+        status(tmp_path)
+        agent.terminate()
+        assert agent.wait(PATIENCE) == 0
+    assert not (tmp_path / "agent.sock").exists()
