@@ -132,19 +132,14 @@ def _check_addresses(peers: Sequence[Peer]) -> None:
 
 
 def _check(peer: Peer) -> None:
+    """Raise `ConfigError` for what a `Peer` may hold and ExaBGP, or Linux, may not."""
     for field, value, low, high in (
-        ("peerASN", peer.peer_asn, 1, 2**32 - 1),
-        ("myASN", peer.local_asn, 1, 2**32 - 1),
-        ("peerPort", peer.port, 1, 65535),
-        ("holdTime", peer.hold_time, 0, 65535),
         ("ttl", peer.ttl, 1, 255),
         ("ttlSecurity", peer.ttl_security, 1, 255),
         ("gracefulRestart", peer.graceful_restart, 1, 4095),
     ):
         if value is not None and not low <= value <= high:
             raise _error(peer, field, value, f"must be between {low} and {high}")
-    if 0 < peer.hold_time < 3:
-        raise _error(peer, "holdTime", peer.hold_time, "must be 0, or at least 3 seconds")
     if not peer.families:
         raise _error(peer, "families", "()", "at least one address family is needed")
     if family_of(peer.router_id) is not Family.IPV4:
