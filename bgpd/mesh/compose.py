@@ -12,7 +12,7 @@ from bgpd.mesh.packet import (
     Sight,
     packed,
 )
-from bgpd.mesh.report import Self
+from bgpd.mesh.report import Ourselves
 from bgpd.mesh.track import Role, Track
 from bgpd.model.status import MemberState
 
@@ -22,32 +22,32 @@ CHALLENGE_LASTS: Final = 2.0
 
 
 def compose(
-    self: Self, tracks: Iterable[Track], records: tuple[DeathRecord, ...], now: float
+    ours: Ourselves, tracks: Iterable[Track], records: tuple[DeathRecord, ...], now: float
 ) -> Heartbeat:
     """Return the heartbeat that we send at *now*."""
-    settings = self.settings
+    settings = ours.settings
     return Heartbeat(
         sender=settings.node,
-        incarnation=self.incarnation,
-        sequence=self.sequence,
-        beat=self.beat,
-        generation=self.register.generation,
-        resets=self.register.resets,
+        incarnation=ours.incarnation,
+        sequence=ours.sequence,
+        beat=ours.beat,
+        generation=ours.register.generation,
+        resets=ours.register.resets,
         interval=settings.policy.interval_milliseconds,
-        flags=self.flags,
-        key_id=self.key_id,
-        echoes=_echoes(self, tracks, now),
+        flags=ours.flags,
+        key_id=ours.key_id,
+        echoes=_echoes(ours, tracks, now),
         records=records,
-        router_ids=packed(self.router_ids),
+        router_ids=packed(ours.router_ids),
         lever=settings.lever,
         base=settings.base,
         stride=settings.stride,
-        key_ids=self.key_ids,
-        grace=self.grace,
+        key_ids=ours.key_ids,
+        grace=ours.grace,
     )
 
 
-def _echoes(self: Self, tracks: Iterable[Track], now: float) -> tuple[Echo, ...]:
+def _echoes(ours: Ourselves, tracks: Iterable[Track], now: float) -> tuple[Echo, ...]:
     echoes = []
     for track in tracks:
         if track.pending and now - track.pending_at < CHALLENGE_LASTS:
@@ -62,16 +62,16 @@ def _echoes(self: Self, tracks: Iterable[Track], now: float) -> tuple[Echo, ...]
                     Sight.CHALLENGE,
                 )
             )
-        echoes.append(_echo(self, track, now))
+        echoes.append(_echo(ours, track, now))
     if len(echoes) > MAX_ECHOES:
         echoes.sort(key=lambda echo: (not echo.sight & (Sight.SUSPECT | Sight.CHALLENGE), echo.age))
     return tuple(echoes[:MAX_ECHOES])
 
 
-def _echo(self: Self, track: Track, now: float) -> Echo:
-    interval = self.settings.interval
+def _echo(ours: Ourselves, track: Track, now: float) -> Echo:
+    interval = ours.settings.interval
     if not track.incarnation:
-        unheard = now - max(self.started, track.floor) > UNHEARD_AFTER
+        unheard = now - max(ours.started, track.floor) > UNHEARD_AFTER
         blind = Sight.SILENT | Sight.SUSPECT if unheard and track.charge else Sight.SILENT
         blind |= _watch_bits(track, now)
         return Echo(track.id, 0, 0, 0, MAX_AGE, blind)
@@ -85,7 +85,7 @@ def _echo(self: Self, track: Track, now: float) -> Echo:
     elif state is MemberState.RESTARTING:
         sight |= Sight.RESTARTING
     sight |= _watch_bits(track, now)
-    if track.id in self.quarantine:
+    if track.id in ours.quarantine:
         sight |= Sight.QUARANTINED
     age = int(silence * 1000)
     return Echo(

@@ -12,7 +12,7 @@ from bgpd.model.status import Condition, MemberState, MemberStatus, MeshStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Self:
+class Ourselves:
     """What one member knows of itself, for those who write it down."""
 
     settings: MeshSettings
@@ -30,7 +30,7 @@ class Self:
 
 
 def status(
-    self: Self,
+    ours: Ourselves,
     tracks: Iterable[Track],
     *,
     raises: int,
@@ -44,9 +44,9 @@ def status(
     everybody = sorted(known, key=lambda track: track.name)
     reachable, counted = census(everybody)
     return MeshStatus(
-        node=self.settings.node,
-        generation=self.register.generation,
-        armed=self.register.learned and not self.flags & Flag.GOODBYE and armed(reachable, counted),
+        node=ours.settings.node,
+        generation=ours.register.generation,
+        armed=ours.register.learned and not ours.flags & Flag.GOODBYE and armed(reachable, counted),
         reachable=reachable,
         counted=counted,
         members=tuple(_member(track, now) for track in everybody),
@@ -99,21 +99,21 @@ def _member(track: Track, now: float) -> MemberStatus:
 
 
 def conditions(
-    self: Self, tracks: Iterable[Track], *, jumped: bool, now: float
+    ours: Ourselves, tracks: Iterable[Track], *, jumped: bool, now: float
 ) -> Iterable[Condition]:
     """Return every condition, true or false, so that an end is seen like a beginning."""
     everybody = sorted(tracks, key=lambda track: track.name)
     alive = [t for t in everybody if t.state in {MemberState.ALIVE, MemberState.QUARANTINED}]
     return (
-        _differing(self, alive),
-        _unheard([t for t in everybody if _heard(t, self.settings.interval, now)]),
-        _incomparable(self, alive),
+        _differing(ours, alive),
+        _unheard([t for t in everybody if _heard(t, ours.settings.interval, now)]),
+        _incomparable(ours, alive),
         _jump(jumped=jumped),
     )
 
 
-def _differing(self: Self, alive: Iterable[Track]) -> Condition:
-    mine = (self.settings.lever, self.settings.base, self.settings.stride)
+def _differing(ours: Ourselves, alive: Iterable[Track]) -> Condition:
+    mine = (ours.settings.lever, ours.settings.base, ours.settings.stride)
     others = [
         f"{t.name} ({t.beat.lever}, base {t.beat.base}, stride {t.beat.stride})"
         for t in alive
@@ -156,8 +156,8 @@ def _unheard(heard: list[Track]) -> Condition:
     )
 
 
-def _incomparable(self: Self, alive: Iterable[Track]) -> Condition:
-    mine = set(packed(self.router_ids))
+def _incomparable(ours: Ourselves, alive: Iterable[Track]) -> Condition:
+    mine = set(packed(ours.router_ids))
     others = [
         t.name
         for t in alive

@@ -7,7 +7,7 @@ from typing import Final
 from bgpd.mesh.compose import compose
 from bgpd.mesh.events import Datagram
 from bgpd.mesh.packet import Flag, encode
-from bgpd.mesh.report import Self
+from bgpd.mesh.report import Ourselves
 from bgpd.mesh.roster import COUNTS, Roster
 from bgpd.mesh.seal import Sealer, key_id
 from bgpd.mesh.settings import Keys, MeshSettings
@@ -184,9 +184,9 @@ class Sender:
             track.sent_at = now
             out.append(Datagram(track.member.address, track.member.port, payload))
 
-    def view(self) -> Self:
+    def view(self) -> Ourselves:
         """Return what we say of ourselves."""
-        return Self(
+        return Ourselves(
             settings=self.settings,
             incarnation=self.incarnation,
             sequence=self.sequence,
