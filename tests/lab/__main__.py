@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from tests.lab import world
 from tests.lab.faults import FAULTS, Fault
-from tests.lab.plan import MOST_NODES, FamilyChoice, LabError, Plan, Restart, RouterName
+from tests.lab.plan import EX_CONFIG, MOST_NODES, FamilyChoice, LabError, Plan, Restart, RouterName
 from tests.lab.routers import missing_programs
 from tests.lab.run import Lab, Run, progress, report, strike, table
 
@@ -130,7 +130,7 @@ def _in_world(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         raise LabError(
             f"the lab with {plan.router} needs {', '.join(missing)}, which this machine has not: "
             "scripts/demo and scripts/test install them when root",
-            world.EX_CONFIG,
+            EX_CONFIG,
         )
     if world.INSIDE in os.environ:
         return _inside(options, plan, fault)

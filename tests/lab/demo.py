@@ -15,9 +15,9 @@ from typing import Any
 from tests.lab.faults import FAULTS
 from tests.lab.nodes import ROOT
 from tests.lab.picture import Panel, draw
-from tests.lab.plan import LabError, RouterName
+from tests.lab.plan import EX_CONFIG, LabError, RouterName
 from tests.lab.routers import missing_programs
-from tests.lab.world import EX_CONFIG, unshare_command
+from tests.lab.world import unshare_command
 
 FAULT = FAULTS["power-loss"]
 ROUTERS = (RouterName.BIRD, RouterName.FRR)

@@ -17,6 +17,8 @@ ROUTER_ASN = 65530
 MESH_PORT = 7179
 ECHO_PORT = 7
 MOST_NODES = 60
+EX_CONFIG = 78
+"""Exit status where a person has to change something first (sysexits)."""
 
 
 class LabError(Exception):

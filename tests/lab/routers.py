@@ -24,7 +24,7 @@ from tests.lab.configurations import (
     openbgpd_configuration,
 )
 from tests.lab.kernel import kernel_paths
-from tests.lab.plan import LabError, Plan, RouterName, node_address
+from tests.lab.plan import EX_CONFIG, LabError, Plan, RouterName, node_address
 from tests.lab.topology import inside
 
 _EVERYWHERE = ("ip", "nft", "nsenter", "setpriv", "unshare")
@@ -134,6 +134,8 @@ class Frr(Router):
         if owner == "frr":
             shutil.chown(run_directory, "frr", "frr")
             shutil.chown(self.directory, "frr", "frr")
+        elif "zebra" not in self.processes:
+            self._join_vty_group()
         if "zebra" not in self.processes:
             # With next-hop groups in the kernel, zebra 8.4 leaves a next hop out for good once
             # its link was down: BGP has three valid paths, the route keeps two.
@@ -141,6 +143,13 @@ class Frr(Router):
             self._daemon("zebra", owner, configuration, "-s", "90000000")
             _until((run_directory / "zserv.api").exists, "zebra did not start", self.directory)
         self._daemon("bgpd", owner, frr_configuration(self.plan))
+
+    def _join_vty_group(self) -> None:
+        """Make root a member of FRR's group, in this world only: FRR insists on it."""
+        lines = Path("/etc/group").read_text().splitlines()
+        kept = [line for line in lines if not line.startswith("frrvty:")]
+        path = self._write("group", "\n".join([*kept, "frrvty:x:0:root"]) + "\n")
+        subprocess.run(["mount", "--bind", path, "/etc/group"], check=True)
 
     def _daemon(self, name: str, owner: str, text: str, *more: str) -> None:
         configuration = self._write(
@@ -223,6 +232,12 @@ class Openbgpd(Router):
 
     def start(self) -> None:
         """Start OpenBGPD, which locks itself into its own user's home."""
+        if _alone():
+            raise LabError(
+                "OpenBGPD becomes its own user, which an unprivileged user namespace cannot "
+                "offer: run this as root",
+                EX_CONFIG,
+            )
         with suppress(KeyError):
             Path(pwd.getpwnam("_openbgpd").pw_dir).mkdir(exist_ok=True)
         configuration = self._write("openbgpd.conf", openbgpd_configuration(self.plan, self.socket))
@@ -306,13 +321,15 @@ def _by_address(plan: Plan, states: dict[str, bool]) -> dict[str, bool]:
 
 def _frr_owner() -> str:
     """Return the user that FRR may become: only root where one user is mapped."""
-    if Path("/proc/self/uid_map").read_text().split()[2] == "1":
-        return "root"
-    try:
-        pwd.getpwnam("frr")
-    except KeyError:
-        return "root"
-    return "frr" if os.geteuid() == 0 else "root"
+    with suppress(KeyError):
+        if not _alone():
+            return pwd.getpwnam("frr").pw_name
+    return "root"
+
+
+def _alone() -> bool:
+    """Tell whether this user namespace maps one user, so that nobody can become another."""
+    return Path("/proc/self/uid_map").read_text().split()[2] == "1"
 
 
 def _until(true: Callable[[], bool], sentence: str, directory: Path, seconds: float = 10) -> None:

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.lab.nodes import PROGRAMS, ROOT, alive, children
-from tests.lab.plan import LabError
+from tests.lab.plan import EX_CONFIG, LabError
 
 INSIDE = "BGPD_LAB_WORLD"
 """Set inside a world: the directory of its logs."""
@@ -29,7 +29,6 @@ _USER = ("--user", "--map-root-user")
 _PROBE = "mount -t proc proc /proc && mount -t tmpfs tmpfs /run && ip link set lo up"
 _KEEP_DIRECTORIES = 10
 """Logs of worlds that failed are kept, the newest so many; those of the others go at once."""
-EX_CONFIG = 78
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
