@@ -21,10 +21,10 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
     conditions: tuple[Condition, ...] = (),
 ) -> SpeakerStatus:
     """Return the status of *reflex*; *started* is a wall clock."""
-    absent = reflex.agent.absent_since(now)
+    absent = reflex.situation.agent.absent_since(now)
     desired = reflex.desired
     peers = () if desired is None else tuple(desired.peers.values())
-    actual = reflex.rib.actual
+    actual = reflex.offer.rib.actual
     return SpeakerStatus(
         node=reflex.node,
         version=version,
@@ -37,11 +37,11 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
             for peer in sorted(peers, key=lambda peer: peer.name)
         ),
         routes=_routes(actual, {} if desired is None else desired.advertisements),
-        withheld=(*reflex.rib.withheld, *_not_started(reflex)),
+        withheld=(*reflex.offer.rib.withheld, *_not_started(reflex)),
         mesh=None if reflex.mesh is None else reflex.mesh.status(now),
         counters={**counters, **reflex.counters},
         conditions=conditions,
-        draining=reflex.drain.active,
+        draining=reflex.situation.drain.active,
     )
 
 
@@ -76,7 +76,7 @@ def _routes(
 
 def _not_started(reflex: Reflex) -> tuple[Withheld, ...]:
     """Say what waits for the mesh to know the generation."""
-    if reflex.advertising or reflex.desired is None:
+    if reflex.offer.advertising or reflex.desired is None:
         return ()
     prefixes = {prefix for routes in reflex.desired.advertisements.values() for prefix in routes}
     return tuple(

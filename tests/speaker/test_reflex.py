@@ -17,7 +17,8 @@ from bgpd.model.route import GRACEFUL_SHUTDOWN, RANK_DOUBT, RANK_DRAIN, Advertis
 from bgpd.policy.lever import BASE, STRIDE
 from bgpd.speaker import effect
 from bgpd.speaker.desired import DesiredState
-from bgpd.speaker.reflex import Reflex, mesh_settings
+from bgpd.speaker.reflex import Reflex
+from bgpd.speaker.situation import mesh_settings
 from bgpd.speaker.timeline import Timeline
 from tests.fakes.exabgp import FakeExabgp
 from tests.policy.test_lever import PEER

@@ -1,0 +1,42 @@
+"""What is to be done, collected in order while the reflex decides.
+
+Every part of the reflex puts its wishes here; the driver empties it and carries them out.
+"""
+
+from bgpd.exabgp.command import Command
+from bgpd.speaker.effect import Effect, Note, Send
+
+
+class Outbox:
+    """Effects in order, the numbers of commands, and counters for people."""
+
+    def __init__(self) -> None:
+        self.counters: dict[str, int] = {}
+        self._effects: list[Effect] = []
+        self._last_number = 0
+
+    def put(self, item: Effect) -> None:
+        """Add *item* to what is to be done."""
+        self._effects.append(item)
+
+    def empty(self) -> list[Effect]:
+        """Return what is to be done, in order, and forget it."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def number(self) -> int:
+        """Return the id of the next command."""
+        self._last_number += 1
+        return self._last_number
+
+    def send(self, command: Command) -> None:
+        """Have *command* sent to ExaBGP."""
+        self._effects.append(Send(command))
+
+    def note(self, level: str, event: str, **keys: object) -> None:
+        """Have a line written to the log."""
+        self._effects.append(Note(level, event, tuple(keys.items())))
+
+    def count(self, name: str) -> None:
+        """Count something that the status shows."""
+        self.counters[name] = self.counters.get(name, 0) + 1
