@@ -298,6 +298,8 @@ class Session(peer.Peer):  # type: ignore[misc]
     def _observe(self) -> None:
         if self.established():
             self.error = ""
+            if isinstance(self.proto.connection, PeerConnection):
+                self.proto.connection.prod()
             self.rib.extended_next_hop = _EXTENDED in self.proto.negotiated.nexthop
         state, error = self._state()
         last = self._reported

@@ -27,6 +27,7 @@ ATTEMPT_SECONDS: Final = 1.5
 INTERVAL_SECONDS: Final = 1.0
 
 _TCP_RTO_MAX_MS: Final = 44  # linux/tcp.h, since 6.15; absent from the socket module
+_TCP_REPAIR: Final = 19
 _CS6: Final = 0xC0  # network control: the class that routers put BGP in
 _TRY_AGAIN: Final = frozenset({EAGAIN, EALREADY, EINPROGRESS, EINTR, ENOBUFS})
 
@@ -49,6 +50,8 @@ class PeerConnection(outgoing.Outgoing):  # type: ignore[misc]
         self.failure = ""
         """Why the last attempt to connect failed, a sentence."""
         self._outbox = bytearray()
+        self._capped = False
+        self._next_prod = 0.0
 
     @property
     def stuffed(self) -> bool:
@@ -97,6 +100,27 @@ class PeerConnection(outgoing.Outgoing):  # type: ignore[misc]
             self.io.setsockopt(socket.IPPROTO_TCP, option, value)
         self.io.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
+    def prod(self) -> None:
+        """Ask a router that acknowledges nothing whether it knows the connection, each second.
+
+        A kernel that cannot cap the pause between retransmissions doubles it each time. A
+        router that was away for 40 seconds would hear from us only 25 seconds after it is back,
+        and not answer with RST before. Leaving repair mode makes the kernel send a window probe
+        at once; the answer is an ACK that means nothing, or the RST.
+        """
+        now = monotonic()
+        if self._capped or self.io is None or now < self._next_prod or Mend.PROD in self.without:
+            return
+        self._next_prod = now + 1.0
+        backoff = self.io.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[4]
+        if backoff < 3:
+            return
+        try:
+            for mode in (1, 0):
+                self.io.setsockopt(socket.IPPROTO_TCP, _TCP_REPAIR, mode)
+        except OSError:
+            self._capped = True  # not ours to do: the back-off stays
+
     def writer(self, data: bytes) -> Iterator[bool]:
         """Yield False until *data* and all before it has been handed to the kernel, then True.
 
@@ -130,12 +154,16 @@ class PeerConnection(outgoing.Outgoing):  # type: ignore[misc]
             self.io.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _CS6)
         else:
             self.io.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _CS6)
+        self._capped = False
+        if Mend.CAP in self.without:
+            return
         try:
             # What was sent to a router that was away is repeated at least each second, so that
             # its answer, an ACK or an RST, comes a second after it is back.
             self.io.setsockopt(socket.IPPROTO_TCP, _TCP_RTO_MAX_MS, 1000)
         except OSError:
-            return  # an older kernel: the back-off stays
+            return  # an older kernel: see `prod`
+        self._capped = True
 
     def _attempt(self, deadline: float) -> Iterator[str | None]:
         """Yield None while waiting, then once the failure, or the empty string."""
