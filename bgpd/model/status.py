@@ -42,6 +42,8 @@ class SessionStatus:
     last_error: str = ""
     """Why the session last went down, in a sentence."""
     transitions: int = 0
+    damping_budget: int | None = None
+    """Changes of the generation that a peer which dampens flaps may hear now; None elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

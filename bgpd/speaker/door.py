@@ -80,7 +80,7 @@ class Door:
             return
         connection.send(Welcome(version=VERSION, node=self._reflex.node, program=self._program))
         if hello.role == "agent":
-            if self._agent is not None:
+            if self._agent is not None and self._agent is not connection:
                 self._agent.close("another agent connected")
             self._agent = connection
             self._reflex.agent_connected(now)

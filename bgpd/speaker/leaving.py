@@ -50,7 +50,7 @@ class Leaving:
     def done(self, done: Done, now: float) -> None:
         """Go on when that was what the phase waits for."""
         phase = self._situation.drain.phase
-        withdrawn = phase is Phase.WITHDRAWING and not self._offer.outstanding
+        withdrawn = phase is Phase.WITHDRAWING and self._offer.settled
         closed = phase is Phase.CLOSING and done.id == self._closing
         if withdrawn or closed:
             self._advance(now)
@@ -64,7 +64,7 @@ class Leaving:
         match self._situation.drain.advance(now):
             case Phase.WITHDRAWING:
                 self._offer.withdraw_all(now)
-                if not self._offer.outstanding:
+                if self._offer.settled:
                     self._advance(now)
             case Phase.CLOSING:
                 if self._situation.mesh is not None:

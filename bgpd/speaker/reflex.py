@@ -24,11 +24,13 @@ from bgpd.exabgp.message import (
 from bgpd.ipc.message import AnyMessage, Beat, Delta, Desired
 from bgpd.mesh.events import GenerationChanged, Kind, MeshEvent
 from bgpd.mesh.machine import Mesh
+from bgpd.model.errors import BgpdError
 from bgpd.model.member import NodeName
 from bgpd.model.peer import PeerState
+from bgpd.speaker import journal
 from bgpd.speaker.cadence import Cadence
 from bgpd.speaker.desired import DesiredState
-from bgpd.speaker.effect import Effect, KillExabgp, SaveDesired, SaveMesh
+from bgpd.speaker.effect import DropAgent, Effect, KillExabgp, SaveDesired, SaveMesh
 from bgpd.speaker.leaving import Leaving
 from bgpd.speaker.offer import Offer
 from bgpd.speaker.outbox import Outbox
@@ -83,6 +85,8 @@ class Reflex:
         self._make_mesh = make_mesh
         self._watchdog = Watchdog(now)
         self._tick_due = now
+        self._awaits_state = False
+        """A new agent's deltas follow a state of its own, not the one that we have."""
 
     @property
     def mesh(self) -> Mesh | None:
@@ -103,10 +107,11 @@ class Reflex:
 
     def start(self, *, configuration: str, saved: Desired | None, now: float) -> None:
         """Begin: *configuration* is the file ExaBGP was started with, *saved* the last state."""
-        self.offer.configuration = configuration
+        self.offer.peering.on_disk = configuration
         if saved is not None:
             self._take(saved, now)
-        self.offer.ask(now)
+        if self.desired is None:
+            self.offer.ask(now)
 
     def exabgp(self, message: Message, now: float) -> None:
         """Take in what ExaBGP says."""
@@ -117,7 +122,7 @@ class Reflex:
                 self.offer.done(message, now)
                 self._leaving.done(message, now)
             case Reloaded():
-                self.offer.reloaded(message.id)
+                self.offer.peering.reloaded(message.id)
             case Shown():
                 self._shown(message, now)
             case SessionChanged():
@@ -131,9 +136,14 @@ class Reflex:
             case _:
                 assert_never(message)
 
+    def configuration_not_written(self, error: str, now: float) -> None:
+        """Note that the disk took no new configuration: ExaBGP will only see the old one."""
+        self.offer.peering.failed(error, now)
+
     def agent_connected(self, now: float) -> None:
         """Note that an agent connected; it will send the whole state."""
         self.situation.agent.seen(now)
+        self._awaits_state = True
         self._outbox.note("info", "agent_connected")
         self._cadence.report_soon(now)
 
@@ -150,6 +160,8 @@ class Reflex:
             case Desired():
                 self._take(message, now)
                 self._cadence.save_soon(now)
+            case Delta() if self._awaits_state:
+                self._outbox.put(DropAgent("a delta came before the state that it changes"))
             case Delta():
                 self.offer.change(message, now)
             case Beat():
@@ -198,12 +210,20 @@ class Reflex:
     # The ways of each
 
     def _take(self, message: Desired, now: float) -> None:
-        desired = DesiredState.of(message)
+        """Take over a whole state; one that means nothing changes nothing."""
+        try:
+            desired = DesiredState.of(message)
+            settings = mesh_settings(self.node, desired)
+        except (BgpdError, ValueError) as error:
+            self._outbox.count("states_refused")
+            self._outbox.note("error", "desired_refused", reason=str(error))
+            self._outbox.put(DropAgent(f"the desired state is refused: {error}"))
+            return
+        self._awaits_state = False
         self.situation.policy = desired.policy
         if self.mesh is None:
             self.situation.mesh = self._make_mesh(desired, now)
         else:
-            settings = mesh_settings(self.node, desired)
             self.mesh.configure(settings=settings, members=desired.members, now=now)
         self._outbox.put(SaveMesh())
         self._outbox.note("info", "desired", sequence=message.sequence, peers=len(desired.peers))
@@ -232,15 +252,13 @@ class Reflex:
     def _mesh_event(self, event: MeshEvent, now: float) -> None:
         if isinstance(event, GenerationChanged):
             self._generation_changed(event)
-        else:
-            self._outbox.note("info", "mesh", detail=str(event))
+        self._outbox.put(journal.line(event))
         self._cadence.report_soon(now)
 
     def _generation_changed(self, event: GenerationChanged) -> None:
-        raised = event.kind is Kind.RAISED
         if self.offer.advertising:
             self.timeline.begin(
-                kind="raise" if raised else "adopt",
+                kind="raise" if event.kind is Kind.RAISED else "adopt",
                 cause=event.cause,
                 cause_at=event.cause_at,
                 decided_at=event.decided_at,
@@ -248,18 +266,10 @@ class Reflex:
                 generation=event.new,
             )
         self._outbox.put(SaveMesh())
-        self._outbox.note(
-            "warning" if raised else "info",
-            "generation_raised" if raised else "generation_adopted",
-            old=event.old,
-            new=event.new,
-            cause=event.cause,
-        )
 
     def _tick(self, now: float) -> None:
         if self._watchdog.hangs(now):
             self._outbox.put(KillExabgp("ExaBGP has not answered for 3 s"))
         self._outbox.send(Ping(id=self._outbox.number()))
-        self.offer.ask_again(now)
         self.situation.tell_mesh(now)
-        self.offer.restance(now)
+        self.offer.tick(now)

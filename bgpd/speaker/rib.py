@@ -27,6 +27,20 @@ class Rib:
     def __init__(self) -> None:
         self.actual: dict[PeerName, dict[Prefix, Attributes]] = {}
         self._withheld: dict[PeerName, dict[Prefix, Withheld]] = {}
+        self.refused: dict[PeerName, dict[Prefix, Attributes | None]] = {}
+        """What ExaBGP would not take: it is not said again until `forgive`. None: to withdraw."""
+
+    def refuse(self, plans: Iterable[PeerPlan]) -> None:
+        """Note that ExaBGP would not take *plans*."""
+        for peer_plan in plans:
+            refused = self.refused.setdefault(peer_plan.peer, {})
+            refused.update(dict.fromkeys(peer_plan.withdraw))
+            for route_attributes, prefixes in peer_plan.advertise:
+                refused.update(dict.fromkeys(prefixes, route_attributes))
+
+    def forgive(self) -> None:
+        """Say again what ExaBGP would not take."""
+        self.refused = {}
 
     @property
     def withheld(self) -> tuple[Withheld, ...]:
@@ -44,10 +58,14 @@ class Rib:
     def rebuild(
         self, desired: DesiredState, stances: Mapping[PeerName, Stance]
     ) -> tuple[PeerPlan, ...]:
-        """Return what to tell each peer so that it has exactly what *desired* says."""
+        """Return what to tell each peer so that it has exactly what *desired* says.
+
+        A peer without a stance is one that ExaBGP does not have: there is nobody to tell.
+        """
         wanted = {
             name: self._routes_for(peer, desired, stances[name])
             for name, peer in desired.peers.items()
+            if name in stances
         }
         self._withheld = {name: self._withheld.get(name, {}) for name in wanted}
         return self._carry_out(plan(wanted, self.actual))
@@ -65,7 +83,7 @@ class Rib:
         wanted: dict[PeerName, dict[Prefix, Attributes]] = {}
         for name, prefixes in by_peer.items():
             peer = desired.peers.get(name)
-            if peer is None:
+            if peer is None or name not in stances:
                 continue
             if peer.max_prefixes is not None:
                 wanted[name] = self._routes_for(peer, desired, stances[name])
@@ -157,6 +175,8 @@ class Rib:
             refused[item.prefix] = item
 
     def _carry_out(self, plans: tuple[PeerPlan, ...]) -> tuple[PeerPlan, ...]:
+        if self.refused:
+            plans = tuple(filter(len, map(self._sayable, plans)))
         for peer_plan in plans:
             routes = self.actual.setdefault(peer_plan.peer, {})
             for prefix in peer_plan.withdraw:
@@ -164,6 +184,23 @@ class Rib:
             for route_attributes, prefixes in peer_plan.advertise:
                 routes.update(dict.fromkeys(prefixes, route_attributes))
         return plans
+
+    def _sayable(self, peer_plan: PeerPlan) -> PeerPlan:
+        """Return *peer_plan* without what ExaBGP has refused in exactly this form."""
+        refused = self.refused.get(peer_plan.peer, {})
+
+        def passes(prefix: Prefix, said: Attributes | None) -> bool:
+            return prefix not in refused or refused[prefix] != said
+
+        groups = (
+            (said, tuple(prefix for prefix in prefixes if passes(prefix, said)))
+            for said, prefixes in peer_plan.advertise
+        )
+        return PeerPlan(
+            peer=peer_plan.peer,
+            withdraw=tuple(prefix for prefix in peer_plan.withdraw if passes(prefix, None)),
+            advertise=tuple((said, prefixes) for said, prefixes in groups if prefixes),
+        )
 
 
 def _template(advertisement: Advertisement) -> tuple[Family, int, int | None, object, object, int]:

@@ -99,7 +99,9 @@ class Service:
         async with server, self._pipe:
             self._note_problems()
             self._reflex.start(
-                configuration=self._configuration(), saved=self._door.last, now=self._loop.time()
+                configuration=self._state.read_configuration(CONFIGURATION_NAME),
+                saved=self._door.last,
+                now=self._loop.time(),
             )
             self._flush()
             gc.collect()
@@ -139,12 +141,14 @@ class Service:
         self._wire.listen(self._reflex.desired, now)
         self._arm(now)
 
-    def _carry_out(self, item: effect.Effect) -> None:
+    def _carry_out(self, item: effect.Effect) -> None:  # noqa: C901 - one line for each kind
         match item:
             case effect.Send(command):
                 self._pipe.send(command)
             case effect.WriteConfiguration(text):
-                self._state.write_configuration(self._path(CONFIGURATION_NAME), text)
+                error = self._state.write_configuration(CONFIGURATION_NAME, text)
+                if error:
+                    self._reflex.configuration_not_written(error, self._loop.time())
             case effect.Tell(message):
                 self._door.tell(message)
             case effect.SaveDesired():
@@ -184,7 +188,7 @@ class Service:
                 **self._door.counters,
                 "exabgp_lines_refused": self._pipe.refused,
             },
-            conditions=self._wire.conditions(),
+            conditions=(*self._wire.conditions(), *self._state.conditions()),
         )
 
     def _save_desired(self) -> None:
@@ -222,12 +226,3 @@ class Service:
             self._reflex.mesh.say_goodbye(GOODBYE_SECONDS, self._loop.time())
             self._wire.send()
             self._save_mesh()
-
-    def _configuration(self) -> str:
-        try:
-            return self._path(CONFIGURATION_NAME).read_text()
-        except OSError:
-            return ""
-
-    def _path(self, name: str) -> Path:
-        return self._options.state_dir / name

@@ -1,10 +1,21 @@
 """What the speaker says with its routes to each peer: generation, least rank, shutdown."""
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
 from bgpd.model.member import NodeName
-from bgpd.model.peer import Lever, Peer, PeerName
+from bgpd.model.peer import Lever, Peer, Takeover
+from bgpd.model.prefix import Address
 from bgpd.model.route import RANK_DOUBT, RANK_DRAIN, RANK_NORMAL
-from bgpd.model.status import MemberState, MemberStatus
+from bgpd.model.status import Condition, MemberState, MemberStatus
 from bgpd.policy.lever import Stance, effective_generation
+
+DAMPING_CHANGES: Final = 3
+DAMPING_SECONDS: Final = 600.0
+"""How many changes of the generation a router that dampens flaps hears in how long: with the
+figures in use (RFC 2439, section 4.2) a few more suppress the route, for up to an hour."""
 
 _STEPPED = frozenset({Lever.AS_PATH, Lever.ORIGIN})
 
@@ -31,22 +42,107 @@ def half_of_the_agents_are_away(members: tuple[MemberStatus, ...], *, ours_away:
     return 2 * away >= len(states) + 1
 
 
-class Stances:
-    """Remembers, for each peer, the generation that a lever with three steps expresses."""
+class Budget:
+    """Changes that a router which dampens flaps (RFC 2439) hears without suppressing a route."""
 
     def __init__(self) -> None:
-        self._expressed: dict[PeerName, int] = {}
+        self._spent: list[float] = []
 
-    def of(self, peer: Peer, base: Stance, *, unheard: bool) -> Stance:
-        """Return *base* as it applies to *peer*."""
-        if peer.lever not in _STEPPED:
+    def left(self, now: float) -> int:
+        """Return how many changes may be made now."""
+        self._spent = [at for at in self._spent if now - at < DAMPING_SECONDS]
+        return DAMPING_CHANGES - len(self._spent)
+
+    def spend(self, now: float) -> None:
+        """Note a change."""
+        self._spent.append(now)
+
+    def refills(self, now: float) -> float | None:
+        """Return when a change is possible again; None when one is possible now."""
+        return None if self.left(now) else self._spent[0] + DAMPING_SECONDS
+
+
+class Stances:
+    """Remembers the generation that each peer heard last, where it may lag behind ours.
+
+    It lags with a lever of three steps, which must not wrap while a member is unheard, and with
+    a router that dampens flaps, which would suppress a route that changes too often. Peers are
+    known by address: a router remembers flaps whatever its peer is called here.
+    """
+
+    def __init__(self) -> None:
+        self._expressed: dict[Address, int] = {}
+        self._budgets: dict[Address, Budget] = {}
+        self._held: set[Address] = set()
+
+    def of(self, peer: Peer, base: Stance, *, unheard: bool, offered: bool, now: float) -> Stance:
+        """Return *base* as it applies to *peer*; *offered* says that it has routes of ours now.
+
+        What nobody hears costs nothing: a peer that is down, or has no route, spends no budget.
+        """
+        stepped = peer.lever in _STEPPED
+        if not stepped and not may_lag(peer):
             return base
-        previous = self._expressed.get(peer.name, base.generation)
-        generation = effective_generation(previous, base.generation, unheard=unheard)
-        self._expressed[peer.name] = generation
-        return Stance(
-            generation=generation,
-            floor=base.floor,
-            graceful_shutdown=base.graceful_shutdown,
-            withdraw_unranked=base.withdraw_unranked,
-        )
+        address = peer.address
+        previous = self._expressed.get(address, base.generation)
+        generation = base.generation
+        if stepped:
+            generation = effective_generation(previous, generation, unheard=unheard)
+        self._held.discard(address)
+        if may_lag(peer) and offered and generation != previous:
+            generation = self._afford(address, previous, generation, now)
+        self._expressed[address] = generation
+        return replace(base, generation=generation)
+
+    def _afford(self, address: Address, previous: int, generation: int, now: float) -> int:
+        budget = self._budgets.setdefault(address, Budget())
+        if not budget.left(now):
+            self._held.add(address)
+            return previous
+        budget.spend(now)
+        return generation
+
+    def budget(self, peer: Peer, now: float) -> int | None:
+        """Return how many changes *peer* may still hear; None where they are not counted."""
+        if not may_lag(peer):
+            return None
+        return self._budgets.get(peer.address, Budget()).left(now)
+
+    def refills(self, peer: Peer, now: float) -> float | None:
+        """Return when the spent budget of *peer* allows a change again."""
+        budget = self._budgets.get(peer.address)
+        return None if budget is None or not may_lag(peer) else budget.refills(now)
+
+    def conditions(
+        self, peers: Iterable[Peer], *, now: float, wall_offset: float
+    ) -> Iterator[Condition]:
+        """Yield one condition for each of *peers* whose budget is spent."""
+        for peer in peers:
+            refills = self.refills(peer, now)
+            if refills is not None:
+                moment = datetime.fromtimestamp(refills + wall_offset, UTC)
+                yield Condition(
+                    type="DampingBudgetSpent",
+                    status=True,
+                    reason="TooManyChanges",
+                    message=f"peer {peer.name} dampens flaps and heard {DAMPING_CHANGES} changes in"
+                    f" {DAMPING_SECONDS / 60:.0f} minutes: its routes keep their generation, so"
+                    f" nothing is taken over there, until {moment:%Y-%m-%dT%H:%M:%SZ}",
+                )
+
+    def catch_up_due(self, now: float) -> bool:
+        """Return whether a peer that lags behind could be told the generation now."""
+        return any(self._budgets[address].left(now) for address in self._held)
+
+    def forget_all_but(self, peers: Iterable[Peer], now: float) -> None:
+        """Drop what is known of peers that are gone and remember no recent change."""
+        kept = {peer.address for peer in peers}
+        kept |= {a for a, budget in self._budgets.items() if budget.left(now) < DAMPING_CHANGES}
+        self._expressed = {a: value for a, value in self._expressed.items() if a in kept}
+        self._budgets = {a: budget for a, budget in self._budgets.items() if a in kept}
+        self._held &= kept
+
+
+def may_lag(peer: Peer) -> bool:
+    """Return whether changes of the generation are counted for *peer*."""
+    return peer.damping and peer.lever is not Lever.NONE and peer.takeover is not Takeover.NEVER

@@ -6,13 +6,16 @@ reader never sees half of one; one that cannot be read counts as absent, with a 
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from bgpd.ipc.message import Desired
+from bgpd.model.status import Condition
 from bgpd.model.timeline import Failover
+from bgpd.policy.lever import MAX_GENERATION
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -20,8 +23,8 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class KeptMesh(msgspec.Struct, frozen=True, kw_only=True):
     """The part of `Mesh.persistent` that a start needs; the member list comes with `Desired`."""
 
-    generation: int = 1
-    resets: int = 0
+    generation: Annotated[int, msgspec.Meta(ge=1, le=MAX_GENERATION)] = 1
+    resets: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
 
 
 class _SavedDesired(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,11 +33,12 @@ class _SavedDesired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State:
-    """The directory that outlives the process; *problems* collects what could not be read."""
+    """The directory that outlives the process; *problems* collects what the log should say."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self.problems: list[str] = []
+        self._unwritten: dict[Path, str] = {}
 
     def load_desired(self) -> Desired | None:
         """Return the last desired state.
@@ -57,6 +61,16 @@ class State:
         """Return what the mesh wanted kept, or how a cluster begins."""
         return self._load("mesh.json", KeptMesh) or KeptMesh()
 
+    def conditions(self) -> Iterator[Condition]:
+        """Yield what a person should know: what is not written is forgotten at the next start."""
+        for path, error in sorted(self._unwritten.items()):
+            yield Condition(
+                type="StateNotWritten",
+                status=True,
+                reason="WriteFailed",
+                message=f"{path}: not written: {error}; make the directory writable, with room",
+            )
+
     def save_mesh(self, kept: dict[str, Any]) -> None:
         """Remember what the mesh wants kept."""
         self._save("mesh.json", kept)
@@ -69,9 +83,19 @@ class State:
         """Remember *failovers*."""
         self._save("timeline.json", failovers)
 
-    def write_configuration(self, path: Path, text: str) -> None:
-        """Replace ExaBGP's configuration, which holds MD5 keys."""
+    def write_configuration(self, name: str, text: str) -> str:
+        """Replace ExaBGP's configuration, which holds MD5 keys; return why that failed, or ""."""
+        path = self._directory / name
         self._replace(path, text.encode())
+        error = self._unwritten.get(path)
+        return f"{path}: not written: {error}" if error else ""
+
+    def read_configuration(self, name: str) -> str:
+        """Return ExaBGP's configuration as it is, "" when it cannot be read."""
+        try:
+            return (self._directory / name).read_text()
+        except (OSError, UnicodeDecodeError):
+            return ""
 
     def _load(self, name: str, kind: Any) -> Any:
         path = self._directory / name
@@ -79,7 +103,8 @@ class State:
             return msgspec.json.decode(path.read_bytes(), type=kind)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
+            # msgspec's errors are ValueErrors; a deep enough nest of brackets is none of them.
             self.problems.append(f"{path}: ignored: {error}")
             return None
 
@@ -94,7 +119,12 @@ class State:
                 file.write(content)
             beside.rename(path)
         except OSError as error:
-            self.problems.append(f"{path}: not written: {error.strerror}")
+            reason = error.strerror or str(error)
+            if self._unwritten.get(path) != reason:
+                self._unwritten[path] = reason
+                self.problems.append(f"{path}: not written: {reason}")
+        else:
+            self._unwritten.pop(path, None)
 
 
 def _boot_id() -> str:

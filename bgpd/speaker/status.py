@@ -1,6 +1,7 @@
 """What the speaker tells people about itself."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bgpd.model.peer import PeerName
 from bgpd.model.prefix import Prefix
@@ -33,14 +34,20 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
         agent_absent_since=None if absent is None else absent + reflex.wall_offset,
         exabgp_pid=exabgp_pid,
         sessions=tuple(
-            reflex.sessions.status(peer, len(actual.get(peer.name, {})))
+            replace(
+                reflex.sessions.status(peer, len(actual.get(peer.name, {}))),
+                damping_budget=reflex.offer.stances.budget(peer, now),
+            )
             for peer in sorted(peers, key=lambda peer: peer.name)
         ),
         routes=_routes(actual, {} if desired is None else desired.advertisements),
         withheld=(*reflex.offer.rib.withheld, *_not_started(reflex)),
         mesh=None if reflex.mesh is None else reflex.mesh.status(now),
         counters={**counters, **reflex.counters},
-        conditions=conditions,
+        conditions=(
+            *conditions,
+            *reflex.offer.conditions(now=now, wall_offset=reflex.wall_offset),
+        ),
         draining=reflex.situation.drain.active,
     )
 

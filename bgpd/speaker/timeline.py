@@ -101,6 +101,12 @@ class Timeline:
                 )
         self._close(lambda item: item.commanded_at is not None and not item.waiting)
 
+    def failed(self, update: int) -> None:
+        """Note that *update* was refused: nothing waits for it any more."""
+        for item in self._open:
+            item.waiting.discard(update)
+        self._close(lambda item: item.commanded_at is not None and not item.waiting)
+
     def _close(self, done: Callable[[_Open], bool]) -> None:
         self._past.extend(item.closed() for item in self._open if done(item))
         self._open = [item for item in self._open if not done(item)]

@@ -11,12 +11,14 @@ from typing import Final
 
 from bgpd.mesh import keys as mesh_keys
 from bgpd.mesh.machine import Mesh
+from bgpd.mesh.route import route_source
 from bgpd.mesh.settings import Keys
 from bgpd.mesh.transport import Transport
 from bgpd.model.errors import BgpdError
 from bgpd.model.member import MESH_PORT, Member, NodeName
 from bgpd.model.prefix import Address
 from bgpd.model.status import Condition
+from bgpd.speaker import path
 from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.situation import mesh_settings
 from bgpd.speaker.state import KeptMesh
@@ -26,6 +28,9 @@ _RETRY_SECONDS: Final = 0.2
 """How often the mesh address is tried while this host does not have it yet."""
 _KEYS_SECONDS: Final = 1.0
 """How often the key file is looked at: a mounted Secret changes without a word."""
+
+_PATH_SECONDS: Final = 30.0
+"""How often the way of heartbeats is compared with the way to the peers."""
 
 
 class MeshWire:
@@ -48,18 +53,19 @@ class MeshWire:
         self._log = log
         self._stirred = stirred
         self._keys = mesh_keys.load(key_file)
-        self._transport = Transport(self)
+        self.counters: Counter[str] = Counter()
+        """Datagrams and errors, by name."""
+        self._transport = self._new_transport()
         self._bound: tuple[Address, int] | None = None
+        self._wanted: tuple[Address, int] | None = None
         self._bind_due = 0.0
         self._keys_due = 0.0
         self._socket_problem = ""
         self._keys_problem = ""
+        self._path: Condition | None = None
+        self._path_due = 0.0
+        self._path_of: DesiredState | None = None
         self._loop = asyncio.get_running_loop()
-
-    @property
-    def counters(self) -> Counter[str]:
-        """Datagrams and errors, by name."""
-        return self._transport.counters
 
     def make_mesh(self, desired: DesiredState, now: float) -> Mesh:
         """Return the mesh that *desired* belongs to, from what the disk remembers."""
@@ -110,7 +116,8 @@ class MeshWire:
         """Return when `handle_timer`, or `listen`, wants to be called."""
         if self.mesh is None:
             return None
-        dues = [self.mesh.deadline(), self._bind_due if self._bound is None else None]
+        moving = self._wanted is not None and self._wanted != self._bound
+        dues = [self.mesh.deadline(), self._bind_due if moving else None]
         return min((due for due in dues if due is not None), default=None)
 
     def send(self) -> None:
@@ -126,20 +133,46 @@ class MeshWire:
         """Listen where *desired* says; try again while the address is not there."""
         if desired is None or desired.mesh_address is None:
             return
-        wanted = (desired.mesh_address, port_of(self._node, desired.members))
-        if wanted == self._bound or now < self._bind_due:
-            return
-        self._bind_due = now + _RETRY_SECONDS
-        self._bound = None
+        self._wanted = (desired.mesh_address, self._port(desired.members))
+        if self._wanted != self._bound and now >= self._bind_due:
+            self._bind_due = now + _RETRY_SECONDS
+            self._bind(*self._wanted)
+        if self._bound is not None and (desired is not self._path_of or now >= self._path_due):
+            self._look_at_path(desired, self._bound[0], now)
+
+    def _bind(self, address: Address, port: int) -> None:
+        """Listen at a new place; until that works the old one stays open."""
+        fresh = self._new_transport()
         try:
-            self._transport.open(*wanted)
+            fresh.open(address, port)
         except BgpdError as error:
             if str(error) != self._socket_problem:
                 self._socket_problem = str(error)
-                logs.write(self._log, "error", "mesh_not_bound", [("error", error)])
+                logs.write(self._log, "error", "mesh_not_bound", [("reason", error)])
             return
-        self._bound = wanted
+        self._transport.close()
+        self._transport = fresh
+        self._bound = (address, port)
         self._socket_problem = ""
+
+    def _new_transport(self) -> Transport:
+        transport = Transport(self)
+        transport.counters = self.counters
+        return transport
+
+    def _port(self, members: tuple[Member, ...]) -> int:
+        """Return our port in the list; one that does not name us is no reason to move."""
+        kept = MESH_PORT if self._bound is None else self._bound[1]
+        return next((member.port for member in members if member.name == self._node), kept)
+
+    def _look_at_path(self, desired: DesiredState, bound: Address, now: float) -> None:
+        self._path_due, self._path_of = now + _PATH_SECONDS, desired
+        before, self._path = self._path, path.condition(desired, bound, route_source)
+        if self._path is not None and self._path != before:
+            keys = [("reason", self._path.reason), ("message", self._path.message)]
+            logs.write(self._log, "warning", "mesh_path", keys)
+        elif self._path is None and before is not None:
+            logs.write(self._log, "info", "mesh_path_restored")
 
     def close(self) -> None:
         """Stop listening."""
@@ -148,14 +181,15 @@ class MeshWire:
     def conditions(self) -> tuple[Condition, ...]:
         """Return what a person should know."""
         problems = (
-            ("MeshListening", "NotBound", self._socket_problem),
-            ("MeshKeysReadable", "KeyFileRefused", self._keys_problem),
+            ("MeshNotListening", "NotBound", self._socket_problem),
+            ("MeshKeysUnreadable", "KeyFileRefused", self._keys_problem),
         )
-        return tuple(
-            Condition(type=kind, status=False, reason=reason, message=problem)
+        own = (
+            Condition(type=kind, status=True, reason=reason, message=problem)
             for kind, reason, problem in problems
             if problem
         )
+        return (*own, *([] if self._path is None else [self._path]))
 
     def _look_at_keys(self, now: float) -> None:
         if now < self._keys_due:
@@ -172,8 +206,3 @@ class MeshWire:
             logs.write(self._log, "info", "mesh_keys_loaded", [("count", len(keys))])
             if self.mesh is not None:
                 self.mesh.configure(keys=Keys(sending=keys[0], accepted=keys), now=now)
-
-
-def port_of(node: NodeName, members: tuple[Member, ...]) -> int:
-    """Return the port that the member list gives *node*."""
-    return next((member.port for member in members if member.name == node), MESH_PORT)
