@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,21 @@ def write_all(plan: Plan, directory: Path) -> None:
         write_endpoints(plan, directory, i, plan.names)
 
 
-def write_endpoints(plan: Plan, directory: Path, number: int, nodes: tuple[str, ...]) -> None:
-    """Say that Service *number* has one endpoint on each of *nodes*."""
-    replace(directory / f"endpoints-{number}.yaml", endpoints(plan, number, nodes))
+def write_endpoints(plan: Plan, directory: Path, number: int, nodes: tuple[str, ...]) -> float:
+    """Say that Service *number* has one endpoint on each of *nodes*; return when."""
+    return replace(directory / f"endpoints-{number}.yaml", endpoints(plan, number, nodes))
 
 
-def replace(path: Path, documents: list[Document]) -> None:
-    """Put *documents* in place of *path* in one step, as a careful writer does."""
+def replace(path: Path, documents: list[Document]) -> float:
+    """Put *documents* in place of *path* in one step, as a careful writer does.
+
+    Return the monotonic time just before that step: whoever watches may act before we run again.
+    """
     temporary = path.with_name(f".{path.name}.new")
     temporary.write_text("".join(f"---\n{json.dumps(document)}\n" for document in documents))
+    now = time.monotonic()
     os.replace(temporary, path)  # noqa: PTH105 - the name says what the kernel does
+    return now
 
 
 def services(plan: Plan) -> range:

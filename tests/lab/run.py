@@ -158,8 +158,8 @@ class Lab:
         """Rewrite Service 1's endpoints; return ms from written to changed on the router."""
         assert self.watch is not None
         since = len(self.watch.routes)
-        documents.write_endpoints(self.plan, self.documents, 1, names)
-        self.strike_time = written = time.monotonic()
+        written = documents.write_endpoints(self.plan, self.documents, 1, names)
+        self.strike_time = written
         wanted = {self.plan.prefix(1, version) for version in self.plan.family.versions}
         end = written + 10
         while time.monotonic() < end:
@@ -279,8 +279,8 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
     lab.watch = RouterWatch()
     if fault.name in PREPARE:
         PREPARE[fault.name](lab, nodes)
-    before = lab.total_generation(without=names)
-    lab.before_harm = before
+    witnesses = () if len(names) == lab.plan.nodes else names
+    lab.before_harm = lab.total_generation(without=witnesses)
     measured = fault.client and lab.plan.router.forwards
     traffic = Traffic(lab, seed, attempt) if measured else None
     try:
@@ -299,7 +299,7 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
     finally:
         lab.watch.stop()
     survivors = [node for name, node in lab.nodes.items() if name not in names]
-    after = lab.total_generation(without=names)
+    after = lab.total_generation(without=witnesses)
     timeline = survivors[0].timeline() if survivors else []
     for name in names:
         lab.accused[name] += (after or 0) - (lab.before_harm or 0)
