@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,6 +17,8 @@ from tests.lab.routers import missing_programs
 from tests.lab.run import Lab, Run, progress, report, strike, table
 
 EX_USAGE = 2
+_PATIENCE = 20.0
+"""Seconds that `up` waits for routes and mesh before it leaves the lab to its user."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -147,6 +150,8 @@ def _inside(options: argparse.Namespace, plan: Plan, fault: Fault | None) -> int
     lab = Lab(plan, directory)
     lab.start()
     if options.command == "up":
+        with suppress(LabError):  # a lab to explore is of use even where something is broken
+            lab.steady(_PATIENCE)
         (directory / "ready").touch()
         while True:
             signal.pause()
@@ -160,11 +165,16 @@ def _run(lab: Lab, fault: Fault, options: argparse.Namespace) -> int:
     print(f"{fault.name}: {fault.sentence}; building the lab ...", flush=True)
     lab.steady()
     runs: list[Run] = []
+    error = ""
     for number in range(1, options.repeat + 1):
         seed = options.seed + number - 1
-        runs.append(strike(lab, fault, seed=seed, number_=number, say=_say))
+        try:
+            runs.append(strike(lab, fault, seed=seed, number_=number, say=_say))
+        except LabError as stuck:
+            error = str(stuck)
+            break
         _say(progress(runs[-1]))
-    reported = report(lab.plan, fault, runs)
+    reported = report(lab.plan, fault, runs, error)
     if options.json:
         options.json.write_text(json.dumps(reported, indent=1) + "\n")
     if options.record and lab.record:
@@ -173,6 +183,8 @@ def _run(lab: Lab, fault: Fault, options: argparse.Namespace) -> int:
     lab.stop()
     if reported["summary"]["ok"]:
         return 0
+    if error:
+        print(error, file=sys.stderr)
     print(f"logs are in {lab.directory}", file=sys.stderr)
     return 1
 

@@ -84,7 +84,10 @@ def _series(router: RouterName, directory: Path) -> dict[str, Any]:
         *("--record", str(_record(directory, router.value))),
     ]
     print(f"-- {router}", flush=True)
-    status = subprocess.run([sys.executable, "-m", "tests.lab", *words], check=False).returncode
+    status = subprocess.run(
+        ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", "tests.lab", *words],
+        check=False,
+    ).returncode
     if not figures.exists():
         raise LabError(f"the lab with {router} ended with status {status}")
     report: dict[str, Any] = json.loads(figures.read_text())

@@ -357,17 +357,21 @@ def _judge_traffic(fault: Fault, run: Run) -> list[str]:
     return problems
 
 
-def report(plan: Plan, fault: Fault, runs: list[Run]) -> dict[str, Any]:
-    """Return the JSON of a series of runs, with its summary."""
+def report(plan: Plan, fault: Fault, runs: list[Run], error: str = "") -> dict[str, Any]:
+    """Return the JSON of a series of runs, with its summary; *error* ended it early."""
     flat = [run.as_json() for run in runs]
     figures = ("worst_flow_gap_ms", "other_flows_gap_ms", "update_spread_ms", *fault.targets)
     return {
         "fault": fault.name,
         "plan": {**asdict(plan), "restart": plan.restart.value},
         "target": {"worst_flow_gap_ms": fault.gap_ms, **fault.targets, "loss": fault.loss.value},
+        "error": error,
         "runs": flat,
         "summary": {name: summarize(run.get(name) for run in flat) for name in figures}
-        | {"lost": sum(run["lost"] or 0 for run in flat), "ok": all(run["ok"] for run in flat)},
+        | {
+            "lost": sum(run["lost"] or 0 for run in flat),
+            "ok": not error and all(run["ok"] for run in flat),
+        },
     }
 
 
