@@ -13,8 +13,9 @@ from typing import Any, NoReturn
 from tests.lab import world
 from tests.lab.faults import FAULTS, Fault
 from tests.lab.plan import EX_CONFIG, MOST_NODES, FamilyChoice, LabError, Plan, Restart, RouterName
+from tests.lab.report import Run, progress, report, table
 from tests.lab.routers import missing_programs
-from tests.lab.run import Lab, Run, progress, report, strike, table
+from tests.lab.run import Lab, strike
 
 EX_USAGE = 2
 _PATIENCE = 20.0

@@ -7,19 +7,20 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from tests.lab import documents
-from tests.lab.faults import PREPARE, Fault, Loss, Sessions
-from tests.lab.figures import TrafficFigures, measure, summarize
+from tests.lab.faults import PREPARE, Fault
+from tests.lab.figures import measure
 from tests.lab.kernel import kernel_paths
 from tests.lab.nodes import HERE, Node, until
-from tests.lab.plan import ECHO_PORT, LabError, Plan, number
+from tests.lab.pace import Pace
+from tests.lab.plan import ECHO_PORT, LabError, Plan
+from tests.lab.report import Run, judge
 from tests.lab.routers import ROUTERS
-from tests.lab.strikes import Findings
 from tests.lab.topology import build, inside
 from tests.lab.watch import RouterWatch, spread
 
@@ -27,43 +28,15 @@ UDP_FLOWS = 12
 TCP_CONNECTIONS = 4
 MOST_LATE_MS = 50.0
 """A run in which the client itself was later than this says nothing, and is repeated."""
-ORDER_SECONDS = 2.0
-"""What `run` and the tests assert about a gap: far below any hold time; targets are printed."""
+MOST_MACHINE_LATE_MS = 50.0
+"""One heartbeat: nodes of a machine that stood still for longer suspect each other rightly."""
 _ATTEMPTS = 4
 _LEAD = 0.7
+_RECOVERY = 60.0
 _QUARANTINE = 3
 """Raises within ten minutes after which a member is quarantined: a series must not meet it."""
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """Everything that one strike of one fault showed."""
-
-    number: int
-    seed: int
-    affected: tuple[str, ...]
-    traffic: TrafficFigures | None
-    sessions_established_when_moved: bool | None
-    generation_before: int | None
-    generation_after: int | None
-    raises: int | None
-    update_spread_ms: float | None
-    recovered_seconds: float | None
-    findings: Findings
-    timeline: list[Any]
-    attempts: int
-    problems: tuple[str, ...] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the run as one flat object."""
-        flat = asdict(self)
-        flat.pop("findings")
-        traffic = flat.pop("traffic") or dict.fromkeys(
-            ("worst_flow_gap_ms", "other_flows_gap_ms", "sent", "lost")
-        )
-        return {**flat, **traffic, **self.findings, "ok": not self.problems}
 
 
 class Lab:
@@ -94,6 +67,25 @@ class Lab:
         self.router.start()
         for node in self.nodes.values():
             node.start(self.documents, self.key_file)
+
+    def recover(self) -> tuple[float | None, tuple[str, ...]]:
+        """Wait until all is well and return how long it took, and who was quarantined."""
+        start = time.monotonic()
+        try:
+            self.steady(_RECOVERY)
+        except LabError:
+            if not (names := self.quarantined()):
+                raise
+            self.renew()
+            self.steady()
+            return None, names
+        return round(time.monotonic() - start, 2), ()
+
+    def quarantined(self) -> tuple[str, ...]:
+        """Return the members that some speaker keeps in quarantine."""
+        meshes = [s["mesh"] for node in self.nodes.values() if (s := node.status())]
+        members = [member for mesh in meshes if mesh for member in mesh["members"]]
+        return tuple(sorted({m["name"] for m in members if m["state"] == "Quarantined"}))
 
     def renew(self) -> None:
         """Start every node afresh, its memory of earlier deaths included."""
@@ -248,14 +240,17 @@ def strike(lab: Lab, fault: Fault, *, seed: int, number_: int, say: Say) -> Run:
         lab.steady()
         outcome = replace(_strike_once(lab, fault, seed, number_, attempt), attempts=attempt + 1)
         attempt += 1
-        why = void(fault, outcome.traffic) if attempt < _ATTEMPTS else ""
+        why = void(fault, outcome) if attempt < _ATTEMPTS else ""
         if not why:
             return replace(outcome, problems=judge(lab.plan, fault, outcome))
-        say(f"  {why}: again with other source ports")
+        say(f"  {why}: again, with other source ports")
 
 
-def void(fault: Fault, traffic: TrafficFigures | None) -> str:
+def void(fault: Fault, run: Run) -> str:
     """Return why a run says nothing about the fault, or the empty string."""
+    if run.machine_late_ms > MOST_MACHINE_LATE_MS:
+        return f"this machine stood still for {run.machine_late_ms:.0f} ms"
+    traffic = run.traffic
     if traffic is None:
         return ""
     if fault.gap_ms is not None and traffic.affected_flows == 0:
@@ -283,6 +278,7 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
     lab.before_harm = lab.total_generation(without=witnesses)
     measured = fault.client and lab.plan.router.forwards
     traffic = Traffic(lab, seed, attempt) if measured else None
+    pace = Pace()
     try:
         time.sleep(_LEAD)
         findings = fault.strike(lab, nodes)
@@ -297,6 +293,7 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
             traffic.abort()
         raise
     finally:
+        pace.stop()
         lab.watch.stop()
     survivors = [node for name, node in lab.nodes.items() if name not in names]
     after = lab.total_generation(without=witnesses)
@@ -304,7 +301,7 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
     for name in names:
         lab.accused[name] += (after or 0) - (lab.before_harm or 0)
     fault.heal(lab, nodes)
-    recovered = lab.steady()
+    recovered, quarantined = lab.recover()
     lab.record = record
     before = lab.before_harm
     return Run(
@@ -317,103 +314,13 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
         generation_after=after,
         raises=after - before if after is not None and before is not None else None,
         update_spread_ms=_spread(lab, fault, survivors),
-        recovered_seconds=round(recovered, 2),
+        recovered_seconds=recovered,
+        quarantined=quarantined,
+        machine_late_ms=pace.worst_ms(struck),
         findings=findings,
         timeline=timeline,
         attempts=1,
     )
-
-
-def judge(plan: Plan, fault: Fault, run: Run) -> tuple[str, ...]:
-    """Return what of the fault's promise about order and loss did not hold, in sentences."""
-    problems = _judge_traffic(fault, run)
-    if fault.sessions is Sessions.KEPT and run.sessions_established_when_moved is False:
-        problems.append("a session of the affected node was lost")
-    if fault.raises is not None and run.raises not in fault.raises:
-        problems.append(f"raises: {run.raises} instead of {fault.raises[0]}")
-    untrue = [name for name, value in run.findings.items() if value is False]
-    unseen = [name for name in fault.targets if run.findings.get(name) is None]
-    problems += [f"{name.replace('_', ' ')}: no" for name in untrue]
-    problems += [f"{name.replace('_', ' ')}: not seen" for name in unseen if plan.router.forwards]
-    return tuple(problems)
-
-
-def _judge_traffic(fault: Fault, run: Run) -> list[str]:
-    traffic = run.traffic
-    if traffic is None:
-        return []
-    problems = []
-    if fault.gap_ms is not None:
-        if traffic.worst_flow_gap_ms is None:
-            problems.append("no flow used the affected node")
-        elif traffic.worst_flow_gap_ms > ORDER_SECONDS * 1000:
-            problems.append(f"traffic stood still for {traffic.worst_flow_gap_ms:.0f} ms")
-    if fault.loss is Loss.NONE and traffic.lost:
-        problems.append(f"{traffic.lost} packets lost")
-    if fault.loss is Loss.ONE_A_FLOW and traffic.worst_flow_lost > 1:
-        problems.append(f"{traffic.worst_flow_lost} packets of one flow lost")
-    if fault.loss is Loss.AFFECTED and traffic.lost_other:
-        problems.append(f"{traffic.lost_other} packets lost by flows of other nodes")
-    return problems
-
-
-def report(plan: Plan, fault: Fault, runs: list[Run], error: str = "") -> dict[str, Any]:
-    """Return the JSON of a series of runs, with its summary; *error* ended it early."""
-    flat = [run.as_json() for run in runs]
-    figures = ("worst_flow_gap_ms", "other_flows_gap_ms", "update_spread_ms", *fault.targets)
-    return {
-        "fault": fault.name,
-        "plan": {**asdict(plan), "restart": plan.restart.value},
-        "target": {"worst_flow_gap_ms": fault.gap_ms, **fault.targets, "loss": fault.loss.value},
-        "error": error,
-        "runs": flat,
-        "summary": {name: summarize(run.get(name) for run in flat) for name in figures}
-        | {
-            "lost": sum(run["lost"] or 0 for run in flat),
-            "ok": not error and all(run["ok"] for run in flat),
-        },
-    }
-
-
-def progress(run: Run) -> str:
-    """Return one line about one run."""
-    words = [f"run {run.number:>2}  {','.join(run.affected)}"]
-    if run.traffic is not None:
-        gap, other = run.traffic.worst_flow_gap_ms, run.traffic.other_flows_gap_ms
-        words.append(f"worst flow {_ms(gap)}  others {_ms(other)}")
-        words.append(f"lost {run.traffic.lost} of {run.traffic.sent}")
-        words.append(f"client late {run.traffic.client_late_ms:.0f} ms")
-    words += [f"{name} {value}" for name, value in run.findings.items()]
-    words.append(f"raises {run.raises}")
-    if run.update_spread_ms is not None:
-        words.append(f"spread {run.update_spread_ms:.2f} ms")
-    words.append(f"recovered in {run.recovered_seconds:.1f} s")
-    return "  ".join(words) + "".join(f"\n  NOT HELD: {problem}" for problem in run.problems)
-
-
-def table(reported: Mapping[str, Any]) -> str:
-    """Return the figures of a series beside their targets."""
-    plan = reported["plan"]
-    lines = [
-        (
-            f"{reported['fault']} on {plan['router']}, {plan['nodes']} nodes, "
-            f"{plan['services']} Services, {plan['family']}, hold {plan['hold']} s, "
-            f"restart like {plan['restart']}:"
-        ),
-        f"  {'figure':<24}{'target':>10}{'p50':>10}{'p99':>10}{'max':>10}{'runs':>6}",
-    ]
-    for name, values in reported["summary"].items():
-        if isinstance(values, dict):
-            target = reported["target"].get(name)
-            lines.append(
-                f"  {name:<24}{target if target is not None else '-':>10}"
-                f"{values['p50']:>10.2f}{values['p99']:>10.2f}{values['max']:>10.2f}"
-                f"{values['count']:>6}"
-            )
-    held = sum(run["ok"] for run in reported["runs"])
-    lines.append(f"  packets lost: {reported['summary']['lost']} ({reported['target']['loss']})")
-    lines.append(f"  held in {held} of {len(reported['runs'])} runs")
-    return "\n".join(lines)
 
 
 def _spread(lab: Lab, fault: Fault, survivors: list[Node]) -> float | None:
@@ -425,10 +332,3 @@ def _spread(lab: Lab, fault: Fault, survivors: list[Node]) -> float | None:
     since = lab.strike_time + wall
     seconds = spread([u for u in lab.watch.updates if u.at >= since], sources)
     return None if seconds is None else round(seconds * 1000, 3)
-
-
-def _ms(value: float | None) -> str:
-    return "   null" if value is None else f"{value:>4.0f} ms"
-
-
-__all__ = ["Lab", "Run", "number", "progress", "report", "strike", "table"]

@@ -1,0 +1,148 @@
+"""What one run showed, whether it kept the promise, and how a series is told. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tests.lab.faults import Fault, Loss, Sessions
+from tests.lab.figures import TrafficFigures, summarize
+from tests.lab.plan import Plan
+from tests.lab.strikes import Findings
+
+ORDER_SECONDS = 2.0
+"""What `run` and the tests assert about a gap: far below any hold time; targets are printed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Everything that one strike of one fault showed."""
+
+    number: int
+    seed: int
+    affected: tuple[str, ...]
+    traffic: TrafficFigures | None
+    sessions_established_when_moved: bool | None
+    generation_before: int | None
+    generation_after: int | None
+    raises: int | None
+    update_spread_ms: float | None
+    recovered_seconds: float | None
+    """None where members were quarantined, and the nodes had to be started afresh."""
+    quarantined: tuple[str, ...]
+    machine_late_ms: float
+    """How late an ordinary process of this machine woke at worst."""
+    findings: Findings
+    timeline: list[Any]
+    attempts: int
+    problems: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the run as one flat object."""
+        flat = asdict(self)
+        flat.pop("findings")
+        traffic = flat.pop("traffic") or dict.fromkeys(
+            ("worst_flow_gap_ms", "other_flows_gap_ms", "sent", "lost")
+        )
+        return {**flat, **traffic, **self.findings, "ok": not self.problems}
+
+
+def judge(plan: Plan, fault: Fault, run: Run) -> tuple[str, ...]:
+    """Return what of the fault's promise about order and loss did not hold, in sentences."""
+    problems = _judge_traffic(fault, run)
+    if fault.sessions is Sessions.KEPT and run.sessions_established_when_moved is False:
+        problems.append("a session of the affected node was lost")
+    if fault.raises is not None and run.raises not in fault.raises:
+        problems.append(f"raises: {run.raises} instead of {fault.raises[0]}")
+    untrue = [name for name, value in run.findings.items() if value is False]
+    unseen = [name for name in fault.targets if run.findings.get(name) is None]
+    problems += [f"{name.replace('_', ' ')}: no" for name in untrue]
+    problems += [f"{name.replace('_', ' ')}: not seen" for name in unseen if plan.router.forwards]
+    return tuple(problems)
+
+
+def _judge_traffic(fault: Fault, run: Run) -> list[str]:
+    traffic = run.traffic
+    if traffic is None:
+        return []
+    problems = []
+    if fault.gap_ms is not None:
+        if traffic.worst_flow_gap_ms is None:
+            problems.append("no flow used the affected node")
+        elif traffic.worst_flow_gap_ms > ORDER_SECONDS * 1000:
+            problems.append(f"traffic stood still for {traffic.worst_flow_gap_ms:.0f} ms")
+    if fault.loss is Loss.NONE and traffic.lost:
+        problems.append(f"{traffic.lost} packets lost")
+    if fault.loss is Loss.ONE_A_FLOW and traffic.worst_flow_lost > 1:
+        problems.append(f"{traffic.worst_flow_lost} packets of one flow lost")
+    if fault.loss is Loss.AFFECTED and traffic.lost_other:
+        problems.append(f"{traffic.lost_other} packets lost by flows of other nodes")
+    return problems
+
+
+def report(plan: Plan, fault: Fault, runs: list[Run], error: str = "") -> dict[str, Any]:
+    """Return the JSON of a series of runs, with its summary; *error* ended it early."""
+    flat = [run.as_json() for run in runs]
+    figures = ("worst_flow_gap_ms", "other_flows_gap_ms", "update_spread_ms", *fault.targets)
+    return {
+        "fault": fault.name,
+        "plan": {**asdict(plan), "restart": plan.restart.value},
+        "target": {"worst_flow_gap_ms": fault.gap_ms, **fault.targets, "loss": fault.loss.value},
+        "error": error,
+        "runs": flat,
+        "summary": {name: summarize(run.get(name) for run in flat) for name in figures}
+        | {
+            "lost": sum(run["lost"] or 0 for run in flat),
+            "ok": not error and all(run["ok"] for run in flat),
+        },
+    }
+
+
+def progress(run: Run) -> str:
+    """Return one line about one run."""
+    words = [f"run {run.number:>2}  {','.join(run.affected)}"]
+    if run.traffic is not None:
+        gap, other = run.traffic.worst_flow_gap_ms, run.traffic.other_flows_gap_ms
+        words.append(f"worst flow {_ms(gap)}  others {_ms(other)}")
+        words.append(f"lost {run.traffic.lost} of {run.traffic.sent}")
+        words.append(
+            f"late: client {run.traffic.client_late_ms:.0f} ms, "
+            f"machine {run.machine_late_ms:.0f} ms"
+        )
+    words += [f"{name} {value}" for name, value in run.findings.items()]
+    words.append(f"raises {run.raises}")
+    if run.update_spread_ms is not None:
+        words.append(f"spread {run.update_spread_ms:.2f} ms")
+    if run.quarantined:
+        words.append(f"quarantined {','.join(run.quarantined)}")
+    if run.recovered_seconds is not None:
+        words.append(f"recovered in {run.recovered_seconds:.1f} s")
+    return "  ".join(words) + "".join(f"\n  NOT HELD: {problem}" for problem in run.problems)
+
+
+def table(reported: Mapping[str, Any]) -> str:
+    """Return the figures of a series beside their targets."""
+    plan = reported["plan"]
+    lines = [
+        (
+            f"{reported['fault']} on {plan['router']}, {plan['nodes']} nodes, "
+            f"{plan['services']} Services, {plan['family']}, hold {plan['hold']} s, "
+            f"restart like {plan['restart']}:"
+        ),
+        f"  {'figure':<24}{'target':>10}{'p50':>10}{'p99':>10}{'max':>10}{'runs':>6}",
+    ]
+    for name, values in reported["summary"].items():
+        if isinstance(values, dict):
+            target = reported["target"].get(name)
+            lines.append(
+                f"  {name:<24}{target if target is not None else '-':>10}"
+                f"{values['p50']:>10.2f}{values['p99']:>10.2f}{values['max']:>10.2f}"
+                f"{values['count']:>6}"
+            )
+    held = sum(run["ok"] for run in reported["runs"])
+    lines.append(f"  packets lost: {reported['summary']['lost']} ({reported['target']['loss']})")
+    lines.append(f"  held in {held} of {len(reported['runs'])} runs")
+    return "\n".join(lines)
+
+
+def _ms(value: float | None) -> str:
+    return "   null" if value is None else f"{value:>4.0f} ms"
