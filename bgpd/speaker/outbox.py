@@ -3,8 +3,13 @@
 Every part of the reflex puts its wishes here; the driver empties it and carries them out.
 """
 
+from typing import Final
+
 from bgpd.exabgp.command import Command
-from bgpd.speaker.effect import Effect, Note, Send
+from bgpd.speaker.effect import Effect, Note, SaveDesired, SaveMesh, Send
+
+_CAN_WAIT: Final = (SaveDesired, SaveMesh, Note)
+"""Disk and log: a raise is on its way to the routers before either hears of it."""
 
 
 class Outbox:
@@ -20,9 +25,9 @@ class Outbox:
         self._effects.append(item)
 
     def empty(self) -> list[Effect]:
-        """Return what is to be done, in order, and forget it."""
+        """Return what is to be done, in order, disk and log last, and forget it."""
         effects, self._effects = self._effects, []
-        return effects
+        return sorted(effects, key=lambda item: isinstance(item, _CAN_WAIT))
 
     def number(self) -> int:
         """Return the id of the next command."""

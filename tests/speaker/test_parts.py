@@ -2,12 +2,15 @@
 
 import pytest
 
+from bgpd.exabgp.command import Ping
 from bgpd.model.member import NodeName
 from bgpd.model.prefix import Address
 from bgpd.model.status import MemberState, MemberStatus
 from bgpd.speaker import stance
 from bgpd.speaker.cadence import REPORT_SECONDS, Cadence
 from bgpd.speaker.drain import FLUSH_SECONDS, Drain, Phase
+from bgpd.speaker.effect import Note, SaveDesired, SaveMesh, Send
+from bgpd.speaker.outbox import Outbox
 from bgpd.speaker.presence import MISSED_SECONDS, AgentPresence
 from bgpd.speaker.timeline import KEPT, Timeline
 from bgpd.speaker.watchdog import PING_SECONDS, SILENT_SECONDS, Watchdog
@@ -196,3 +199,16 @@ def test_only_the_last_failovers_are_kept() -> None:
         begin(timeline, cause=str(number))
         timeline.settle()
     assert [item.cause for item in timeline.failovers] == [str(n) for n in range(5, KEPT + 5)]
+
+
+def test_nothing_waits_for_the_disk_or_the_log() -> None:
+    """Commands keep their order and go first: writing two files takes longer than a raise."""
+    outbox = Outbox()
+    outbox.note("warning", "generation_raised")
+    outbox.put(SaveMesh())
+    outbox.send(Ping(id=1))
+    outbox.put(SaveDesired())
+    outbox.send(Ping(id=2))
+    kinds = [type(item) for item in outbox.empty()]
+    assert kinds == [Send, Send, Note, SaveMesh, SaveDesired]
+    assert outbox.empty() == []
