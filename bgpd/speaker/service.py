@@ -124,8 +124,10 @@ class Service:
         self._timer = None
         self._wire.handle_timer()
         now = self._loop.time()
-        self._reflex.wall_offset = time.time() - now
-        self._reflex.handle_timer(now)
+        # Twenty heartbeats a second end here; what concerns the reflex comes twice a second.
+        if now >= self._reflex.deadline(now):
+            self._reflex.wall_offset = time.time() - now
+            self._reflex.handle_timer(now)
         self._flush()
 
     def _flush(self) -> None:
@@ -133,10 +135,11 @@ class Service:
         now = self._loop.time()
         self._wire.send()
         self._reflex.after_mesh(now)
-        for item in self._reflex.effects():
-            self._carry_out(item)
-        self._wire.send()
-        if self._reflex.report_due(now):
+        while effects := self._reflex.effects():
+            for item in effects:
+                self._carry_out(item)
+            self._wire.send()
+        if self._reflex.report_due(now) and self._door.has_agent:
             self._door.tell(Report(status=self._status(now)))
         self._wire.listen(self._reflex.desired, now)
         self._arm(now)
@@ -168,11 +171,15 @@ class Service:
         self._note_problems()
 
     def _arm(self, now: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         due, wire = self._reflex.deadline(now), self._wire.deadline()
-        due = due if wire is None else min(due, wire)
-        self._timer = self._loop.call_at(max(due, now), self._on_timer)
+        due = max(now, due if wire is None else min(due, wire))
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                # A timer that comes too early finds nothing due and sets itself again; most
+                # often, though, nothing has moved, and a new one would cost as much as a beat.
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self._on_timer)
 
     # Telling and remembering
 

@@ -58,6 +58,7 @@ class MeshWire:
         self._transport = self._new_transport()
         self._bound: tuple[Address, int] | None = None
         self._wanted: tuple[Address, int] | None = None
+        self._listens_for: DesiredState | None = None
         self._bind_due = 0.0
         self._keys_due = 0.0
         self._socket_problem = ""
@@ -133,8 +134,10 @@ class MeshWire:
         """Listen where *desired* says; try again while the address is not there."""
         if desired is None or desired.mesh_address is None:
             return
-        self._wanted = (desired.mesh_address, self._port(desired.members))
-        if self._wanted != self._bound and now >= self._bind_due:
+        if desired is not self._listens_for:
+            self._listens_for = desired
+            self._wanted = (desired.mesh_address, self._port(desired.members))
+        if self._wanted is not None and self._wanted != self._bound and now >= self._bind_due:
             self._bind_due = now + _RETRY_SECONDS
             self._bind(*self._wanted)
         if self._bound is not None and (desired is not self._path_of or now >= self._path_due):

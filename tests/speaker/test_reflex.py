@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bgpd.exabgp.command import Command
 from bgpd.exabgp.message import Failed, Terminating
 from bgpd.ipc.message import Applied, Beat, Delta, Desired
 from bgpd.mesh.machine import Mesh
@@ -42,6 +43,9 @@ class Node:
         self.quit = False
         self.deaf = False
         """ExaBGP does not answer any more."""
+        self.disk_full = False
+        self.asked: list[Command] = []
+        """What was sent while ExaBGP was deaf."""
         self.reflex = Reflex(
             node=self.name,
             command="reflex",
@@ -70,11 +74,15 @@ class Node:
             self._carry_out(pending.popleft(), now)
             pending.extend(self.reflex.effects())
 
-    def _carry_out(self, item: effect.Effect, now: float) -> None:
+    def _carry_out(self, item: effect.Effect, now: float) -> None:  # noqa: C901 - a line each
         match item:
             case effect.Send(command):
+                if self.deaf:
+                    self.asked.append(command)
                 for message in [] if self.deaf else self.exabgp.answer(command):
                     self.reflex.exabgp(message, now)
+            case effect.WriteConfiguration() if self.disk_full:
+                self.reflex.configuration_not_written("no space left on device", now)
             case effect.WriteConfiguration(text):
                 self.exabgp.configuration = text
             case effect.Tell(message):
