@@ -199,7 +199,14 @@ def _serve(lab: Lab) -> int:
         order: dict[str, Any] = json.loads(line)
         fault = FAULTS[order["fault"]]
         try:
-            run = strike(lab, fault, seed=order.get("seed", 1), number_=1, say=_say_aside)
+            run = strike(
+                lab,
+                fault,
+                seed=order.get("seed", 1),
+                number_=1,
+                say=_say_aside,
+                figures=False,
+            )
             answer = run.as_json()
         except LabError as error:
             answer = {"ok": False, "problems": [str(error)]}
