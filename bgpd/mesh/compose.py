@@ -1,6 +1,6 @@
 """What our next heartbeat says, put together from all that we know."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from bgpd.mesh.packet import (
@@ -36,7 +36,7 @@ def compose(
         interval=settings.policy.interval_milliseconds,
         flags=ours.flags,
         key_id=ours.key_id,
-        echoes=_echoes(ours, tracks, now),
+        echoes=_echoes(ours, tracks, {record.member: record for record in records}, now),
         records=records,
         router_ids=packed(ours.router_ids),
         lever=settings.lever,
@@ -47,7 +47,9 @@ def compose(
     )
 
 
-def _echoes(ours: Ourselves, tracks: Iterable[Track], now: float) -> tuple[Echo, ...]:
+def _echoes(
+    ours: Ourselves, tracks: Iterable[Track], accused: Mapping[int, DeathRecord], now: float
+) -> tuple[Echo, ...]:
     echoes = []
     for track in tracks:
         if track.pending and now - track.pending_at < CHALLENGE_LASTS:
@@ -62,13 +64,15 @@ def _echoes(ours: Ourselves, tracks: Iterable[Track], now: float) -> tuple[Echo,
                     Sight.CHALLENGE,
                 )
             )
-        echoes.append(_echo(ours, track, now))
+        record = accused.get(track.id)
+        dead = record is not None and record.incarnation == track.incarnation
+        echoes.append(_echo(ours, track, now, dead=dead))
     if len(echoes) > MAX_ECHOES:
         echoes.sort(key=lambda echo: (not echo.sight & (Sight.SUSPECT | Sight.CHALLENGE), echo.age))
     return tuple(echoes[:MAX_ECHOES])
 
 
-def _echo(ours: Ourselves, track: Track, now: float) -> Echo:
+def _echo(ours: Ourselves, track: Track, now: float, *, dead: bool) -> Echo:
     interval = ours.settings.interval
     if not track.incarnation:
         unheard = now - max(ours.started, track.floor) > UNHEARD_AFTER
@@ -77,7 +81,9 @@ def _echo(ours: Ourselves, track: Track, now: float) -> Echo:
         return Echo(track.id, 0, 0, 0, MAX_AGE, blind)
     silence = track.silence(now)
     sight: int = 0
-    if silence > track.allowed(interval):
+    # A raise may reach us a moment before our own patience ends. Whoever it was for must not
+    # read in our echo that we still hear it, or a node that is only mute adopts the generation.
+    if silence > (track.base_allowed(interval) - interval / 2 if dead else track.allowed(interval)):
         sight |= Sight.SILENT
     state = track.state
     if state is MemberState.SUSPECT or state is MemberState.DEAD:

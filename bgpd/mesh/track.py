@@ -4,13 +4,12 @@ import math
 from enum import Enum
 from typing import Final
 
+from bgpd.mesh.jitter import Jitter
 from bgpd.mesh.loss import LossWindow, misses_allowed
 from bgpd.mesh.packet import Echo, Heartbeat, Sight, member_id
 from bgpd.model.member import Member, NodeName
 from bgpd.model.status import MemberState
 
-LATE_SHARE: Final = 0.25
-"""Part of an interval by which the last heartbeat may be late: scheduling, not death."""
 MAX_INTERVAL: Final = 1000
 """Milliseconds; a member that says that it beats more slowly is not believed."""
 REFUSAL_LASTS: Final = 5.0
@@ -99,6 +98,7 @@ class Track:
         self.interval = 0.0
         self.misses = self.multiplier
         self.loss = LossWindow()
+        self.jitter = Jitter()
         self.flags = 0
         self.key_ids: tuple[int, ...] = ()
 
@@ -141,6 +141,7 @@ class Track:
         self.sight = 0 if us is None else us.sight
         whole = us is not None and not us.sight & _SLOWED
         self.loss.arrived(beat.beat, whole=whole and self.whole)
+        self.jitter.arrived(beat.beat, at=now, interval=self.interval)
         self.whole = whole
         self.misses = misses_allowed(
             multiplier=self.multiplier,
@@ -173,7 +174,8 @@ class Track:
         """Return how many seconds of silence are allowed, our own *interval* given."""
         if self.role is Role.ACQUAINTANCE:
             return ACQUAINTED_EVERY * self.multiplier + interval
-        return (self.misses + LATE_SHARE) * max(interval, self.interval)
+        slowest = max(interval, self.interval)
+        return self.misses * slowest + self.jitter.patience(slowest)
 
     def base_allowed(self, interval: float) -> float:
         """Return the silence that supports another member's suspicion: clean links assumed."""

@@ -405,7 +405,7 @@ def _late(world: World, seconds: float) -> None:
     ("fault", "expected"),
     [
         pytest.param(lambda w: _late(w, 0.08), 0, id="a stall of 80 ms is nobody's death"),
-        pytest.param(lambda w: _late(w, 0.11), 0, id="a stall of 110 ms is nobody's death"),
+        pytest.param(lambda w: _late(w, 0.1), 0, id="a stall of two intervals is nobody's death"),
     ],
 )
 @SEEDS

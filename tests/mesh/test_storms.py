@@ -98,6 +98,13 @@ def test_after_a_storm_on_a_lossy_network_all_are_level(nodes: int, loss: float)
     expect_harmony(storm(nodes=nodes, seed=nodes, faults=10, loss=loss))
 
 
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(("nodes", "faults"), [(50, 8), (200, 4)])
+def test_a_large_mesh_weathers_a_storm(nodes: int, faults: int) -> None:
+    """Random faults among up to two hundred members end level, too."""
+    expect_harmony(storm(nodes=nodes, seed=1, faults=faults))
+
+
 def test_two_hundred_members() -> None:
     """A death among two hundred reaches all of them, and the member returns as an equal."""
     world = World(nodes=200, seed=4)
