@@ -22,6 +22,8 @@ NONE: Final = "<none>"
 _Columns: TypeAlias = tuple[str, ...]
 _SESSION: Final[_Columns] = ("PEER", "ADDRESS", "ASN", "STATE", "SINCE", "HOLD", "ADVERTISED")
 _SESSION_WIDE: Final = ("LEVER", "ROUTER-ID", "LOCAL-ASN", "TRANSITIONS", "LAST-ERROR")
+_SESSION_DAMPING: Final = ("DAMPING",)
+"""Shown where a peer dampens flaps: what is left of its budget of changes."""
 _MEMBER: Final[_Columns] = ("MEMBER", "ADDRESS", "STATE", "HEARD", "LOSS", "GENERATION", "VERSION")
 _MEMBER_WIDE: Final = ("MISSES", "AGENT", "HEARS-US")
 
@@ -92,6 +94,9 @@ def _sessions(sessions: Sequence[SessionStatus], *, now: float, width: int | Non
     if width is None:
         header += _SESSION_WIDE
         rows = [row + _session_wide(one) for row, one in zip(rows, sessions, strict=True)]
+        if any(one.damping_budget is not None for one in sessions):
+            header += _SESSION_DAMPING
+            rows = [(*row, _damping(one)) for row, one in zip(rows, sessions, strict=True)]
     return "SESSIONS\n" + columns(header, rows, width=width, flexible=(1, 0))
 
 
@@ -116,6 +121,11 @@ def _session_wide(session: SessionStatus) -> tuple[str, ...]:
         str(session.transitions),
         session.last_error or NONE,
     )
+
+
+def _damping(session: SessionStatus) -> str:
+    """Return how many changes of the generation the router may still hear."""
+    return NONE if session.damping_budget is None else f"{session.damping_budget} left"
 
 
 def _routes(view: View, speaker: SpeakerStatus, *, width: int | None) -> str:

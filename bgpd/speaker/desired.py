@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 from bgpd.ipc.message import Delta, Desired
-from bgpd.model.errors import ProtocolError
+from bgpd.model.errors import ConfigError, ProtocolError
 from bgpd.model.member import Member, SpeakerPolicy
 from bgpd.model.peer import Peer, PeerName
-from bgpd.model.prefix import Address, Prefix
+from bgpd.model.prefix import Address, Prefix, parse_address
 from bgpd.model.route import Advertisement
 from bgpd.policy.gate import Fence
 
@@ -27,7 +27,14 @@ class DesiredState:
 
     @classmethod
     def of(cls, message: Desired) -> "DesiredState":
-        """Return the state that *message* describes."""
+        """Return the state that *message* describes; raise `ConfigError` where it means nothing.
+
+        Addresses are checked, because a socket takes a name for a question to a name server.
+        """
+        own = () if message.mesh_address is None else (message.mesh_address,)
+        for address in (*own, *(member.address for member in message.members)):
+            if parse_address(address) != address:
+                raise ConfigError(f"{address!r} must be an address in canonical form")
         state = cls(
             sequence=message.sequence,
             cluster_uid=message.cluster_uid,
@@ -35,7 +42,7 @@ class DesiredState:
             members=message.members,
             peers={peer.name: peer for peer in message.peers},
             pools=message.pools,
-            fence=Fence(message.pools),
+            fence=_fence(message.pools),
             policy=message.policy,
         )
         for advertisement in message.advertisements:
@@ -62,3 +69,10 @@ class DesiredState:
     def _advertise(self, advertisement: Advertisement) -> None:
         routes = self.advertisements.setdefault(advertisement.peer, {})
         routes[advertisement.prefix] = advertisement
+
+
+def _fence(pools: tuple[Prefix, ...]) -> Fence:
+    try:
+        return Fence(pools)
+    except ValueError as error:
+        raise ConfigError(f"pools: {error}") from None

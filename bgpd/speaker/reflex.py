@@ -214,7 +214,7 @@ class Reflex:
         try:
             desired = DesiredState.of(message)
             settings = mesh_settings(self.node, desired)
-        except (BgpdError, ValueError) as error:
+        except BgpdError as error:
             self._outbox.count("states_refused")
             self._outbox.note("error", "desired_refused", reason=str(error))
             self._outbox.put(DropAgent(f"the desired state is refused: {error}"))

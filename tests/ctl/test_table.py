@@ -1,6 +1,7 @@
 """Facts about the screens: every one of them, to the letter, and none wider than a terminal."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -141,6 +142,18 @@ failovers = st.lists(
 def test_a_screen_is_what_it_was(name: str) -> None:
     """Whoever changes a screen sees it in the review: `python -m tests.ctl.samples` writes them."""
     assert SCREENS[name]() == (GOLDEN / name).read_text()
+
+
+def test_a_budget_is_shown_where_there_is_one() -> None:
+    """Only wide, and only where a peer dampens flaps: most people never meet it."""
+    assert FINE.speaker is not None
+    first, *rest = FINE.speaker.sessions
+    damped = replace(first, damping_budget=2)
+    view = replace(FINE, agent=None, speaker=replace(FINE.speaker, sessions=(damped, *rest)))
+    assert "DAMPING" in status_table(view, now=NOW, wide=True)
+    assert "2 left" in status_table(view, now=NOW, wide=True)
+    assert "DAMPING" not in status_table(view, now=NOW, wide=False)
+    assert "DAMPING" not in status_table(FINE, now=NOW, wide=True)
 
 
 def test_there_is_no_golden_screen_without_a_test() -> None:

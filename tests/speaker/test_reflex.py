@@ -20,6 +20,7 @@ from bgpd.speaker import effect
 from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.reflex import Reflex
 from bgpd.speaker.situation import mesh_settings
+from bgpd.speaker.state import KeptMesh
 from bgpd.speaker.timeline import Timeline
 from tests.fakes.exabgp import FakeExabgp
 from tests.policy.test_lever import PEER
@@ -32,10 +33,18 @@ STEP = 0.005
 class Node:
     """One reflex with its ExaBGP; the world moves its datagrams and its clock."""
 
-    def __init__(self, name: str, now: float, exabgp: FakeExabgp | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        now: float,
+        exabgp: FakeExabgp | None = None,
+        *,
+        kept: KeptMesh | None = None,
+    ) -> None:
         self.name = NodeName(name)
         self.exabgp = exabgp or FakeExabgp()
         self.address = Address(f"10.0.{name[1:]}.1")
+        self.kept = kept or KeptMesh()
         self.notes: list[effect.Note] = []
         self.told: list[object] = []
         self.saved = 0
@@ -49,14 +58,15 @@ class Node:
         self.reflex = Reflex(
             node=self.name,
             command="reflex",
-            make_mesh=self._make_mesh,
+            make_mesh=self.make_mesh,
             timeline=Timeline(),
             now=now,
             wall_offset=1e9,
         )
         self.reflex.start(configuration=self.exabgp.configuration, saved=None, now=now)
 
-    def _make_mesh(self, desired: DesiredState, now: float) -> Mesh:
+    def make_mesh(self, desired: DesiredState, now: float) -> Mesh:
+        """Return the mesh of *desired*, as the driver makes it."""
         return Mesh(
             mesh_settings(self.name, desired),
             keys=Keys(sending=KEY, accepted=(KEY,)),
@@ -64,6 +74,8 @@ class Node:
             now=now,
             random=random.random,
             members=desired.members,
+            generation=self.kept.generation,
+            resets=self.kept.resets,
         )
 
     def settle(self, now: float) -> None:

@@ -1,0 +1,1 @@
+"""One test body, many implementations: what a fake says, the real thing says too."""

@@ -1,0 +1,165 @@
+"""Who comes in by the unix socket, with real sockets: one agent counts, and the last one wins."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bgpd.ipc.message import VERSION, AnyMessage, Ask, Beat, Hello, encode
+from bgpd.ipc.server import Server
+from bgpd.speaker import status
+from bgpd.speaker.door import Door
+from bgpd.speaker.reflex import Reflex
+from tests.speaker.test_reflex import Node, World
+
+WAIT = 5.0
+
+
+class Guest:
+    """One end of a connection to the door."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def say(self, message: AnyMessage) -> None:
+        """Send *message*."""
+        self._writer.write(encode(message))
+
+    async def hear(self, kind: str) -> Any:
+        """Return the next message of *kind*, or None at the end of the connection."""
+        async with asyncio.timeout(WAIT):
+            while line := await self._reader.readline():
+                message = json.loads(line)
+                if message["kind"] == kind:
+                    return message
+        return None
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._writer.close()
+        await self._writer.wait_closed()
+
+
+class House:
+    """A door with a reflex behind it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.world = World(1)
+        self.node: Node = self.world.nodes["n1"]
+        self.reflex: Reflex = self.node.reflex
+        self.path = directory / "speaker.sock"
+        self.door = Door(
+            program="bgpd-speaker/0",
+            reflex=self.reflex,
+            status=lambda now: status.observe(
+                self.reflex, now=now, version="0", started=0.0, exabgp_pid=None, counters={}
+            ),
+            flush=lambda: self.node.settle(asyncio.get_running_loop().time()),
+        )
+        self._guests: list[Guest] = []
+
+    async def guest(self, role: str = "agent", version: int = VERSION) -> Guest:
+        """Return somebody who connected and greeted."""
+        found = Guest(*await asyncio.open_unix_connection(str(self.path)))
+        self._guests.append(found)
+        found.say(Hello(version=version, role="agent" if role == "agent" else "ctl"))
+        return found
+
+    async def run(self, story: Callable[["House"], Awaitable[None]]) -> None:
+        """Open the door, let *story* happen, close it."""
+        async with Server(self.path, self.door):
+            await story(self)
+            for guest in self._guests:
+                await guest.close()
+
+
+@pytest.fixture(name="house")
+def closed_house(tmp_path: Path) -> Callable[[Callable[[House], Awaitable[None]]], None]:
+    """Return what runs a story with a new house."""
+
+    async def live(story: Callable[[House], Awaitable[None]]) -> None:
+        await House(tmp_path).run(story)
+
+    return lambda story: asyncio.run(live(story))
+
+
+House_ = Callable[[Callable[[House], Awaitable[None]]], None]
+
+
+def test_the_second_agent_takes_over_from_the_first(house: House_) -> None:
+    """The first is hung up on; its end is not taken for the end of the second."""
+
+    async def story(house: House) -> None:
+        first = await house.guest()
+        assert await first.hear("welcome")
+        second = await house.guest()
+        assert await second.hear("welcome")
+        assert await first.hear("never") is None, "hung up"
+        second.say(Beat())
+        asker = await house.guest("ctl")
+        asker.say(Ask(question="status"))
+        answer = await asker.hear("answer")
+        assert answer["content"]["agent_connected"] is True
+        assert house.door.has_agent
+
+    house(story)
+
+
+def test_an_agent_that_greets_twice_is_still_the_agent(house: House_) -> None:
+    """It does not hang up on itself."""
+
+    async def story(house: House) -> None:
+        agent = await house.guest()
+        agent.say(Hello(version=VERSION, role="agent"))
+        assert await agent.hear("welcome")
+        assert await agent.hear("welcome")
+        assert house.door.has_agent
+
+    house(story)
+
+
+def test_only_the_agent_is_obeyed(house: House_) -> None:
+    """Whoever greeted as bgpctl, or not at all, cannot change what is advertised."""
+
+    async def story(house: House) -> None:
+        stranger = await house.guest("ctl")
+        stranger.say(house.world.desired("n1"))
+        stranger.say(Ask(question="status"))
+        assert await stranger.hear("answer")
+        assert house.door.counters["messages_out_of_turn"] == 1
+        assert house.door.last is None
+
+    house(story)
+
+
+def test_a_version_too_old_is_told_so(house: House_) -> None:
+    """Two versions back nobody has tested."""
+
+    async def story(house: House) -> None:
+        old = await house.guest(version=VERSION - 2)
+        assert await old.hear("welcome") is None
+        assert not house.door.has_agent
+
+    house(story)
+
+
+@pytest.mark.parametrize(
+    ("to", "ok"),
+    [("7", True), ("0", False), ("-1", False), ("seven", False), ("", False), ("8388608", False)],
+)
+def test_a_generation_is_reset_only_to_what_can_be(house: House_, to: str, ok: bool) -> None:
+    """A person's slip must not break the mesh."""
+
+    async def story(house: House) -> None:
+        asker = await house.guest("ctl")
+        asker.say(Ask(question="generation-reset", arguments={"to": to}))
+        answer = await asker.hear("answer")
+        assert answer.get("ok", True) is ok
+        assert house.reflex.mesh is not None
+        assert house.reflex.mesh.generation == (7 if ok else 1)
+
+    house(story)

@@ -1,0 +1,130 @@
+"""The mesh's socket and keys on loopback: a move that fails loses nothing, a key is followed."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+from bgpd.model.member import Member, NodeName
+from bgpd.model.prefix import Address
+from bgpd.speaker.desired import DesiredState
+from bgpd.speaker.state import KeptMesh
+from bgpd.speaker.wire import MeshWire
+from tests.speaker.test_reflex import World
+
+HERE, THERE, NOWHERE = Address("127.0.7.1"), Address("127.0.7.2"), Address("192.0.2.77")
+
+
+def free_port() -> int:
+    """Return a UDP port that nobody has."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((HERE, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+PORT = free_port()
+
+
+def desired(address: Address, *, listed: bool = True) -> DesiredState:
+    """Return a state in which our mesh address is *address*."""
+    own = Member(name=NodeName("n1"), address=address, port=PORT)
+    other = Member(name=NodeName("n2"), address=THERE, port=PORT)
+    members = (own, other) if listed else (other,)
+    whole = World(1).desired("n1")
+    return DesiredState.of(
+        msgspec.structs.replace(whole, members=members, mesh_address=address, peers=())
+    )
+
+
+def send(address: Address) -> None:
+    """Send one datagram to *address*."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"x", (address, PORT))
+
+
+async def heard(wire: MeshWire, address: Address) -> bool:
+    """Send one datagram to *address*; return whether *wire* receives it."""
+    before = wire.counters["received"]
+    send(address)
+    for _ in range(500):
+        wire.handle_timer()
+        if wire.counters["received"] > before:
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+def wired(directory: Path, story: Callable[[MeshWire], Awaitable[None]]) -> None:
+    """Let *story* happen to a wire."""
+
+    async def live() -> None:
+        key = directory / "key"
+        if not key.exists():
+            key.write_text("0123456789abcdef0123456789abcdef\n")
+        wire = MeshWire(
+            node=NodeName("n1"),
+            key_file=key,
+            kept=KeptMesh(),
+            log=logging.getLogger("wire"),
+            stirred=lambda: None,
+        )
+        try:
+            await story(wire)
+        finally:
+            wire.close()
+
+    asyncio.run(live())
+
+
+def test_the_old_address_is_kept_until_the_new_one_works(tmp_path: Path) -> None:
+    """An address that is not on this host yet must not make the others think that we died."""
+
+    async def story(wire: MeshWire) -> None:
+        wire.make_mesh(desired(HERE), 0.0)
+        wire.listen(desired(HERE), 1.0)
+        assert await heard(wire, HERE)
+        wire.listen(desired(NOWHERE), 2.0)
+        assert await heard(wire, HERE)
+        assert [(c.type, c.status) for c in wire.conditions()] == [("MeshNotListening", True)]
+        wire.listen(desired(THERE), 3.0)
+        send(HERE)
+        assert await heard(wire, THERE)
+        assert wire.counters["received"] == 3, "the old address is left"
+        assert wire.conditions() == ()
+
+    wired(tmp_path, story)
+
+
+def test_a_list_without_us_moves_nothing(tmp_path: Path) -> None:
+    """Our port is what the list last said it is."""
+
+    async def story(wire: MeshWire) -> None:
+        wire.listen(desired(HERE), 1.0)
+        wire.listen(desired(HERE, listed=False), 2.0)
+        assert await heard(wire, HERE)
+
+    wired(tmp_path, story)
+
+
+def test_a_key_file_that_went_away_is_a_condition_and_no_more(tmp_path: Path) -> None:
+    """The keys that were read stay in force; a new file is read without a restart."""
+    key = tmp_path / "key"
+
+    async def story(wire: MeshWire) -> None:
+        wire.make_mesh(desired(HERE), 0.0)
+        text = key.read_text()
+        key.unlink()
+        wire.handle_timer()
+        (condition,) = wire.conditions()
+        assert (condition.type, condition.status) == ("MeshKeysUnreadable", True)
+        assert str(key) in condition.message
+        key.write_text(text)
+        wire._keys_due = 0.0
+        wire.handle_timer()
+        assert wire.conditions() == ()
+
+    wired(tmp_path, story)
