@@ -98,12 +98,12 @@ def main(words: Sequence[str] | None = None) -> int:
     """Measure what is missing, then write the page; return the exit status."""
     parser = argparse.ArgumentParser(prog="scripts/measure", description=__doc__)
     parser.add_argument("--repeat", type=int, default=20)
-    parser.add_argument("--only", default="", help="series whose name contains this")
+    parser.add_argument("--only", default="", help="series whose name begins with this")
     parser.add_argument("--fresh", action="store_true", help="measure again what is there")
     parser.add_argument("--page-only", action="store_true", help="measure nothing")
     options = parser.parse_args(words)
     BUILD.mkdir(parents=True, exist_ok=True)
-    wanted = [series for series in all_series() if options.only in series.name]
+    wanted = [series for series in all_series() if series.name.startswith(options.only)]
     for number, series in enumerate([] if options.page_only else wanted, start=1):
         print(f"[{number}/{len(wanted)}] {series.name}", flush=True)
         _measure(series, repeat=options.repeat, fresh=options.fresh)
