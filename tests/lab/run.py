@@ -268,7 +268,7 @@ def void(fault: Fault, run: Run) -> str:
 
 def _spare(lab: Lab, fault: Fault, seed: int) -> None:
     """Renew the nodes before one of them is accused so often that it is quarantined."""
-    to_come = max(fault.raises or (1,))
+    to_come = max(1, *(fault.raises or (1,)))
     names = victims(lab.plan, fault, seed)
     if any(lab.accused[name] + to_come >= _QUARANTINE for name in names):
         lab.renew()
@@ -280,6 +280,7 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
     lab.watch = RouterWatch()
     if fault.name in PREPARE:
         PREPARE[fault.name](lab, nodes)
+        lab.accused.update(names)  # whoever has to die first is accused as well
     witnesses = () if len(names) == lab.plan.nodes else names
     lab.before_harm = lab.total_generation(without=witnesses)
     measured = fault.client and lab.plan.router.forwards
