@@ -70,7 +70,7 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "SpeakerPolicy": {
         "nodeSelectors": f"the nodes that it is for: {_SELECTORS}",
         "mesh": "how the mesh beats",
-        "mesh.intervalMilliseconds": "time between heartbeats; default 50",
+        "mesh.intervalMilliseconds": "time between heartbeats; default 40",
         "mesh.multiplier": "heartbeats missed before a member is suspected; default 3",
         "agentGraceSeconds": "how long an absent agent changes nothing; default 300",
         "drainMilliseconds": "how long a drained route stays before it goes; default 1000",

@@ -29,7 +29,7 @@ class Member:
 class MeshPolicy:
     """How the mesh beats and when it speaks up: a part of SpeakerPolicy."""
 
-    interval_milliseconds: int = 50
+    interval_milliseconds: int = 40
     """Time between heartbeats, 10..1000."""
     multiplier: int = 3
     """Heartbeats missed before a member is suspected on a clean link, 2..20."""

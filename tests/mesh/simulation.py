@@ -86,7 +86,7 @@ class World:
         self.loss = loss
         self.delay = delay
         self.jitter = jitter
-        self.policy = policy or MeshPolicy()
+        self.policy = policy or MeshPolicy(interval_milliseconds=50)
         self.on_event = on_event
         self.raises: list[Raise] = []
         self.changes: list[tuple[float, str, GenerationChanged]] = []

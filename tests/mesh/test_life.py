@@ -190,7 +190,11 @@ def test_another_clusters_heartbeats_are_noise() -> None:
     for node in stranger.up():
         stranger.configure(
             node.name,
-            settings=MeshSettings(node=node.name, cluster_uid="other", policy=MeshPolicy()),
+            settings=MeshSettings(
+                node=node.name,
+                cluster_uid="other",
+                policy=MeshPolicy(interval_milliseconds=50),
+            ),
         )
     heard: list[bytes] = []
     stranger.tap = lambda _source, _target, payload: heard.append(payload)

@@ -30,7 +30,7 @@ def mesh(
     """Return the mesh of node a at time 0."""
     return Mesh(
         replace(
-            MeshSettings(node=A.name, cluster_uid="c", policy=MeshPolicy()),
+            MeshSettings(node=A.name, cluster_uid="c", policy=MeshPolicy(interval_milliseconds=50)),
             **settings,  # type: ignore[arg-type]
         ),
         keys=keys,
@@ -264,7 +264,9 @@ def test_what_is_kept_on_disk_comes_back() -> None:
 def test_what_does_not_fit_a_heartbeat_is_refused_at_once() -> None:
     """Settings that no heartbeat can carry are an error with the legal range, not a crash."""
     with pytest.raises(ConfigError, match="1 to 253 bytes"):
-        MeshSettings(node=NodeName("n" * 300), cluster_uid="c", policy=MeshPolicy())
+        MeshSettings(
+            node=NodeName("n" * 300), cluster_uid="c", policy=MeshPolicy(interval_milliseconds=50)
+        )
     with pytest.raises(ConfigError, match="between 0 and 4294967295"):
         mesh(base=-1)
 
