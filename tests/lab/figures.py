@@ -28,6 +28,10 @@ class Flow:
         """Tell whether one of *nodes* served this flow in the half second before *before*."""
         return bool(self.nodes_between(before - 0.5, before) & frozenset(nodes))
 
+    def met(self, nodes: Collection[str], start: float, end: float) -> bool:
+        """Tell whether one of *nodes* served this flow between *start* and *end*."""
+        return bool(self.nodes_between(start, end) & frozenset(nodes))
+
     def worst_gap(self, start: float, end: float) -> tuple[float, float, float]:
         """Return the longest silence that touches [start, end]: seconds, from, to."""
         last = start
@@ -86,8 +90,10 @@ def measure(
     """Reduce a client's *record* to figures about a fault at *begin* on the nodes *affected*."""
     flows = flows_of(record)
     end = min((flow.sent[-1] for flow in flows if flow.sent), default=begin)
-    ours = [flow for flow in flows if flow.used(affected, begin)]
-    others = [flow for flow in flows if not flow.used(affected, begin)]
+    # A node that slept, woke and died served flows in between that it had not served before.
+    touched = [flow.used(affected, begin) or flow.met(affected, begin, end) for flow in flows]
+    ours = [flow for flow, used in zip(flows, touched, strict=True) if used]
+    others = [flow for flow, used in zip(flows, touched, strict=True) if not used]
     breaks = [(at, node) for flow in record["tcp"] for at, node, _ in flow["breaks"] if at >= begin]
     return TrafficFigures(
         affected_flows=len(ours),
