@@ -163,7 +163,10 @@ class Offer:
         if self.desired is None or not self._may_send(now):
             return
         self.advertising = True
+        lagged = self.stances.lagging
         stances = self._current_stances(self.desired, now)
+        for address in sorted(self.stances.lagging - lagged):
+            self._outbox.note("warning", "damping_budget_spent", peer=self._names([address])[0])
         self._updates.send(self.rib.rebuild(self.desired, stances), self.desired.peers, now)
         self._confirm()
         self._cadence.report_soon(now)

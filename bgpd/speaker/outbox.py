@@ -24,6 +24,11 @@ class Outbox:
         """Add *item* to what is to be done."""
         self._effects.append(item)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be done."""
+        return not self._effects
+
     def empty(self) -> list[Effect]:
         """Return what is to be done, in order, disk and log last, and forget it."""
         effects, self._effects = self._effects, []

@@ -203,6 +203,11 @@ class Reflex:
         """Return whether a report should go to the agent now; it is then planned anew."""
         return self._cadence.report_due(now)
 
+    @property
+    def has_effects(self) -> bool:
+        """Whether there is anything to do."""
+        return not self._outbox.is_empty
+
     def effects(self) -> list[Effect]:
         """Return what is to be done, in order, and forget it."""
         return self._outbox.empty()

@@ -115,10 +115,20 @@ class Service:
     # Steps
 
     def _soon(self) -> None:
-        """Flush once after the batch of datagrams that is being delivered."""
+        """Act once on the batch of datagrams that is being delivered."""
         if not self._flush_soon:
             self._flush_soon = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self._after_datagrams)
+
+    def _after_datagrams(self) -> None:
+        """Let out what a batch of heartbeats led to; nearly always that is nothing."""
+        self._flush_soon = False
+        self._wire.send()
+        self._reflex.after_mesh(self._loop.time())
+        due = self._wire.deadline()
+        earlier = self._timer is None or (due is not None and due < self._timer.when())
+        if earlier or self._reflex.has_effects:
+            self._flush()
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -131,7 +141,6 @@ class Service:
         self._flush()
 
     def _flush(self) -> None:
-        self._flush_soon = False
         now = self._loop.time()
         self._wire.send()
         self._reflex.after_mesh(now)

@@ -130,6 +130,11 @@ class Stances:
                     f" nothing is taken over there, until {moment:%Y-%m-%dT%H:%M:%SZ}",
                 )
 
+    @property
+    def lagging(self) -> frozenset[Address]:
+        """The routers that are not told our generation because they heard too many."""
+        return frozenset(self._held)
+
     def catch_up_due(self, now: float) -> bool:
         """Return whether a peer that lags behind could be told the generation now."""
         return any(self._budgets[address].left(now) for address in self._held)

@@ -32,6 +32,11 @@ _KEYS_SECONDS: Final = 1.0
 _PATH_SECONDS: Final = 30.0
 """How often the way of heartbeats is compared with the way to the peers."""
 
+_NO_ADDRESS: Final = (
+    "this node's own address is not known, so no member hears us and nobody would take over;"
+    " the Node needs an address of type InternalIP"
+)
+
 
 class MeshWire:
     """Carries datagrams between the mesh and the network (`bgpd.mesh.transport` Receiver)."""
@@ -132,7 +137,11 @@ class MeshWire:
 
     def listen(self, desired: DesiredState | None, now: float) -> None:
         """Listen where *desired* says; try again while the address is not there."""
-        if desired is None or desired.mesh_address is None:
+        if desired is None:
+            return
+        if desired.mesh_address is None:
+            if self._bound is None and len(desired.members) > 1:
+                self._socket_problem = _NO_ADDRESS
             return
         if desired is not self._listens_for:
             self._listens_for = desired

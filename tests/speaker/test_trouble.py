@@ -15,6 +15,8 @@ from bgpd.ipc.message import Applied, Delta
 from bgpd.model.peer import Peer, PeerName
 from bgpd.model.prefix import Address, Prefix
 from bgpd.speaker import effect
+from bgpd.speaker.outbox import Outbox
+from bgpd.speaker.peering import RETRY_SECONDS, Peering
 from tests.policy.test_lever import PEER
 from tests.speaker.test_reflex import Node, World, med
 from tests.speaker.test_rib import advertisement
@@ -174,6 +176,23 @@ def test_a_disk_that_takes_no_configuration_is_tried_again(world: World) -> None
     assert conditions(world) == {}
 
 
+def test_a_session_that_is_missing_is_asked_for_again() -> None:
+    """ExaBGP read a file and is content, yet has no such session: write and read it once more."""
+    outbox = Outbox()
+    peering = Peering("reflex", outbox)
+    peering.want({PEER.name: PEER})
+    peering.reloaded(1)
+    outbox.empty()
+    peering.missing([PEER.name], 10.0)
+    assert [one.type for one in peering.conditions()] == ["PeersNotConfigured"]
+    assert not peering.retry(10.0 + RETRY_SECONDS - 0.1)
+    assert peering.retry(10.0 + RETRY_SECONDS)
+    kinds = [type(item) for item in outbox.empty() if not isinstance(item, effect.Note)]
+    assert kinds == [effect.WriteConfiguration, effect.Send], "written before it is read"
+    peering.reloaded(2)
+    assert list(peering.conditions()) == []
+
+
 def test_a_renamed_peer_keeps_its_routes_and_loses_what_is_unwanted(world: World) -> None:
     """The session is the same; what was offered under the old name is not forgotten."""
     node = world.nodes["n1"]
@@ -223,8 +242,11 @@ def test_nothing_is_confirmed_that_is_not_done() -> None:
     world.run_until(lambda: node.prefixes() == {ONE, TWO})
     node.deaf = True
     node.told.clear()
-    node.reflex.offer.ask(world.now)
     world.tell("n1", Delta(sequence=2, advertise=(advertisement(3),)))
+    world.run(0.5)
+    assert not any(isinstance(one, Applied) for one in node.told), "the update is under way"
+    node.reflex.offer.ask(world.now)
+    world.tell("n1", Delta(sequence=3, advertise=(advertisement(4),)))
     world.run(0.5)
     assert not any(isinstance(one, Applied) for one in node.told)
 
@@ -245,14 +267,16 @@ def test_a_state_that_comes_while_a_question_is_open_waits_for_the_answer(world:
     assert node.prefixes() == {TWO}
 
 
-def test_an_old_answer_does_not_hide_a_new_update(world: World) -> None:
+def test_an_old_answer_makes_us_say_nothing_twice(world: World) -> None:
     """Of two questions only the last one's answer says what ExaBGP has now."""
     node = world.nodes["n1"]
     (stale,) = node.exabgp.answer(Show(id=0))
     assert isinstance(stale, Shown)
     world.tell("n1", Delta(sequence=2, withdraw=((PEER.name, ONE),)))
+    before = len(node.exabgp.updates)
     node.reflex.exabgp(stale, world.now)
     node.settle(world.now)
+    assert len(node.exabgp.updates) == before
     world.tell("n1", Delta(sequence=3, advertise=(advertisement(1),)))
     assert node.prefixes() == {ONE, TWO}
 
@@ -317,5 +341,6 @@ def test_a_router_that_dampens_is_not_shaken(world: World) -> None:
     assert node.meds() == {med(7)}
     assert node.prefixes() == {ONE, TWO}
     assert "DampingBudgetSpent" in conditions(world)
+    assert [n.keys for n in node.notes if n.event == "damping_budget_spent"] == [(("peer", "tor"),)]
     world.now += 599.0
     world.run_until(lambda: node.meds() == {med(8)}, within=3.0)

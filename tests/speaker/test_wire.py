@@ -128,3 +128,18 @@ def test_a_key_file_that_went_away_is_a_condition_and_no_more(tmp_path: Path) ->
         assert wire.conditions() == ()
 
     wired(tmp_path, story)
+
+
+def test_a_node_without_an_address_says_so(tmp_path: Path) -> None:
+    """Nothing fails and nobody hears us: only a condition can tell."""
+
+    async def story(wire: MeshWire) -> None:
+        whole = msgspec.structs.replace(
+            World(2).desired("n1"), mesh_address=None, peers=(), advertisements=()
+        )
+        wire.listen(DesiredState.of(whole), 1.0)
+        assert [(c.type, c.status) for c in wire.conditions()] == [("MeshNotListening", True)]
+        wire.listen(desired(HERE), 2.0)
+        assert wire.conditions() == ()
+
+    wired(tmp_path, story)
