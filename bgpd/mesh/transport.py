@@ -16,6 +16,7 @@ import socket
 import struct
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from bgpd.mesh.echo import CS6, Echo, ProbeMode, mark_as_control
@@ -69,10 +70,16 @@ class Transport:
     """One UDP socket of the mesh and the echo socket beside it."""
 
     def __init__(
-        self, receiver: Receiver, *, loop: asyncio.AbstractEventLoop | None = None
+        self,
+        receiver: Receiver,
+        *,
+        delivered: Callable[[], None] = lambda: None,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        """Deliver to *receiver*; *delivered* is called after what one wake-up brought."""
         self.counters: Counter[str] = Counter()
         self._receiver = receiver
+        self._delivered = delivered
         self._loop = loop
         self._socket: socket.socket | None = None
         self._echo: Echo | None = None
@@ -94,10 +101,10 @@ class Transport:
         self._loop = loop
         self._floor = time.monotonic()
         self._socket = _bound(address, port)
-        loop.add_reader(self._socket, self.drain)
+        loop.add_reader(self._socket, self._on_datagram)
         self._echo = Echo(address)
         if self._echo.socket is not None:
-            loop.add_reader(self._echo.socket, self.drain)
+            loop.add_reader(self._echo.socket, self._on_reply)
 
     def close(self) -> None:
         """Stop listening; a transport may be opened again."""
@@ -140,17 +147,44 @@ class Transport:
         else:
             self.counters["probes"] += 1
 
+    def _on_datagram(self) -> None:
+        """Deliver one datagram, which is all that a wake-up brings in a mesh that is well.
+
+        Asking for more would cost two system calls that fail, fifty times a second; whatever
+        is left wakes us again. Errors wake us, too: then there is no datagram, or an error.
+        """
+        sock = self._socket
+        if sock is None:
+            return
+        clock = Clock(floor=self._floor)
+        try:
+            data, ancillary, _, source = sock.recvmsg(_MAX_DATAGRAM, ANCILLARY_SIZE)
+        except OSError:
+            self._drain_errors(clock)
+        else:
+            self.counters["received"] += 1
+            self._receiver.datagram(data, _plain(source[0]), clock.at(ancillary))
+        self._delivered()
+
+    def _on_reply(self) -> None:
+        self._drain_replies(Clock(floor=self._floor))
+        self._delivered()
+
     def drain(self) -> None:
         """Deliver everything that is queued right now; call it before judging silence."""
         clock = Clock(floor=self._floor)
         complete = self._drain_datagrams(clock)
         self._drain_errors(clock)
-        if self._echo is not None:
-            for address, at in self._echo.replies(clock):
-                self.counters["echo_replies"] += 1
-                self._receiver.echo_reply(address, at)
+        self._drain_replies(clock)
         if complete:
             self._floor = clock.now
+
+    def _drain_replies(self, clock: Clock) -> None:
+        if self._echo is None:
+            return
+        for address, at in self._echo.replies(clock):
+            self.counters["echo_replies"] += 1
+            self._receiver.echo_reply(address, at)
 
     def _drain_datagrams(self, clock: Clock) -> bool:
         """Deliver the queue; return whether its end was seen."""

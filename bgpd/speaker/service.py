@@ -31,6 +31,8 @@ from bgpd.telemetry import logs
 
 SOCKET_NAME: Final = "speaker.sock"
 CONFIGURATION_NAME: Final = "exabgp.conf"
+_GC_THRESHOLD: Final = 20_000
+"""New objects before the cycle collector looks: heartbeats make hundreds, and no cycles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +64,10 @@ class Service:
             key_file=options.mesh_key_file,
             kept=self._state.load_mesh(),
             log=self._log,
-            stirred=self._soon,
+            stirred=self._after_datagrams,
         )
         self._pipe = ExabgpPipe()
         self._timer: asyncio.TimerHandle | None = None
-        self._flush_soon = False
         self._leaving = False
         self._parent = os.getppid()
         self._reflex = Reflex(
@@ -106,6 +107,7 @@ class Service:
             self._flush()
             gc.collect()
             gc.freeze()
+            gc.set_threshold(_GC_THRESHOLD)
             async for message in self._pipe:
                 self._reflex.exabgp(message, self._loop.time())
                 self._flush()
@@ -114,15 +116,8 @@ class Service:
 
     # Steps
 
-    def _soon(self) -> None:
-        """Act once on the batch of datagrams that is being delivered."""
-        if not self._flush_soon:
-            self._flush_soon = True
-            self._loop.call_soon(self._after_datagrams)
-
     def _after_datagrams(self) -> None:
-        """Let out what a batch of heartbeats led to; nearly always that is nothing."""
-        self._flush_soon = False
+        """Let out what a heartbeat led to; nearly always that is nothing."""
         self._wire.send()
         self._reflex.after_mesh(self._loop.time())
         due = self._wire.deadline()

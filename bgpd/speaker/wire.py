@@ -50,7 +50,7 @@ class MeshWire:
         log: logging.Logger,
         stirred: Callable[[], None],
     ) -> None:
-        """Read the keys in *key_file*; *stirred* is called after each datagram."""
+        """Read the keys in *key_file*; *stirred* is called after something arrived."""
         self.mesh: Mesh | None = None
         self._node = node
         self._key_file = key_file
@@ -93,19 +93,16 @@ class MeshWire:
         """Take one heartbeat."""
         if self.mesh is not None:
             self.mesh.receive_datagram(data, source, at)
-            self._stirred()
 
     def refused(self, address: Address, at: float) -> None:
         """Take a sign of life from a kernel whose speaker is gone."""
         if self.mesh is not None:
             self.mesh.refused(address, at)
-            self._stirred()
 
     def echo_reply(self, address: Address, at: float) -> None:
         """Take a sign of life from a kernel."""
         if self.mesh is not None:
             self.mesh.echo_reply(address, at)
-            self._stirred()
 
     # What is due
 
@@ -168,7 +165,7 @@ class MeshWire:
         self._socket_problem = ""
 
     def _new_transport(self) -> Transport:
-        transport = Transport(self)
+        transport = Transport(self, delivered=self._stirred)
         transport.counters = self.counters
         return transport
 
