@@ -303,6 +303,8 @@ class Mesh:
             track.loss.arrived(beat.beat, whole=False)
             return
         track.mark = self._sender.sequence
+        if self._roster.full and track.beat is not None and beat.beat > track.beat.beat:
+            self._sender.keep_step(now)
         track.hear(beat, us, members=1 + len(self._roster.tracks), now=now)
         track.hears_majority = track.hears_us or self._hears_majority(track)
         if track.hears_us or track.hears_majority:

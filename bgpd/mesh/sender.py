@@ -11,6 +11,7 @@ from bgpd.mesh.report import Ourselves
 from bgpd.mesh.roster import COUNTS, Roster
 from bgpd.mesh.seal import Sealer, key_id
 from bgpd.mesh.settings import Keys, MeshSettings
+from bgpd.mesh.step import in_step
 from bgpd.mesh.takeover import Docket, Quarantine, Register
 from bgpd.mesh.track import ACQUAINTED_EVERY, Role, Track
 from bgpd.model.prefix import Address
@@ -55,6 +56,7 @@ class Sender:
         self._quarantine = quarantine
         self._started = started
         self._beat = 0
+        self._beaten_at = -math.inf
         self._later: list[tuple[float, bool]] = []
         """Extra heartbeats: when, and whether to everyone."""
         self._now = started
@@ -102,8 +104,15 @@ class Sender:
         interval = self.settings.interval
         self.next_beat = max(self.next_beat + interval, now + interval / 2)
         self._beat += 1
+        self._beaten_at = now
         self._regular = True
         return True
+
+    def keep_step(self, now: float) -> None:
+        """Beat with the partner that was heard *now*, but never twice in half an interval."""
+        interval = self.settings.interval
+        step = in_step(self.next_beat, now=now, interval=interval)
+        self.next_beat = min(self.next_beat, max(step, self._beaten_at + interval / 2))
 
     def soon(self, delays: Iterable[float], now: float, *, everyone: bool = False) -> None:
         """Send an extra heartbeat after each of *delays*, 0 being at once.

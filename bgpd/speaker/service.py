@@ -117,16 +117,20 @@ class Service:
     # Steps
 
     def _after_datagrams(self) -> None:
-        """Let out what a heartbeat led to; nearly always that is nothing."""
+        """Let out what a heartbeat led to: nothing, nearly always, or our own, in step with it."""
+        now = self._loop.time()
         self._wire.send()
-        self._reflex.after_mesh(self._loop.time())
+        self._reflex.after_mesh(now)
         due = self._wire.deadline()
-        earlier = self._timer is None or (due is not None and due < self._timer.when())
-        if earlier or self._reflex.has_effects:
+        if due is not None and due <= now:
+            self._on_timer()
+        elif self._reflex.has_effects or self._timer is None or _before(due, self._timer.when()):
             self._flush()
 
     def _on_timer(self) -> None:
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._wire.handle_timer()
         now = self._loop.time()
         # Twenty heartbeats a second end here; what concerns the reflex comes twice a second.
@@ -237,3 +241,7 @@ class Service:
             self._reflex.mesh.say_goodbye(GOODBYE_SECONDS, self._loop.time())
             self._wire.send()
             self._save_mesh()
+
+
+def _before(due: float | None, other: float) -> bool:
+    return due is not None and due < other
