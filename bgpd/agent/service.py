@@ -107,19 +107,20 @@ class Service:
             message = self._planner.configure(changes, objects, self._passwords.contents)
         else:
             message = self._planner.update(changes, objects)
-        self._send(message)
         self._tell_conditions()
         if not self._started:
+            # Before anything is sent: a configuration that ends the start must change no route.
             self._start()
+        self._send(message)
 
     def _start(self) -> None:
         """After the first complete look: refuse a configuration that cannot work."""
-        self._started = True
         context = self._planner.context
         errors = [self._planner.problem] if self._planner.problem else []
         errors += [] if context is None else context.errors
         if errors:
             raise ConfigError("; ".join(errors))
+        self._started = True
         logs.write(self._log, "info", "synced", [("documents", len(self._source.objects))])
         gc.collect()
         gc.freeze()
@@ -135,7 +136,7 @@ class Service:
         """Send everything: the speaker may be new."""
         logs.write(self._log, "info", "speaker_connected")
         self._lost_reason = ""
-        desired = self._planner.desired()
+        desired = self._planner.desired() if self._started else None
         if desired is not None:
             connection.send(desired)
 

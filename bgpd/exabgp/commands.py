@@ -6,7 +6,6 @@ nothing else is obeyed. Whatever goes wrong is answered with `Failed`; nothing i
 the reactor, where it would end every session.
 """
 
-import sys
 from collections.abc import Iterable
 from time import monotonic
 from typing import Any, assert_never
@@ -31,6 +30,7 @@ from bgpd.exabgp.command import (
 from bgpd.exabgp.mends import Mend
 from bgpd.exabgp.message import Done, Failed, Pong, Reloaded, Shown, ShownPeer
 from bgpd.exabgp.routes import RouteBuilder, groups
+from bgpd.exabgp.say import say
 from bgpd.model.errors import BgpdError, ProtocolError
 from bgpd.model.prefix import Address, Family
 
@@ -57,7 +57,7 @@ class ReflexCommands(API):  # type: ignore[misc]
             self._answer(Failed(id=wire.request_id(line), error=str(error)))
             return False
         except Exception as error:  # noqa: BLE001  the one place where all is caught: see above
-            print(f"bgpd: a command failed: {error!r}", file=sys.stderr, flush=True)  # noqa: T201
+            say(f"a command failed: {error!r}")
             self._answer(Failed(id=wire.request_id(line), error=f"internal error: {error!r}"))
             return False
         return True

@@ -11,7 +11,6 @@ import fcntl
 import os
 import select
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from time import monotonic
@@ -23,6 +22,7 @@ from bgpd.exabgp import message, wire
 from bgpd.exabgp.configuration import REFLEX
 from bgpd.exabgp.mends import Mend
 from bgpd.exabgp.message import Message
+from bgpd.exabgp.say import say
 
 STEADY_SECONDS: Final = 1.0
 """A run of this length says that the next start is worth no pause."""
@@ -186,7 +186,7 @@ class ReflexProcess(Processes):  # type: ignore[misc]
         )
         self._start_at = monotonic() + self._pause
         how = "closed its output" if code is None else f"ended with status {code}"
-        self._say(f"the reflex {how} after {ran:.1f} s; starting it again in {self._pause:.1f} s")
+        say(f"the reflex {how} after {ran:.1f} s; starting it again in {self._pause:.1f} s")
 
     def _tick(self, now: float) -> None:
         overslept = now - self._last_tick > OVERSLEPT_SECONDS
@@ -215,7 +215,7 @@ class ReflexProcess(Processes):  # type: ignore[misc]
         self._ended.append(child)
 
     def _kill(self, why: str) -> None:
-        self._say(f"the reflex {why}: killing it")
+        say(f"the reflex {why}: killing it")
         self._process[REFLEX].send_signal(signal.SIGKILL)
         self._last_ping = None
         self._outbox.clear()
@@ -253,6 +253,3 @@ class ReflexProcess(Processes):  # type: ignore[misc]
             return
         except OSError:
             self._outbox.clear()  # it is gone; reading finds out and starts another
-
-    def _say(self, sentence: str) -> None:
-        print(f"bgpd: {sentence}", file=sys.stderr, flush=True)  # noqa: T201

@@ -7,7 +7,6 @@ and starts over. It owns the signals.
 import os
 import select
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from bgpd.exabgp.commands import ReflexCommands
 from bgpd.exabgp.configuration import REFLEX
 from bgpd.exabgp.mends import Mend
 from bgpd.exabgp.message import Terminating
+from bgpd.exabgp.say import say
 from bgpd.exabgp.session import Session
 from bgpd.model.errors import TransientError
 from bgpd.model.prefix import Address
@@ -137,7 +137,7 @@ class SpeakerReactor(Reactor):  # type: ignore[misc]
             try:
                 self.reload_configuration()
             except TransientError as error:
-                _say(f"starting without peers: {error}")
+                say(f"starting without peers: {error}")
                 self.configuration.processes = self._reflex
             return True
         if Mend.RELOAD in self.without:
@@ -293,7 +293,7 @@ class SpeakerReactor(Reactor):  # type: ignore[misc]
 
     def give_up(self, sentence: str, status: int) -> None:
         """Exit with *status* because of what *sentence* says."""
-        _say(sentence)
+        say(sentence)
         self.fatal = status
         self.leave()
 
@@ -316,13 +316,9 @@ class SpeakerReactor(Reactor):  # type: ignore[misc]
             self._leave_alone("the reflex is silent")
 
     def _leave_alone(self, why: str) -> None:
-        _say(f"stopping without the reflex: {why}")
+        say(f"stopping without the reflex: {why}")
         self.leave()
 
     def _kill_reflex(self) -> None:
         for child in self.processes._process.values():  # noqa: SLF001
             child.kill()
-
-
-def _say(sentence: str) -> None:
-    print(f"bgpd: {sentence}", file=sys.stderr, flush=True)  # noqa: T201

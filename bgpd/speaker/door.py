@@ -60,9 +60,10 @@ class Door:
             case Ask():
                 connection.send(self._answer(message, now))
             case _ if connection is self._agent:
-                if isinstance(message, Desired):
-                    self.last = message
+                before = self._reflex.desired
                 self._reflex.agent_message(message, now)
+                if isinstance(message, Desired) and self._reflex.desired is not before:
+                    self.last = message
             case _:
                 self.counters["messages_out_of_turn"] += 1
         self._flush()

@@ -92,12 +92,15 @@ class Offer:
             self._outbox.put(DropAgent(str(error)))
             return
         self._cadence.save_soon(now)
-        if self._may_send(now):
-            stances = self._current_stances(self.desired, now)
-            self._updates.send(
-                self.rib.touch(touched, self.desired, stances), self.desired.peers, now
-            )
-            self._confirm()
+        if not self._may_send(now):
+            return
+        if self._stance_is_old(now):
+            # What the delta does not touch must hear of it, too.
+            self.reconcile(now)
+            return
+        stances = self._current_stances(self.desired, now)
+        self._updates.send(self.rib.touch(touched, self.desired, stances), self.desired.peers, now)
+        self._confirm()
 
     # ExaBGP's answers
 
@@ -173,7 +176,7 @@ class Offer:
 
     def restance(self, now: float) -> None:
         """Reconcile if what we say with every route has changed."""
-        if self.advertising and self._situation.base_stance(now) != self._stance:
+        if self.advertising and self._stance_is_old(now):
             self.reconcile(now)
 
     def tick(self, now: float) -> None:
@@ -183,8 +186,6 @@ class Offer:
         retried = self.peering.retry(now)
         if self._updates.again(now) or retried or self._adoption.ask_due(now):
             self.ask(now)
-        elif self.stances.catch_up_due(now):
-            self.reconcile(now)
         else:
             self.restance(now)
 
@@ -215,8 +216,7 @@ class Offer:
 
     def _current_stances(self, desired: DesiredState, now: float) -> dict[PeerName, Stance]:
         self._stance = base = self._situation.base_stance(now)
-        members = self._situation.mesh_status(now).members
-        unheard = any(member.state is not MemberState.ALIVE for member in members)
+        unheard = self._unheard(now)
         return {
             name: self.stances.of(
                 peer, base, unheard=unheard, offered=self._hears_routes(peer), now=now
@@ -224,6 +224,16 @@ class Offer:
             for name, peer in desired.peers.items()
             if self._adoption.holds(peer)
         }
+
+    def _stance_is_old(self, now: float) -> bool:
+        """Return whether some route on the wire says something else than it should now."""
+        if self._situation.base_stance(now) != self._stance:
+            return True
+        return self.stances.catch_up_due(now, unheard=self._unheard(now))
+
+    def _unheard(self, now: float) -> bool:
+        members = self._situation.mesh_status(now).members
+        return any(member.state is not MemberState.ALIVE for member in members)
 
     def _hears_routes(self, peer: Peer) -> bool:
         return bool(self.rib.actual.get(peer.name)) and self._sessions.established(peer)

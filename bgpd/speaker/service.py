@@ -97,7 +97,7 @@ class Service:
             program="bgpd speaker",
             group=self._options.socket_group,
         )
-        async with server, self._pipe:
+        async with self._pipe:
             self._note_problems()
             self._reflex.start(
                 configuration=self._state.read_configuration(CONFIGURATION_NAME),
@@ -105,6 +105,11 @@ class Service:
                 now=self._loop.time(),
             )
             self._flush()
+            # The socket comes last: an agent's first words must find ExaBGP at the other end.
+            await self._serve(server)
+
+    async def _serve(self, server: Server) -> None:
+        async with server:
             gc.collect()
             gc.freeze()
             gc.set_threshold(_GC_THRESHOLD)

@@ -74,6 +74,8 @@ class Stances:
         self._expressed: dict[Address, int] = {}
         self._budgets: dict[Address, Budget] = {}
         self._held: set[Address] = set()
+        self._behind: set[Address] = set()
+        """Peers whose lever did not wrap because a member was unheard."""
 
     def of(self, peer: Peer, base: Stance, *, unheard: bool, offered: bool, now: float) -> Stance:
         """Return *base* as it applies to *peer*; *offered* says that it has routes of ours now.
@@ -88,6 +90,7 @@ class Stances:
         generation = base.generation
         if stepped:
             generation = effective_generation(previous, generation, unheard=unheard)
+            (self._behind.add if generation < base.generation else self._behind.discard)(address)
         self._held.discard(address)
         if may_lag(peer) and offered and generation != previous:
             generation = self._afford(address, previous, generation, now)
@@ -135,8 +138,10 @@ class Stances:
         """The routers that are not told our generation because they heard too many."""
         return frozenset(self._held)
 
-    def catch_up_due(self, now: float) -> bool:
+    def catch_up_due(self, now: float, *, unheard: bool) -> bool:
         """Return whether a peer that lags behind could be told the generation now."""
+        if self._behind and not unheard:
+            return True
         return any(self._budgets[address].left(now) for address in self._held)
 
     def forget_all_but(self, peers: Iterable[Peer], now: float) -> None:
@@ -146,6 +151,7 @@ class Stances:
         self._expressed = {a: value for a, value in self._expressed.items() if a in kept}
         self._budgets = {a: budget for a, budget in self._budgets.items() if a in kept}
         self._held &= kept
+        self._behind &= kept
 
 
 def may_lag(peer: Peer) -> bool:

@@ -1,5 +1,6 @@
 """The agent's start and its sockets, as a process: what a person gets wrong, said in a sentence."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -11,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from bgpd.ipc.ask import ask
-from bgpd.ipc.message import Ask
+from bgpd.ipc.connection import Connection
+from bgpd.ipc.message import VERSION, AnyMessage, Ask, Desired, Hello, Welcome
+from bgpd.ipc.server import Server
 from bgpd.model.errors import BgpdError
+from bgpd.model.member import NodeName
 from tests.agent.test_planner import CONFIGURATION, Document, node, ours
 
 EX_CONFIG = 78
@@ -154,3 +158,43 @@ def test_a_signal_ends_the_agent_cleanly(tmp_path: Path) -> None:
         agent.terminate()
         assert agent.wait(PATIENCE) == 0
     assert not (tmp_path / "agent.sock").exists()
+
+
+class Speaker:
+    """A handler that greets agents and remembers what they say."""
+
+    def __init__(self) -> None:
+        self.heard: list[AnyMessage] = []
+
+    def opened(self, connection: Connection) -> None:
+        """Wait for the greeting."""
+
+    def received(self, connection: Connection, message: AnyMessage) -> None:
+        """Greet, or remember."""
+        if isinstance(message, Hello):
+            connection.send(Welcome(version=VERSION, node=NodeName("n1")))
+        else:
+            self.heard.append(message)
+
+    def closed(self, connection: Connection) -> None:
+        """Nothing to do."""
+
+
+async def what_the_speaker_hears(directory: Path) -> tuple[int, list[AnyMessage]]:
+    """Run an agent to its end beside a speaker; return its exit status and its words."""
+    speaker = Speaker()
+    async with Server(directory / "speaker.sock", speaker):
+        agent = await asyncio.create_subprocess_exec(
+            *command(directory), stderr=asyncio.subprocess.DEVNULL
+        )
+        async with asyncio.timeout(PATIENCE):
+            status_code = await agent.wait()
+    return status_code, speaker.heard
+
+
+def test_a_refused_start_tells_the_speaker_nothing(tmp_path: Path) -> None:
+    """What ends the start must not first withdraw the routes that the speaker kept alive."""
+    write(tmp_path / "documents", *CONFIGURATION, PEER)
+    code, heard = asyncio.run(what_the_speaker_hears(tmp_path))
+    assert code == EX_CONFIG
+    assert not [message for message in heard if isinstance(message, Desired)]

@@ -3,6 +3,7 @@
 import random
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from bgpd.ipc.message import Applied, Beat, Delta, Desired
 from bgpd.mesh.machine import Mesh
 from bgpd.mesh.settings import Keys
 from bgpd.model.member import Member, NodeName, SpeakerPolicy
-from bgpd.model.peer import Peer
+from bgpd.model.peer import Lever, Peer
 from bgpd.model.prefix import Address, Prefix
 from bgpd.model.route import GRACEFUL_SHUTDOWN, RANK_DOUBT, RANK_DRAIN, Advertisement
 from bgpd.policy.lever import BASE, STRIDE
@@ -380,3 +381,35 @@ def test_the_prefix_limit_holds_through_a_raise() -> None:
     world.dead.add("n3")
     world.run_until(lambda: world.nodes["n1"].meds() == {med(2)})
     assert world.nodes["n1"].prefixes() == {"203.0.113.1/32"}
+
+
+def test_a_delta_that_ends_the_doubt_restores_every_route(world: World) -> None:
+    """The first word of an agent that was away may be a delta; what it leaves out counts, too."""
+    world.run(65.0, agents=False)
+    assert world.nodes["n1"].meds() == {med(1, RANK_DOUBT)}
+    world.tell("n1", Delta(sequence=2, advertise=(advertisement(3),)))
+    assert world.nodes["n1"].meds() == {med(1)}
+    assert len(world.nodes["n1"].prefixes()) == 3
+
+
+def test_a_lever_with_three_steps_catches_up_when_everybody_is_heard_again() -> None:
+    """A wrap that waited for a member happens when it is back, or the next raise moves nothing."""
+    world = World(count=3)
+    origin = replace(PEER, lever=Lever.ORIGIN)
+    for name in world.nodes:
+        world.tell(name, world.desired(name, peers=(origin,)))
+    world.run(1.0)
+
+    def origins() -> set[int]:
+        routes = world.nodes["n1"].exabgp.routes[PEER.address]
+        return {int(attributes.origin) for attributes in routes.values()}
+
+    for generation, expected in ((2, 0), (3, 0)):
+        world.dead.add("n3")
+        world.run(1.0)
+        assert origins() == {expected}, f"generation {generation} is the best of its cycle"
+        world.dead.clear()
+        world.nodes["n3"] = Node("n3", world.now)
+        world.tell("n3", world.desired("n3", peers=(origin,)))
+        world.run(2.0)
+    assert origins() == {2}, "generation 3 begins the next cycle"

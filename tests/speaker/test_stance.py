@@ -59,10 +59,10 @@ def test_a_spent_budget_refills_one_by_one() -> None:
     for number in range(1, 6):
         say(stances, DAMPING, number, 10.0 * number)
     assert stances.refills(DAMPING, 100.0) == 20.0 + DAMPING_SECONDS
-    assert not stances.catch_up_due(19.0 + DAMPING_SECONDS)
-    assert stances.catch_up_due(20.0 + DAMPING_SECONDS)
+    assert not stances.catch_up_due(19.0 + DAMPING_SECONDS, unheard=True)
+    assert stances.catch_up_due(20.0 + DAMPING_SECONDS, unheard=True)
     assert say(stances, DAMPING, 5, 21.0 + DAMPING_SECONDS) == 5
-    assert not stances.catch_up_due(22.0 + DAMPING_SECONDS)
+    assert not stances.catch_up_due(22.0 + DAMPING_SECONDS, unheard=True)
     assert stances.refills(DAMPING, 22.0 + DAMPING_SECONDS) == 30.0 + DAMPING_SECONDS
 
 
