@@ -34,6 +34,12 @@ class Adoption:
         self._question = command
         self._asked = now
 
+    def postponed(self, now: float) -> None:
+        """Trust nothing, but do not ask at once: something is about to change."""
+        self.known = False
+        self._question = None
+        self._asked = now
+
     def distrust(self, command: int | None = None) -> None:
         """Note that what we remember may be wrong; *command*, if given, will not be answered."""
         self.known = False

@@ -16,7 +16,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class WriteConfiguration:
-    """Replace ExaBGP's configuration file by *text* before the next command is sent."""
+    """Replace ExaBGP's configuration file by *text* and say when that is done."""
 
     text: str
 

@@ -76,7 +76,7 @@ class Offer:
             self.peering.want(desired.peers)
             self.stances.forget_all_but(desired.peers.values(), now)
             # Routes are remembered by the peer's name, and a name may mean another session now.
-            self.ask(now)
+            self._ask_when_written(now)
         else:
             self.reconcile(now)
 
@@ -101,6 +101,16 @@ class Offer:
         stances = self._current_stances(self.desired, now)
         self._updates.send(self.rib.touch(touched, self.desired, stances), self.desired.peers, now)
         self._confirm()
+
+    def written(self, text: str, now: float) -> None:
+        """ExaBGP's configuration is on the disk: ask what that changed, once it is read."""
+        if self.peering.written(text):
+            self.ask(now)
+
+    def not_written(self, error: str, now: float) -> None:
+        """Note that the disk took no new configuration: the sessions are those of the old one."""
+        self.peering.failed(error, now)
+        self.ask(now)
 
     # ExaBGP's answers
 
@@ -184,7 +194,9 @@ class Offer:
         if self.desired is None:
             return
         retried = self.peering.retry(now)
-        if self._updates.again(now) or retried or self._adoption.ask_due(now):
+        if retried and self.peering.writing:
+            self._adoption.postponed(now)
+        elif self._updates.again(now) or retried or self._adoption.ask_due(now):
             self.ask(now)
         else:
             self.restance(now)
@@ -204,6 +216,13 @@ class Offer:
         yield from self._updates.conditions()
         peers = () if self.desired is None else tuple(self.desired.peers.values())
         yield from self.stances.conditions(peers, now=now, wall_offset=wall_offset)
+
+    def _ask_when_written(self, now: float) -> None:
+        if self.peering.writing:
+            # A disk that hangs is not waited for: `tick` asks in a second.
+            self._adoption.postponed(now)
+        else:
+            self.ask(now)
 
     def _may_send(self, now: float) -> bool:
         """Return whether desired, actual and generation are all known, and we stay."""

@@ -31,6 +31,8 @@ class Peering:
         self._outbox = outbox
         self._good: dict[PeerName, Peer] = {}
         self._wanted = ""
+        self._writing = False
+        """Whether the file is on its way to the disk; ExaBGP reads it when it is there."""
         self._reload: int | None = None
         self._refused = ""
         self._failed = ""
@@ -53,6 +55,19 @@ class Peering:
             self._pause = RETRY_SECONDS
             self._submit(text)
 
+    @property
+    def writing(self) -> bool:
+        """Whether ExaBGP cannot have the peers yet, because the disk has not."""
+        return self._writing
+
+    def written(self, text: str) -> bool:
+        """Note that *text* is on the disk; return whether ExaBGP was told to read it."""
+        if not self._writing or text != self._wanted:
+            return False
+        self._writing = False
+        self._tell()
+        return True
+
     def reloaded(self, command: int) -> None:
         """Note that ExaBGP has read its configuration."""
         if command == self._reload:
@@ -63,6 +78,7 @@ class Peering:
         """Note that *command*, or the writing of the file, failed; return whether it was ours."""
         if command is not None and command != self._reload:
             return False
+        self._writing = False
         self._reload = None
         self._failed = error
         self._plan_retry(now)
@@ -71,7 +87,7 @@ class Peering:
     def missing(self, names: Iterable[PeerName], now: float) -> None:
         """Note that ExaBGP has no session with *names*, although it was told to."""
         known = sorted(name for name in names if name in self._good)
-        if known and self._retry_at is None:
+        if known and self._retry_at is None and not self._writing:
             self._failed = f"ExaBGP has no session for {', '.join(known)}"
             self._plan_retry(now)
 
@@ -128,7 +144,12 @@ class Peering:
         self._retry_at = None
         if text != self.on_disk:
             self.on_disk = text
+            self._writing = True
             self._outbox.put(WriteConfiguration(text))
+        elif not self._writing:
+            self._tell()
+
+    def _tell(self) -> None:
         self._reload = self._outbox.number()
         self._outbox.send(Reload(id=self._reload))
 

@@ -136,9 +136,13 @@ class Reflex:
             case _:
                 assert_never(message)
 
+    def configuration_written(self, text: str, now: float) -> None:
+        """Note that ExaBGP would now read *text*."""
+        self.offer.written(text, now)
+
     def configuration_not_written(self, error: str, now: float) -> None:
         """Note that the disk took no new configuration: ExaBGP will only see the old one."""
-        self.offer.peering.failed(error, now)
+        self.offer.not_written(error, now)
 
     def agent_connected(self, now: float) -> None:
         """Note that an agent connected; it will send the whole state."""

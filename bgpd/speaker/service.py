@@ -8,6 +8,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Final, assert_never
 
 import msgspec
 
+from bgpd.disk import Writer
 from bgpd.exabgp.pipe import ExabgpPipe
 from bgpd.ipc.message import Report
 from bgpd.ipc.server import Server
@@ -33,6 +35,10 @@ SOCKET_NAME: Final = "speaker.sock"
 CONFIGURATION_NAME: Final = "exabgp.conf"
 _GC_THRESHOLD: Final = 20_000
 """New objects before the cycle collector looks: heartbeats make hundreds, and no cycles."""
+_SWITCH_SECONDS: Final = 0.001
+"""How long the thread that writes to the disk may keep the interpreter from the loop."""
+_LAST_WRITE_SECONDS: Final = 2.0
+"""How long leaving waits for the disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +62,9 @@ class Service:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._log = logs.start("speaker", options.log_level)
-        self._state = State(options.state_dir)
         self._loop = asyncio.get_running_loop()
+        self._disk = Writer(self._written)
+        self._state = State(options.state_dir, self._disk.submit)
         self._started = time.time()
         self._wire = MeshWire(
             node=options.node,
@@ -69,6 +76,7 @@ class Service:
         self._pipe = ExabgpPipe()
         self._timer: asyncio.TimerHandle | None = None
         self._leaving = False
+        self._ended = False
         self._parent = os.getppid()
         self._reflex = Reflex(
             node=options.node,
@@ -107,17 +115,21 @@ class Service:
             self._flush()
             # The socket comes last: an agent's first words must find ExaBGP at the other end.
             await self._serve(server)
+        if not await self._disk.close(_LAST_WRITE_SECONDS):
+            logs.write(self._log, "error", "state_not_written", [("reason", "the disk hangs")])
 
     async def _serve(self, server: Server) -> None:
         async with server:
             gc.collect()
             gc.freeze()
             gc.set_threshold(_GC_THRESHOLD)
+            sys.setswitchinterval(_SWITCH_SECONDS)
             async for message in self._pipe:
                 self._reflex.exabgp(message, self._loop.time())
                 self._flush()
             self._say_goodbye()
             self._wire.close()
+            self._ended = True
 
     # Steps
 
@@ -144,6 +156,12 @@ class Service:
             self._reflex.handle_timer(now)
         self._flush()
 
+    def _written(self) -> None:
+        """Go on after a write; nothing waits for the last ones."""
+        self._note_problems()
+        if not self._ended:
+            self._flush()
+
     def _flush(self) -> None:
         now = self._loop.time()
         self._wire.send()
@@ -152,19 +170,18 @@ class Service:
             for item in effects:
                 self._carry_out(item)
             self._wire.send()
+        self._note_problems()
         if self._reflex.report_due(now) and self._door.has_agent:
             self._door.tell(Report(status=self._status(now)))
         self._wire.listen(self._reflex.desired, now)
         self._arm(now)
 
-    def _carry_out(self, item: effect.Effect) -> None:  # noqa: C901 - one line for each kind
+    def _carry_out(self, item: effect.Effect) -> None:
         match item:
             case effect.Send(command):
                 self._pipe.send(command)
             case effect.WriteConfiguration(text):
-                error = self._state.write_configuration(CONFIGURATION_NAME, text)
-                if error:
-                    self._reflex.configuration_not_written(error, self._loop.time())
+                self._write_configuration(text)
             case effect.Tell(message):
                 self._door.tell(message)
             case effect.SaveDesired():
@@ -181,7 +198,6 @@ class Service:
                 logs.write(self._log, level, event, keys)
             case _:
                 assert_never(item)
-        self._note_problems()
 
     def _arm(self, now: float) -> None:
         due, wire = self._reflex.deadline(now), self._wire.deadline()
@@ -206,10 +222,21 @@ class Service:
             counters={
                 **{f"mesh_{name}": count for name, count in self._wire.counters.items()},
                 **self._door.counters,
+                **self._state.counters,
                 "exabgp_lines_refused": self._pipe.refused,
             },
             conditions=(*self._wire.conditions(), *self._state.conditions()),
         )
+
+    def _write_configuration(self, text: str) -> None:
+        def done(error: str) -> None:
+            now = self._loop.time()
+            if error:
+                self._reflex.configuration_not_written(error, now)
+            else:
+                self._reflex.configuration_written(text, now)
+
+        self._state.write_configuration(CONFIGURATION_NAME, text, done)
 
     def _save_desired(self) -> None:
         saved, current = self._door.last, self._reflex.desired
@@ -246,6 +273,7 @@ class Service:
             self._reflex.mesh.say_goodbye(GOODBYE_SECONDS, self._loop.time())
             self._wire.send()
             self._save_mesh()
+        self._save_desired()
 
 
 def _before(due: float | None, other: float) -> bool:

@@ -2,17 +2,20 @@
 
 Two files, because they change at different rates: `desired.json` holds the agent's whole state,
 `mesh.json` the generation and what else the mesh wants kept. Both are replaced by rename, so a
-reader never sees half of one; one that cannot be read counts as absent, with a sentence.
+reader never sees half of one; one that cannot be read counts as absent, with a sentence. Writing
+is handed over (`bgpd.disk`): a heartbeat must not wait for a disk.
 """
 
-import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 
+from bgpd.disk import Write, at_once
 from bgpd.ipc.message import Desired
+from bgpd.model.route import Advertisement
 from bgpd.model.status import Condition
 from bgpd.model.timeline import Failover
 from bgpd.policy.lever import MAX_GENERATION
@@ -27,17 +30,26 @@ class KeptMesh(msgspec.Struct, frozen=True, kw_only=True):
     resets: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
 
 
-class _SavedDesired(msgspec.Struct, frozen=True, kw_only=True):
+_PIECE: Final = 500
+"""Routes that are encoded in one go: the loop has its turn after each piece."""
+
+
+class _SavedDesired(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     boot_id: str
     desired: Desired
+    advertisements: tuple[Advertisement, ...] = ()
+    """Last, so that it can be written in pieces; earlier versions have it in `desired`."""
 
 
 class State:
     """The directory that outlives the process; *problems* collects what the log should say."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, submit: Callable[[Write], None] = at_once) -> None:
+        """Remember things in *directory*; *submit* takes what is to be written."""
+        self.counters: Counter[str] = Counter()
         self.problems: list[str] = []
+        self._directory = directory
+        self._submit = submit
         self._unwritten: dict[Path, str] = {}
 
     def load_desired(self) -> Desired | None:
@@ -51,11 +63,12 @@ class State:
             return None
         if saved.boot_id != _boot_id():
             return msgspec.structs.replace(saved.desired, advertisements=())
-        return saved.desired
+        routes = (*saved.desired.advertisements, *saved.advertisements)
+        return msgspec.structs.replace(saved.desired, advertisements=routes)
 
     def save_desired(self, desired: Desired) -> None:
         """Remember *desired*, which holds MD5 keys: only our own user may read it."""
-        self._save("desired.json", _SavedDesired(boot_id=_boot_id(), desired=desired))
+        self._write("desired.json", lambda: _pieces(_boot_id(), desired))
 
     def load_mesh(self) -> KeptMesh:
         """Return what the mesh wanted kept, or how a cluster begins."""
@@ -73,7 +86,7 @@ class State:
 
     def save_mesh(self, kept: dict[str, Any]) -> None:
         """Remember what the mesh wants kept."""
-        self._save("mesh.json", kept)
+        self._write("mesh.json", lambda: (msgspec.json.encode(kept),))
 
     def load_timeline(self) -> tuple[Failover, ...]:
         """Return the failovers of earlier runs."""
@@ -81,14 +94,19 @@ class State:
 
     def save_timeline(self, failovers: tuple[Failover, ...]) -> None:
         """Remember *failovers*."""
-        self._save("timeline.json", failovers)
+        self._write("timeline.json", lambda: (msgspec.json.encode(failovers),))
 
-    def write_configuration(self, name: str, text: str) -> str:
-        """Replace ExaBGP's configuration, which holds MD5 keys; return why that failed, or ""."""
-        path = self._directory / name
-        self._replace(path, text.encode())
-        error = self._unwritten.get(path)
-        return f"{path}: not written: {error}" if error else ""
+    def write_configuration(self, name: str, text: str, done: Callable[[str], None]) -> None:
+        """Replace ExaBGP's configuration, which holds MD5 keys.
+
+        *done* is called when it is on the disk, or with a sentence when it is not; not at all
+        when a newer text overtakes it.
+        """
+
+        def written(error: str) -> None:
+            done(f"{self._directory / name}: not written: {error}" if error else "")
+
+        self._write(name, lambda: (text.encode(),), written)
 
     def read_configuration(self, name: str) -> str:
         """Return ExaBGP's configuration as it is, "" when it cannot be read."""
@@ -108,23 +126,41 @@ class State:
             self.problems.append(f"{path}: ignored: {error}")
             return None
 
-    def _save(self, name: str, value: Any) -> None:
-        self._replace(self._directory / name, msgspec.json.encode(value))
+    def _write(
+        self,
+        name: str,
+        content: Callable[[], Iterable[bytes]],
+        then: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        path = self._directory / name
 
-    def _replace(self, path: Path, content: bytes) -> None:
-        beside = path.with_suffix(path.suffix + ".new")
-        try:
-            number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(number, "wb") as file:
-                file.write(content)
-            beside.rename(path)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            if self._unwritten.get(path) != reason:
-                self._unwritten[path] = reason
-                self.problems.append(f"{path}: not written: {reason}")
-        else:
+        def done(error: str) -> None:
+            self._note(path, error)
+            then(error)
+
+        self._submit(Write(path=path, content=content, done=done))
+
+    def _note(self, path: Path, error: str) -> None:
+        self.counters["state_writes"] += 1
+        if not error:
             self._unwritten.pop(path, None)
+            return
+        self.counters["state_writes_failed"] += 1
+        if self._unwritten.get(path) != error:
+            self._unwritten[path] = error
+            self.problems.append(f"{path}: not written: {error}")
+
+
+def _pieces(boot_id: str, desired: Desired) -> Iterator[bytes]:
+    """Yield a `_SavedDesired` in pieces, so that the loop never waits long for its turn."""
+    routes = desired.advertisements
+    rest = msgspec.structs.replace(desired, advertisements=())
+    yield msgspec.json.encode(_SavedDesired(boot_id=boot_id, desired=rest))[:-1]
+    yield b',"advertisements":['
+    for number in range(0, len(routes), _PIECE):
+        piece = msgspec.json.encode(routes[number : number + _PIECE])[1:-1]
+        yield b"," + piece if number else piece
+    yield b"]}"
 
 
 def _boot_id() -> str:

@@ -54,6 +54,9 @@ class Node:
         self.deaf = False
         """ExaBGP does not answer any more."""
         self.disk_full = False
+        self.disk_hangs = False
+        self.unwritten = ""
+        """What a disk that hangs was given last."""
         self.asked: list[Command] = []
         """What was sent while ExaBGP was deaf."""
         self.reflex = Reflex(
@@ -96,8 +99,11 @@ class Node:
                     self.reflex.exabgp(message, now)
             case effect.WriteConfiguration() if self.disk_full:
                 self.reflex.configuration_not_written("no space left on device", now)
+            case effect.WriteConfiguration(text) if self.disk_hangs:
+                self.unwritten = text
             case effect.WriteConfiguration(text):
                 self.exabgp.configuration = text
+                self.reflex.configuration_written(text, now)
             case effect.Tell(message):
                 self.told.append(message)
             case effect.SaveDesired() | effect.SaveMesh():

@@ -18,6 +18,7 @@ from bgpd.speaker.state import KeptMesh, State
 from bgpd.speaker.timeline import Timeline
 from tests.policy.test_lever import PEER
 from tests.speaker.test_reflex import Node, World
+from tests.speaker.test_rib import advertisement
 
 DESIRED = json.loads(encode(World(3).desired("n1", peers=(PEER,))))
 
@@ -155,17 +156,42 @@ def test_a_full_disk_keeps_the_file_that_was_there(tmp_path: Path) -> None:
 
 def test_a_configuration_that_was_not_written_says_so(tmp_path: Path) -> None:
     """The reflex has to know that ExaBGP will read the old one."""
-    assert State(tmp_path).write_configuration("exabgp.conf", "text") == ""
+    said: list[str] = []
+    State(tmp_path).write_configuration("exabgp.conf", "text", said.append)
     assert State(tmp_path).read_configuration("exabgp.conf") == "text"
-    error = State(tmp_path / "absent").write_configuration("exabgp.conf", "text")
-    assert error.endswith("exabgp.conf: not written: No such file or directory")
+    State(tmp_path / "absent").write_configuration("exabgp.conf", "text", said.append)
+    assert said[0] == ""
+    assert said[1].endswith("exabgp.conf: not written: No such file or directory")
+
+
+def test_a_failed_write_is_counted(tmp_path: Path) -> None:
+    """A disk that fails now and then is seen in the counters, also between two conditions."""
+    kept = State(tmp_path / "absent")
+    kept.save_mesh({"generation": 2})
+    kept.save_timeline(())
+    assert kept.counters == {"state_writes": 2, "state_writes_failed": 2}
+
+
+def test_many_routes_are_written_in_pieces_and_read_as_one(tmp_path: Path) -> None:
+    """However many there are, each comes back once, in order."""
+    routes = tuple(advertisement(number) for number in range(1, 251)) * 5
+    kept = State(tmp_path)
+    kept.save_desired(World(1).desired("n1", *routes))
+    assert _loaded(tmp_path).advertisements == routes
+
+
+def test_the_form_of_an_earlier_version_is_still_read(tmp_path: Path) -> None:
+    """An upgrade must not forget what the agent wanted."""
+    document = {"boot_id": module.BOOT_ID.read_text().strip(), "desired": DESIRED}
+    (tmp_path / "desired.json").write_text(json.dumps(document))
+    assert len(_loaded(tmp_path).advertisements) == 2
 
 
 def test_what_holds_keys_is_ours_alone(tmp_path: Path) -> None:
     """MD5 keys are in both: nobody else may read them."""
     kept = State(tmp_path)
     kept.save_desired(World(1).desired("n1"))
-    kept.write_configuration("exabgp.conf", "text")
+    kept.write_configuration("exabgp.conf", "text", lambda _: None)
     assert {os.stat(path).st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}  # noqa: PTH116
 
 
