@@ -26,7 +26,7 @@ from exabgp.environment import base, getenv
 from exabgp.logger import log
 
 from bgpd.exabgp.mends import Mend
-from bgpd.exabgp.process import ReflexProcess
+from bgpd.exabgp.process import FIRST_PING_SECONDS, ReflexProcess
 from bgpd.exabgp.reactor import SpeakerReactor
 from bgpd.exabgp.rib import AdjRibOut
 from bgpd.exabgp.session import Session, SessionProtocol
@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         term_timeout=options.term_timeout,
         without=without,
     )
-    exabgp.reactor.loop.Processes = lambda: ReflexProcess(reactor, without)
+    exabgp.reactor.loop.Processes = lambda: ReflexProcess(
+        reactor, without, first_ping=options.first_ping
+    )
     status = reactor.run()
     return int(status) if reactor.fatal is None else reactor.fatal
 
@@ -119,6 +121,13 @@ def _parser() -> argparse.ArgumentParser:
         default=TERM_SECONDS,
         metavar="SECONDS",
         help="how long the reflex may drain after SIGTERM",
+    )
+    parser.add_argument(
+        "--first-ping",
+        type=float,
+        default=FIRST_PING_SECONDS,
+        metavar="SECONDS",
+        help="how long the reflex may take to start before it is taken for hung",
     )
     parser.add_argument(
         "--without-mend",

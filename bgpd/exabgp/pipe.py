@@ -3,8 +3,10 @@
 Theory of operation: ExaBGP writes to our stdin and reads our stdout. Neither direction may ever
 block the loop: lines are read as they come and handed out one by one; what is written goes to
 a buffer that the loop drains when the pipe takes more. ExaBGP, in turn, drains its end at
-once; a buffer that grows beyond its limit therefore means that ExaBGP hangs, and is reported as
-the end of the connection.
+once; a buffer that grows beyond its limit therefore means that ExaBGP hangs. Leaving would let
+it hang for ever, with its sessions: we stay and say no more, so that it owes us answers until
+the watchdog kills it. Should it read after all, it has missed commands: that is the end of the
+connection, and our successor asks it what it has.
 """
 
 import asyncio
@@ -34,8 +36,8 @@ FAREWELL_SECONDS: Final = 1.0
 class ExabgpPipe(asyncio.Protocol):
     """Messages from ExaBGP, commands to it: `async with pipe: async for message in pipe`.
 
-    Iteration ends when ExaBGP closed its end (or hangs for so long that `MAX_BUFFER` bytes
-    wait). Lines that nobody understands are counted in `refused`, the last one's error kept.
+    Iteration ends when ExaBGP closed its end, or reads on after more than `MAX_BUFFER` bytes
+    waited. Lines that nobody understands are counted in `refused`, the last one's error kept.
     """
 
     def __init__(self, read_fd: int | None = None, write_fd: int | None = None) -> None:
@@ -43,6 +45,8 @@ class ExabgpPipe(asyncio.Protocol):
         self.refused = 0
         self.refused_error = ""
         self.closed = False
+        self.dropped = 0
+        """Commands that were not sent because too much waited."""
         self._read_fd = sys.stdin.fileno() if read_fd is None else read_fd
         self._write_fd = sys.stdout.fileno() if write_fd is None else write_fd
         self._partial = bytearray()
@@ -84,9 +88,10 @@ class ExabgpPipe(asyncio.Protocol):
         """Hand *command_* to ExaBGP, without ever waiting; nothing happens once it is closed."""
         if self._writer is None or self.closed:
             return
+        if self.dropped or self._writer.get_write_buffer_size() > MAX_BUFFER:
+            self.dropped += 1  # and all that follow: none may be sent without those before it
+            return
         self._writer.write(command.encode(command_))
-        if self._writer.get_write_buffer_size() > MAX_BUFFER:
-            self._end()
 
     @property
     def backlog(self) -> int:
@@ -133,6 +138,12 @@ class ExabgpPipe(asyncio.Protocol):
         """Take note that the pipe broke; asyncio calls this."""
         self._end()
 
+    def written(self) -> None:
+        """Take note that ExaBGP has read what waited; the writing end calls this."""
+        if self.dropped:
+            # The transport is in the middle of its own work.
+            asyncio.get_running_loop().call_soon(self._end)
+
     def _take(self, line: bytes) -> None:
         try:
             found = message.decode(line)
@@ -160,6 +171,9 @@ class _Sink(asyncio.BaseProtocol):
 
     def __init__(self, pipe: ExabgpPipe) -> None:
         self._pipe = pipe
+
+    def resume_writing(self) -> None:
+        self._pipe.written()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pipe.connection_lost(exc)

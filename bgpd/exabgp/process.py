@@ -2,15 +2,17 @@
 
 Theory of operation: the reflex may die at any rate and hang at any time; neither is a reason to
 lose a route. It is started again, at once after a steady run, with a growing pause otherwise,
-for ever. Its stdin is written without waiting, from a buffer with a limit; its stdout is read
-in large pieces, line by line. Only a reflex that cannot be started at all ends the process, so
-that the supervisor tries with a fresh one.
+for ever, also when the system cannot start a process at present. Its stdin is written without
+waiting, from a buffer with a limit; its stdout is read in large pieces, line by line. Only a
+reflex that cannot be started at the very beginning, when there is no session to lose, ends
+the process, so that the supervisor tries with a fresh one.
 """
 
 import fcntl
 import os
 import select
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from time import monotonic
@@ -28,9 +30,13 @@ STEADY_SECONDS: Final = 1.0
 """A run of this length says that the next start is worth no pause."""
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
-START_ATTEMPTS: Final = 5
-"""Failures to fork in a row; memory may be short for a moment."""
+LONGEST_START_PAUSE: Final = 5.0
+"""Between two failures to start a process at all: memory may be short for long."""
 
+FIRST_PING_SECONDS: Final = 15.0
+"""What a start may take on a bad day; a good one takes half a second."""
+LONGEST_PATIENCE: Final = 120.0
+"""A machine so slow that each start is killed would never have a reflex: patience doubles."""
 SILENCE_SECONDS: Final = 2.0
 OVERSLEPT_SECONDS: Final = 0.5
 """A pause of our own of this length proves nothing about the reflex."""
@@ -46,8 +52,10 @@ EXIT_TRY_AGAIN: Final = 75
 class ReflexProcess(Processes):  # type: ignore[misc]
     """Start, restart, watch and speak with the one API process."""
 
-    def __init__(self, reactor: Any, without: frozenset[Mend]) -> None:
-        """Serve *reactor*."""
+    def __init__(
+        self, reactor: Any, without: frozenset[Mend], first_ping: float = FIRST_PING_SECONDS
+    ) -> None:
+        """Serve *reactor*; a reflex that has sent no Ping after *first_ping* seconds hangs."""
         super().__init__()
         self.silence = True  # ExaBGP's own reports; ours are sent all the same
         self.last_line = 0.0
@@ -60,6 +68,9 @@ class ReflexProcess(Processes):  # type: ignore[misc]
         self._start_at: float | None = None
         self._failures = 0
         self._last_ping: float | None = None
+        self._first_ping = first_ping
+        self._patience = first_ping
+        self._first_ping_due: float | None = None
         self._last_tick = monotonic()
         self._ended: list[Any] = []
 
@@ -109,6 +120,8 @@ class ReflexProcess(Processes):  # type: ignore[misc]
     def pinged(self) -> None:
         """Take note of a Ping: from now on silence means a hang."""
         self._last_ping = monotonic()
+        self._first_ping_due = None
+        self._patience = self._first_ping
 
     def received(self) -> Iterator[tuple[str, bytes]]:
         """Yield the lines that arrived; the reactor calls this each turn."""
@@ -140,33 +153,46 @@ class ReflexProcess(Processes):  # type: ignore[misc]
             child.wait()
 
     def _start(self, process: str) -> None:
-        super()._start(process)
-        if not self.alive:
-            self._not_started()
+        run = self._configuration[process]["run"]
+        try:
+            # Its own process group: what a terminal sends goes to ExaBGP, who tells it.
+            child = subprocess.Popen(
+                run, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+            )
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            self._not_started(f"cannot start the reflex: {' '.join(run)}: {reason}")
             return
-        child = self._process[REFLEX]
+        self._process[process] = child
+        self._restart[process] = True
+        self._update_fds()
+        self._begin(child)
+        self._reactor.reflex_started()
+
+    def _begin(self, child: Any) -> None:
+        """Forget the reflex before, and set up the pipes of *child*."""
         self._failures = 0
         self._outbox.clear()
         self._inbox.clear()
         self._last_ping = None
         self._started_at = monotonic()
+        self._first_ping_due = self._started_at + self._patience
         for pipe in (child.stdin, child.stdout):
             with suppress(OSError):  # the system's limit may be lower
                 fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
+        os.set_blocking(child.stdout.fileno(), False)
         if Mend.PIPE not in self._without:
             os.set_blocking(child.stdin.fileno(), False)
-        self._reactor.reflex_started()
 
-    def _not_started(self) -> None:
-        self._broken.clear()
+    def _not_started(self, why: str) -> None:
+        """Try again for ever once a reflex has run: ExaBGP would stop every session for good."""
         self._failures += 1
-        if self._failures == 1 and not self._started_at:
-            self._failures = START_ATTEMPTS  # it never ran: nothing suggests that it will
-        if self._failures >= START_ATTEMPTS:
-            command = " ".join(self._configuration[REFLEX]["run"])
-            self._reactor.give_up(f"cannot start the reflex: {command}", EXIT_TRY_AGAIN)
+        if not self._started_at:  # it never ran: nothing suggests that it will
+            self._reactor.give_up(why, EXIT_TRY_AGAIN)
             return
-        self._start_at = monotonic() + LONGEST_PAUSE
+        pause = min(FIRST_PAUSE * 2.0 ** min(self._failures - 1, 10), LONGEST_START_PAUSE)
+        self._start_at = monotonic() + pause
+        say(f"{why}; attempt {self._failures}, the next one in {pause:.1f} s")
 
     def _handle_problem(self, process: str) -> None:
         """Start a reflex that died again.
@@ -189,7 +215,8 @@ class ReflexProcess(Processes):  # type: ignore[misc]
         say(f"the reflex {how} after {ran:.1f} s; starting it again in {self._pause:.1f} s")
 
     def _tick(self, now: float) -> None:
-        overslept = now - self._last_tick > OVERSLEPT_SECONDS
+        pause = now - self._last_tick
+        overslept = pause if pause > OVERSLEPT_SECONDS else 0.0
         self._last_tick = now
         self._ended = [child for child in self._ended if child.poll() is None]
         if self._start_at is not None and now >= self._start_at:
@@ -198,11 +225,22 @@ class ReflexProcess(Processes):  # type: ignore[misc]
         if not self.alive:
             return
         self._drain()
-        if overslept and self._last_ping is not None:
-            self._last_ping = now
-        silent = self._last_ping is not None and now - self._last_ping > SILENCE_SECONDS
-        if silent and Mend.WATCHDOG not in self._without:
-            self._kill(f"has not been heard of for {SILENCE_SECONDS:.0f} s")
+        self._watch(now, overslept)
+
+    def _watch(self, now: float, overslept: float) -> None:
+        """Kill a reflex that is silent; what we overslept does not count."""
+        if Mend.WATCHDOG in self._without:
+            return
+        if self._last_ping is not None:
+            self._last_ping = now if overslept else self._last_ping
+            if now - self._last_ping > SILENCE_SECONDS:
+                self._kill(f"has not been heard of for {SILENCE_SECONDS:.0f} s")
+        elif self._first_ping_due is not None:
+            self._first_ping_due += overslept
+            if now > self._first_ping_due:
+                patience = self._patience
+                self._patience = min(2 * patience, max(LONGEST_PATIENCE, self._first_ping))
+                self._kill(f"has sent no Ping {patience:.0f} s after its start")
 
     def _terminate(self, process_name: str) -> None:
         """Let a reflex go; ExaBGP starts a thread for this, which may fail and then ends it."""
@@ -217,7 +255,7 @@ class ReflexProcess(Processes):  # type: ignore[misc]
     def _kill(self, why: str) -> None:
         say(f"the reflex {why}: killing it")
         self._process[REFLEX].send_signal(signal.SIGKILL)
-        self._last_ping = None
+        self._last_ping = self._first_ping_due = None
         self._outbox.clear()
 
     def _read(self) -> Iterator[bytes]:

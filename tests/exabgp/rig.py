@@ -231,7 +231,7 @@ class Speaker:
             *("--configuration", str(self.configuration)),
             *("--reflex", reflex or f"{sys.executable} {RELAY} {self.directory / 'reflex'}"),
             *(word for name in without for word in ("--without-mend", name)),
-            *arguments,
+            *("--first-ping", "600", *arguments),  # the relay pings when a test says so
             log=self.directory / "speaker.err",
         )
         if accept:

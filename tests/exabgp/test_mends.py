@@ -79,6 +79,26 @@ def test_exabgp_ends_when_the_reflex_cannot_be_started(lab: Rig) -> None:
     assert "cannot start the reflex: /nonexistent/reflex --now" in lab.speaker.stderr()
 
 
+def test_a_reflex_that_cannot_be_started_again_costs_no_session(lab: Rig) -> None:
+    """Once a reflex has run, ExaBGP tries for ever: attempts that fail end nothing."""
+    program = lab.speaker.directory / "reflex.sh"
+    program.write_text(f"#!/bin/sh\nexec {sys.executable} {RELAY} {lab.speaker.directory}/reflex\n")
+    program.chmod(0o755)
+    lab.router.start("")
+    lab.speaker.start(peer(), reflex=str(program))
+    lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
+    lab.speaker.update(to(ROUTER_V4, offer(EIP)))
+    program.rename(program.with_suffix(".away"))
+    lab.speaker.signal(signal.SIGKILL, lab.speaker.reflex_pid)
+    eventually(lambda: "attempt 7," in lab.speaker.stderr(), "seven failures", seconds=30.0)
+    assert "No such file or directory" in lab.speaker.stderr()
+    assert lab.router.established()
+    assert EIP in lab.router.prefixes()
+    program.with_suffix(".away").rename(program)
+    lab.speaker.accept(seconds=30.0)
+    assert "closed" not in lab.router.log()
+
+
 def test_routes_stay_while_the_reflex_is_gone_and_its_successor_learns_them(lab: Rig) -> None:
     """A new reflex adopts what is offered from Shown."""
     lab.establish()
@@ -337,6 +357,24 @@ def test_a_hung_reflex_is_replaced(lab: Rig, mended: bool) -> None:
     else:
         with pytest.raises(TimeoutError):
             lab.speaker.accept(seconds=4.0)
+
+
+@pytest.mark.parametrize("mended", [True, False], ids=["mended", "without the mend"])
+def test_a_reflex_that_hangs_before_its_first_ping_is_replaced(lab: Rig, mended: bool) -> None:
+    """A start has a deadline, or nobody would ever end it."""
+    lab.speaker.start(
+        without=[] if mended else ["watchdog"], arguments=["--first-ping", "1"], accept=False
+    )
+    lab.speaker.accept()
+    hung = lab.speaker.reflex_pid
+    lab.speaker.signal(signal.SIGSTOP, hung)
+    if mended:
+        lab.speaker.accept()
+        assert lab.speaker.reflex_pid != hung
+        assert "has sent no Ping" in lab.speaker.stderr()
+    else:
+        with pytest.raises(TimeoutError):
+            lab.speaker.accept(seconds=5.0)
 
 
 @pytest.mark.parametrize("mended", [True, False], ids=["mended", "without the mend"])

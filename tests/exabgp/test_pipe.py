@@ -100,18 +100,43 @@ def test_sending_never_waits_and_keeps_the_order() -> None:
     play(story)
 
 
-def test_exabgp_that_never_reads_is_given_up() -> None:
-    """The buffer has a limit, and reaching it is the end."""
+def overflow(found: ExabgpPipe) -> None:
+    """Say more to ExaBGP than is ever kept for it."""
+    many = Update(
+        id=1,
+        peers=(to("192.0.2.1", offer(*(f"10.{n >> 8}.{n & 255}.1/32" for n in range(60000)))),),
+    )
+    while not found.dropped and not found.closed:
+        found.send(many)
 
-    async def story(found: ExabgpPipe, _: int, __: int) -> None:
-        many = Update(
-            id=1,
-            peers=(to("192.0.2.1", offer(*(f"10.{n >> 8}.{n & 255}.1/32" for n in range(60000)))),),
-        )
-        size = len(command.encode(many))
-        for _count in range(pipe.MAX_BUFFER // size + 2):
-            found.send(many)
-        assert found.closed
+
+def test_exabgp_that_never_reads_is_not_left_alone() -> None:
+    """The buffer has a limit; reaching it ends nothing, so that the watchdog gets its turn."""
+
+    async def story(found: ExabgpPipe, out: int, _: int) -> None:
+        overflow(found)
+        kept = found.backlog
+        for number in range(10):
+            found.send(Ping(id=number))
+        assert (found.dropped, found.backlog) == (11, kept)
+        os.write(out, message.encode(Pong(id=5)))
+        assert await read(found, 1) == [Pong(id=5)]
+        assert not found.closed
+
+    play(story)
+
+
+def test_exabgp_that_reads_on_after_it_missed_commands_is_left() -> None:
+    """Nobody knows what it has: the next reflex asks. Half a command is never followed by more."""
+
+    async def story(found: ExabgpPipe, _: int, source: int) -> None:
+        overflow(found)
+        received = 0
+        while not found.closed:
+            with suppress(BlockingIOError):
+                received += len(os.read(source, 1 << 20))
+            await asyncio.sleep(0)
+        assert received > pipe.MAX_BUFFER - (1 << 20)
         assert [item async for item in found] == []
 
     play(story)
