@@ -3,11 +3,16 @@
 The order of things after a start: ask ExaBGP what it announces and adopt it; wait for the mesh
 to know the generation; only then reconcile. Until all three are known - desired, actual,
 generation - nothing is sent, because *unknown is not empty*.
+
+A state from the disk may be older than what ExaBGP announces: the agent may have said something
+just before we crashed. So the agent gets a moment to say everything; until then no route is
+added or taken back and no session changed, only the routes that are there follow the generation.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
-from bgpd.exabgp.command import EndOfRib, Show
+from bgpd.exabgp.command import Show
 from bgpd.exabgp.message import Done, Failed, SessionChanged, Shown
 from bgpd.ipc.message import Applied, Delta
 from bgpd.model.errors import ProtocolError
@@ -21,6 +26,7 @@ from bgpd.speaker.cadence import Cadence
 from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.drain import Phase
 from bgpd.speaker.effect import DropAgent, Tell
+from bgpd.speaker.markers import Markers
 from bgpd.speaker.outbox import Outbox
 from bgpd.speaker.peering import Peering
 from bgpd.speaker.rib import Rib
@@ -28,6 +34,9 @@ from bgpd.speaker.sessions import Sessions
 from bgpd.speaker.situation import Situation
 from bgpd.speaker.timeline import Timeline
 from bgpd.speaker.updates import Updates
+
+AGENT_SECONDS: Final = 2.0
+"""How long a saved state waits for the agent's; an agent that lives is back within one."""
 
 
 class Offer:
@@ -55,7 +64,10 @@ class Offer:
         self._cadence = cadence
         self._updates = Updates(rib=self.rib, timeline=timeline, outbox=outbox)
         self._adoption = Adoption()
+        self._markers = Markers(outbox)
         self._stance: Stance | None = None
+        self.agent_awaited_until: float | None = None
+        """While it is set, what is desired comes from the disk and may be old."""
 
     @property
     def waiting(self) -> bool:
@@ -69,10 +81,24 @@ class Offer:
 
     # Desired
 
+    def remember(self, desired: DesiredState, now: float) -> None:
+        """Take *desired* from the disk, until the agent comes or does not come in time."""
+        self.desired = desired
+        self.agent_awaited_until = now + AGENT_SECONDS
+        self.ask(now)
+
+    def await_no_longer(self, now: float) -> None:
+        """Act on the saved state when its time has come: the agent stays away."""
+        if self.agent_awaited_until is not None and now >= self.agent_awaited_until:
+            self._outbox.note("info", "saved_state_used")
+            if self.desired is not None:
+                self.want(self.desired, now)
+
     def want(self, desired: DesiredState, now: float) -> None:
         """Offer what *desired* says from now on."""
         before, self.desired = self.desired, desired
-        if before is None or before.peers != desired.peers:
+        awaited, self.agent_awaited_until = self.agent_awaited_until, None
+        if before is None or awaited is not None or before.peers != desired.peers:
             self.peering.want(desired.peers)
             self.stances.forget_all_but(desired.peers.values(), now)
             # Routes are remembered by the peer's name, and a name may mean another session now.
@@ -125,6 +151,11 @@ class Offer:
         if not self._adoption.answered(shown) or self.desired is None:
             return
         peers = self.desired.peers
+        if not self.advertising:
+            # Sessions that came up while nobody was here: one marker too many does no harm.
+            for one in shown.peers:
+                up = one.session.state is PeerState.ESTABLISHED
+                self._markers.session(one.session.peer, up=up)
         self.rib.adopt(routes(shown, peers))
         self._sessions.forget_all_but(peers.values())
         absent = [name for name, peer in peers.items() if not self._adoption.holds(peer)]
@@ -154,15 +185,12 @@ class Offer:
             self.ask(now)
         self._cadence.report_soon(now)
 
-    def end_of_rib(self, message: SessionChanged) -> None:
-        """After a graceful restart the routes go first, then the marker (RFC 4724, 4.2)."""
-        if self.desired is None or message.state is not PeerState.ESTABLISHED:
-            return
-        for peer in self.desired.peers.values():
-            if peer.address == message.peer and peer.graceful_restart is not None:
-                number = self._outbox.number()
-                peers = (peer.address,)
-                self._outbox.send(EndOfRib(id=number, peers=peers, families=peer.families))
+    def session(self, message: SessionChanged, now: float) -> None:
+        """Send End-of-RIB to a session that came up, when its routes have been sent."""
+        up = message.state is PeerState.ESTABLISHED
+        self._markers.session(message.peer, up=up)
+        if up and self.advertising and self._may_send(now):
+            self._send_markers()
 
     # Reconcile
 
@@ -180,7 +208,10 @@ class Offer:
         stances = self._current_stances(self.desired, now)
         for address in sorted(self.stances.lagging - lagged):
             self._outbox.note("warning", "damping_budget_spent", peer=self._names([address])[0])
-        self._updates.send(self.rib.rebuild(self.desired, stances), self.desired.peers, now)
+        whole = self.agent_awaited_until is None
+        plans = (self.rib.rebuild if whole else self.rib.refresh)(self.desired, stances)
+        self._updates.send(plans, self.desired.peers, now)
+        self._send_markers()
         self._confirm()
         self._cadence.report_soon(now)
 
@@ -259,8 +290,14 @@ class Offer:
 
     def _confirm(self) -> None:
         """Tell the agent that its wishes are carried out, when they are."""
-        if self.desired is not None and self.advertising and self._adoption.known and self.settled:
+        if self.desired is None or self.agent_awaited_until is not None:
+            return
+        if self.advertising and self._adoption.known and self.settled:
             self._outbox.put(Tell(Applied(sequence=self.desired.sequence)))
+
+    def _send_markers(self) -> None:
+        if self.desired is not None and self.agent_awaited_until is None:
+            self._markers.send(self.desired.peers.values())
 
     def _names(self, addresses: Sequence[Address]) -> list[str]:
         if self.desired is None:

@@ -109,7 +109,7 @@ class Reflex:
         """Begin: *configuration* is the file ExaBGP was started with, *saved* the last state."""
         self.offer.peering.on_disk = configuration
         if saved is not None:
-            self._take(saved, now)
+            self._take(saved, now, remembered=True)
         if self.desired is None:
             self.offer.ask(now)
 
@@ -162,8 +162,9 @@ class Reflex:
         self.situation.agent.seen(now)
         match message:
             case Desired():
-                self._take(message, now)
-                self._cadence.save_soon(now)
+                if self._take(message, now):
+                    # At once: what comes after it is worth little without it.
+                    self._outbox.put(SaveDesired())
             case Delta() if self._awaits_state:
                 self._outbox.put(DropAgent("a delta came before the state that it changes"))
             case Delta():
@@ -192,13 +193,19 @@ class Reflex:
             self._tick_due = now + PING_SECONDS
             self._tick(now)
         self._leaving.handle_timer(now)
+        self.offer.await_no_longer(now)
         if self._cadence.save_due(now):
             self._outbox.put(SaveDesired())
         self.after_mesh(now)
 
     def deadline(self, now: float) -> float:
         """Return when `handle_timer` wants to be called, at the latest."""
-        dues = [self._tick_due, self.situation.drain.deadline, self._cadence.deadline]
+        dues = [
+            self._tick_due,
+            self.situation.drain.deadline,
+            self._cadence.deadline,
+            self.offer.agent_awaited_until,
+        ]
         if self.offer.waiting and self.mesh is not None:
             dues.append(now + START_POLL)
         return min(due for due in dues if due is not None)
@@ -218,8 +225,8 @@ class Reflex:
 
     # The ways of each
 
-    def _take(self, message: Desired, now: float) -> None:
-        """Take over a whole state; one that means nothing changes nothing."""
+    def _take(self, message: Desired, now: float, *, remembered: bool = False) -> bool:
+        """Take over a whole state; return False for one that means nothing and changes nothing."""
         try:
             desired = DesiredState.of(message)
             settings = mesh_settings(self.node, desired)
@@ -227,7 +234,7 @@ class Reflex:
             self._outbox.count("states_refused")
             self._outbox.note("error", "desired_refused", reason=str(error))
             self._outbox.put(DropAgent(f"the desired state is refused: {error}"))
-            return
+            return False
         self._awaits_state = False
         self.situation.policy = desired.policy
         if self.mesh is None:
@@ -236,7 +243,8 @@ class Reflex:
             self.mesh.configure(settings=settings, members=desired.members, now=now)
         self._outbox.put(SaveMesh())
         self._outbox.note("info", "desired", sequence=message.sequence, peers=len(desired.peers))
-        self.offer.want(desired, now)
+        (self.offer.remember if remembered else self.offer.want)(desired, now)
+        return True
 
     def _shown(self, shown: Shown, now: float) -> None:
         for peer in shown.peers:
@@ -254,7 +262,7 @@ class Reflex:
                 state=message.state.value,
                 error=message.error,
             )
-            self.offer.end_of_rib(message)
+            self.offer.session(message, now)
         self.situation.tell_mesh(now)
         self._cadence.report_soon(now)
 

@@ -70,6 +70,20 @@ class Rib:
         self._withheld = {name: self._withheld.get(name, {}) for name in wanted}
         return self._carry_out(plan(wanted, self.actual))
 
+    def refresh(
+        self, desired: DesiredState, stances: Mapping[PeerName, Stance]
+    ) -> tuple[PeerPlan, ...]:
+        """As `rebuild`, for routes that are on the wire: none is added and none is taken back."""
+        wanted: dict[PeerName, dict[Prefix, Attributes]] = {}
+        known: dict[PeerName, dict[Prefix, Attributes]] = {}
+        for name, peer in desired.peers.items():
+            if name in stances:
+                actual = self.actual.get(name, {})
+                routes = self._routes_for(peer, desired, stances[name])
+                wanted[name] = {p: routes[p] for p in actual if p in routes}
+                known[name] = {p: actual[p] for p in wanted[name]}
+        return self._carry_out(plan(wanted, known))
+
     def touch(
         self,
         changed: Iterable[tuple[PeerName, Prefix]],

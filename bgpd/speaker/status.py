@@ -82,16 +82,19 @@ def _routes(
 
 
 def _not_started(reflex: Reflex) -> tuple[Withheld, ...]:
-    """Say what waits for the mesh to know the generation."""
-    if reflex.offer.advertising or reflex.desired is None:
+    """Say what waits for the mesh to know the generation, or for the agent after a restart."""
+    offer = reflex.offer
+    begun = offer.advertising and offer.agent_awaited_until is None
+    if begun or reflex.desired is None:
         return ()
     prefixes = {prefix for routes in reflex.desired.advertisements.values() for prefix in routes}
+    prefixes -= {prefix for routes in offer.rib.actual.values() for prefix in routes}
     return tuple(
         Withheld(
             service="",
             prefix=prefix,
             reason=Reason.NOT_STARTED,
-            message="waiting for ExaBGP's state or for the generation from a member",
+            message="waiting for the agent, for ExaBGP's state or for the generation from a member",
         )
         for prefix in sorted(prefixes)
     )

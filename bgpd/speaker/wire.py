@@ -109,9 +109,12 @@ class MeshWire:
     def handle_timer(self) -> None:
         """Let the mesh judge, and look whether its keys changed."""
         # Drain first, then judge silence: what has arrived is no longer missing.
-        self._transport.drain()
+        self._transport.drain_routine()
         now = self._loop.time()
         if self.mesh is not None:
+            if self.mesh.must_know_all(now):
+                self._transport.drain()
+                now = self._loop.time()
             self.mesh.handle_timer(now)
         self._look_at_keys(now)
 
@@ -127,6 +130,9 @@ class MeshWire:
         """Send what the mesh has to say."""
         if self.mesh is None:
             return
+        if self.mesh.has_datagrams and self._transport.is_behind:
+            # Nobody is called silent whose heartbeats wait.
+            self._transport.drain_routine()
         for datagram in self.mesh.datagrams_to_send():
             self._transport.send(datagram.address, datagram.port, datagram.payload)
         for address in self.mesh.probes_to_send():

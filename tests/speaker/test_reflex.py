@@ -41,6 +41,7 @@ class Node:
         exabgp: FakeExabgp | None = None,
         *,
         kept: KeptMesh | None = None,
+        saved: Desired | None = None,
     ) -> None:
         self.name = NodeName(name)
         self.exabgp = exabgp or FakeExabgp()
@@ -67,7 +68,7 @@ class Node:
             now=now,
             wall_offset=1e9,
         )
-        self.reflex.start(configuration=self.exabgp.configuration, saved=None, now=now)
+        self.reflex.start(configuration=self.exabgp.configuration, saved=saved, now=now)
 
     def make_mesh(self, desired: DesiredState, now: float) -> Mesh:
         """Return the mesh of *desired*, as the driver makes it."""
