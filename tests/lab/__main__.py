@@ -62,6 +62,7 @@ def _plan_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--services", type=int, default=12)
     to.add_argument("--family", choices=[f.value for f in FamilyChoice], default="v4")
     to.add_argument("--hold", type=int, default=90, help="hold time in seconds")
+    to.add_argument("--zebra-work-queue", type=int, metavar="MS", help="FRR: not its default 10")
     to.add_argument("--restart", choices=[r.value for r in Restart], default="systemd")
     to.add_argument("--quick", action="store_true", help="shorten faults that repeat")
 
@@ -79,6 +80,10 @@ def plan_of(options: argparse.Namespace, fault: Fault | None = None) -> Plan:
     if options.hold != 0:
         _between("--hold", options.hold, 3, 65535)
     router = RouterName(options.router)
+    if options.zebra_work_queue is not None:
+        _between("--zebra-work-queue", options.zebra_work_queue, 0, 10000)
+        if router is not RouterName.FRR:
+            raise LabError("--zebra-work-queue is a setting of FRR: --router frr", EX_USAGE)
     if fault and fault.needs_traffic and not router.forwards:
         raise LabError(
             f"{router} is a control-plane peer here and forwards no packets, so {fault.name} "
@@ -92,6 +97,7 @@ def plan_of(options: argparse.Namespace, fault: Fault | None = None) -> Plan:
         family=FamilyChoice(options.family),
         hold=options.hold,
         restart=Restart(options.restart),
+        zebra_work_queue=options.zebra_work_queue,
         quick=options.quick,
     )
 

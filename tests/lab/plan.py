@@ -74,6 +74,8 @@ class Plan:
     family: FamilyChoice = FamilyChoice.V4
     hold: int = 90
     restart: Restart = Restart.SYSTEMD
+    zebra_work_queue: int | None = None
+    """FRR: milliseconds that zebra holds a route; None leaves its default of 10."""
     quick: bool = False
     """Shorten the faults that repeat for a minute, as the tests do."""
 

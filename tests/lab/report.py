@@ -7,6 +7,7 @@ from typing import Any
 from tests.lab.faults import Fault, Loss, Sessions
 from tests.lab.figures import TrafficFigures, summarize
 from tests.lab.plan import Plan
+from tests.lab.shares import NAMES, WHOSE
 from tests.lab.strikes import Findings
 
 ORDER_SECONDS = 2.0
@@ -79,6 +80,7 @@ def _judge_traffic(fault: Fault, run: Run) -> list[str]:
     return problems
 
 
+_WIDE = 28
 MANY_SERVICES = 1000
 MANY_EXTRA_MS = 100.0
 
@@ -86,7 +88,8 @@ MANY_EXTRA_MS = 100.0
 def report(plan: Plan, fault: Fault, runs: list[Run], error: str = "") -> dict[str, Any]:
     """Return the JSON of a series of runs, with its summary; *error* ended it early."""
     flat = [run.as_json() for run in runs]
-    figures = ("worst_flow_gap_ms", "other_flows_gap_ms", "update_spread_ms", *fault.targets)
+    traffic = ("worst_flow_gap_ms", "other_flows_gap_ms", "update_spread_ms")
+    figures = (*traffic, *fault.targets, *NAMES)
     return {
         "fault": fault.name,
         "plan": {**asdict(plan), "restart": plan.restart.value},
@@ -143,13 +146,14 @@ def table(reported: Mapping[str, Any]) -> str:
             f"{plan['services']} Services, {plan['family']}, hold {plan['hold']} s, "
             f"restart like {plan['restart']}:"
         ),
-        f"  {'figure':<24}{'target':>10}{'p50':>10}{'p99':>10}{'max':>10}{'runs':>6}",
+        f"  {'figure':<{_WIDE}}{'target':>10}{'p50':>10}{'p99':>10}{'max':>10}{'runs':>6}",
     ]
     for name, values in reported["summary"].items():
         if isinstance(values, dict):
             target = reported["target"].get(name)
+            whose = f" ({WHOSE[name]})" if name in WHOSE else ""
             lines.append(
-                f"  {name:<24}{target if target is not None else '-':>10}"
+                f"  {name + whose:<{_WIDE}}{target if target is not None else '-':>10}"
                 f"{values['p50']:>10.2f}{values['p99']:>10.2f}{values['max']:>10.2f}"
                 f"{values['count']:>6}"
             )

@@ -140,6 +140,8 @@ class Frr(Router):
             # With next-hop groups in the kernel, zebra 8.4 leaves a next hop out for good once
             # its link was down: BGP has three valid paths, the route keeps two.
             configuration = "no zebra nexthop kernel enable\n"
+            if self.plan.zebra_work_queue is not None:
+                configuration += f"zebra work-queue {self.plan.zebra_work_queue}\n"
             self._daemon("zebra", owner, configuration, "-s", "90000000")
             _until((run_directory / "zserv.api").exists, "zebra did not start", self.directory)
         self._daemon("bgpd", owner, frr_configuration(self.plan))

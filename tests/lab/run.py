@@ -12,17 +12,16 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from tests.lab import documents
+from tests.lab import documents, shares
 from tests.lab.faults import PREPARE, Fault
 from tests.lab.figures import measure
-from tests.lab.kernel import kernel_paths
 from tests.lab.nodes import HERE, Node, until
 from tests.lab.pace import Pace
 from tests.lab.plan import ECHO_PORT, LabError, Plan
 from tests.lab.report import Run, judge
 from tests.lab.routers import ROUTERS
 from tests.lab.topology import build, inside
-from tests.lab.watch import RouterWatch, spread
+from tests.lab.watch import RouterWatch, monotonic_at_epoch, spread
 
 UDP_FLOWS = 12
 TCP_CONNECTIONS = 4
@@ -146,36 +145,59 @@ class Lab:
 
     def rewrite_endpoints(
         self, node: Node, names: tuple[str, ...], *, present: bool
-    ) -> float | None:
+    ) -> dict[str, float | None]:
         """Rewrite Service 1's endpoints; return ms from written to changed on the router."""
         assert self.watch is not None
         since = len(self.watch.routes)
         written = documents.write_endpoints(self.plan, self.documents, 1, names)
         self.strike_time = written
         wanted = {self.plan.prefix(1, version) for version in self.plan.family.versions}
-        end = written + 10
-        while time.monotonic() < end:
-            paths = kernel_paths(self.plan) if self.plan.router.forwards else self.router.paths()
-            if all((node.name in paths.get(prefix, ())) is present for prefix in wanted):
-                break
-            time.sleep(0.05)
-        else:
-            return None
-        time.sleep(0.05)
-        changes = [c for c in self.watch.routes[since:] if c.prefix in wanted]
-        return round((changes[-1].at - written) * 1000, 2) if changes else None
+        changed = None
+        if self._await_endpoint(node, wanted, since, present=present):
+            changes = [c for c in self.watch.routes[since:] if c.prefix in wanted]
+            changed = changes[-1].at if changes else None
+        parts = shares.of_endpoint(
+            list(self.watch.updates),
+            sources=self.addresses(node),
+            prefixes=wanted,
+            present=present,
+            written=written,
+            changed=changed,
+        )
+        whole = None if changed is None else round((changed - written) * 1000, 2)
+        return {"route_ms": whole, **parts}
 
-    def last_route_gone(self, node: Node, since: float, until_: float) -> float | None:
-        """Return when the router's kernel last changed a route, while *node* was ending."""
+    def _await_endpoint(self, node: Node, wanted: set[str], since: int, *, present: bool) -> bool:
+        """Wait for the router's word on *wanted*; ask it only after something changed."""
         assert self.watch is not None
-        mine = {self.plan.gateways(version)[node.name] for version in self.plan.family.versions}
-        wanted = self.plan.prefixes()
-        gone: dict[str, float] = {}
-        for change in self.watch.routes:
-            ours = change.deleted or not change.gateways & mine
-            if ours and since <= change.at <= until_ and change.prefix in wanted:
-                gone.setdefault(change.prefix, change.at)
-        return max(gone.values()) if len(gone) == len(wanted) else None
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            time.sleep(0.05)
+            if self.plan.router.forwards and len(self.watch.routes) == since:
+                continue
+            paths = self.router.paths()
+            if all((node.name in paths.get(prefix, ())) is present for prefix in wanted):
+                time.sleep(0.05)
+                return True
+        return False
+
+    def addresses(self, *nodes: Node) -> frozenset[str]:
+        """Return the addresses of *nodes*: next hops of their routes, sources of their UPDATEs."""
+        return frozenset(
+            self.plan.gateways(version)[node.name]
+            for version in self.plan.family.versions
+            for node in nodes
+        )
+
+    def last_route_gone(self, node: Node, since: float) -> float | None:
+        """Return when the router's kernel last took a route away from *node*."""
+        assert self.watch is not None
+        return shares.moved_away(
+            self.watch.routes,
+            gateways=self.addresses(node),
+            prefixes=self.plan.prefixes(),
+            since=since,
+        )
 
 
 class Traffic:
@@ -304,6 +326,7 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
         lab.watch.stop()
     survivors = [node for name, node in lab.nodes.items() if name not in names]
     after = lab.total_generation(without=witnesses)
+    findings |= _takeover_shares(lab, fault, names, survivors)
     timeline = survivors[0].timeline() if survivors else []
     for name in names:
         lab.accused[name] += (after or 0) - (lab.before_harm or 0)
@@ -333,9 +356,36 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
 def _spread(lab: Lab, fault: Fault, survivors: list[Node]) -> float | None:
     if not fault.raises or 1 not in fault.raises or lab.watch is None:
         return None
-    version = lab.plan.family.versions[0]
-    sources = frozenset(lab.plan.gateways(version)[node.name] for node in survivors)
-    wall = time.time() - time.monotonic()
-    since = lab.strike_time + wall
-    seconds = spread([u for u in lab.watch.updates if u.at >= since], sources)
+    updates = [u for u in lab.watch.updates if u.at >= lab.strike_time]
+    seconds = spread(updates, _sources(lab, survivors))
     return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _takeover_shares(
+    lab: Lab, fault: Fault, names: tuple[str, ...], survivors: list[Node]
+) -> shares.Shares:
+    """Tell what of a takeover was ours and what the router's, where one raise is right."""
+    if not fault.moves or fault.raises != (1,) or lab.watch is None:
+        return {}
+    offset = monotonic_at_epoch()
+    timelines = [node.timeline() for node in survivors]
+    raised = shares.raised_at(timelines, since=lab.strike_time - offset)
+    moved = shares.moved_away(
+        lab.watch.routes,
+        gateways=lab.addresses(*(lab.nodes[name] for name in names)),
+        prefixes=lab.plan.prefixes(),
+        since=lab.strike_time,
+    )
+    return shares.of_takeover(
+        lab.watch.updates,
+        survivors=_sources(lab, survivors),
+        struck=lab.strike_time,
+        raised=None if raised is None else raised + offset,
+        moved=moved,
+    )
+
+
+def _sources(lab: Lab, nodes: list[Node]) -> frozenset[str]:
+    """Return one session's address of each of *nodes*: that of the first family."""
+    addresses = lab.plan.gateways(lab.plan.family.versions[0])
+    return frozenset(addresses[node.name] for node in nodes)

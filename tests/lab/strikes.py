@@ -157,7 +157,7 @@ def terminate_speaker(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
     until(lambda: len(node.ends("speaker")) > before, 20, f"{node.name}: the speaker did not end")
     ended = float(node.ends("speaker")[-1]["at"])
     time.sleep(0.3)
-    gone = lab.last_route_gone(node, lab.strike_time, ended + 0.3)
+    gone = lab.last_route_gone(node, lab.strike_time)
     return {
         "exit_seconds": round(ended - lab.strike_time, 3),
         "routes_gone_seconds": None if gone is None else round(gone - lab.strike_time, 3),
@@ -169,13 +169,13 @@ def lose_endpoint(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
     """Rewrite one EndpointSlice without this node and watch the router's kernel."""
     (node,) = nodes
     rest = tuple(name for name in lab.plan.names if name != node.name)
-    return {"route_ms": lab.rewrite_endpoints(node, rest, present=False)}
+    return {**lab.rewrite_endpoints(node, rest, present=False)}
 
 
 def regain_endpoint(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
     """Rewrite one EndpointSlice with this node again and watch the router's kernel."""
     (node,) = nodes
-    return {"route_ms": lab.rewrite_endpoints(node, lab.plan.names, present=True)}
+    return {**lab.rewrite_endpoints(node, lab.plan.names, present=True)}
 
 
 def without_endpoint(lab: "Lab", nodes: tuple[Node, ...]) -> None:

@@ -36,6 +36,12 @@ def lab(*words: str) -> subprocess.CompletedProcess[str]:
         pytest.param(
             "run power-loss --json /nowhere/x.json", "cannot be written", id="no place for figures"
         ),
+        pytest.param(
+            "run idle --router frr --zebra-work-queue 10001", "10001: must be", id="too long a hold"
+        ),
+        pytest.param(
+            "run idle --zebra-work-queue 0", "a setting of FRR", id="zebra's hold on another router"
+        ),
         pytest.param("exec n1", "nothing to run", id="nothing to execute"),
         pytest.param("down --name ../x", "letters, digits", id="a name that is a path"),
         pytest.param("down --name nobody_has_this", "no lab named", id="a lab that is not up"),

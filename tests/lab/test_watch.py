@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from tests.lab.watch import Update, route_changes, spread, update_source
+from tests.lab.watch import Update, route_changes, spread, update_in
 
 
 def attribute(kind: int, value: bytes) -> bytes:
@@ -68,9 +68,9 @@ UPDATE = b"\xff" * 16 + b"\x00\x17\x02" + bytes(4)
 
 def test_an_update_is_found_behind_a_keepalive() -> None:
     """One segment may hold several BGP messages."""
-    assert update_source(segment(KEEPALIVE + UPDATE)) == "10.99.2.1"
-    assert update_source(segment(KEEPALIVE)) == ""
-    assert update_source(segment(b"")) == ""
+    assert update_in(segment(KEEPALIVE + UPDATE), 7.0) == Update(at=7.0, source="10.99.2.1")
+    assert update_in(segment(KEEPALIVE), 7.0) is None
+    assert update_in(segment(b""), 7.0) is None
 
 
 def test_the_spread_is_between_the_first_updates_of_first_and_last_survivor() -> None:

@@ -2,11 +2,13 @@
 
 Both sockets are opened inside the router's network namespace and read from here. Netlink
 messages are stamped with the monotonic clock when read; captured packets carry the kernel's own
-stamp, because the spread of survivors is a matter of fractions of a millisecond.
+stamp, because the spread of survivors is a matter of fractions of a millisecond, turned into
+the monotonic clock, so that both can be compared with the moment of the strike.
 """
 
 import contextlib
 import ctypes
+import os
 import socket
 import struct
 import threading
@@ -16,14 +18,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.lab.topology import within
+from tests.lab.wire import named_in, tcp_segment
 
 _RTM_NEWROUTE, _RTM_DELROUTE = 24, 25
 _RTMGRP_IPV4_ROUTE, _RTMGRP_IPV6_ROUTE = 0x40, 0x400
 _RTA_DST, _RTA_GATEWAY, _RTA_MULTIPATH = 1, 5, 9
 _SO_RCVBUFFORCE, _SO_TIMESTAMPNS, _SO_ATTACH_FILTER = 33, 35, 26
 _ETH_P_ALL = 0x0003
-_BGP_MARKER = b"\xff" * 16
-_BGP_UPDATE = 2
+_LARGEST_SEGMENT = 1 << 16
+"""What a veth may carry in one piece (GSO)."""
 
 _ACCEPT, _REFUSE = 0x40000, 0
 # TCP to port 179, either family, no extension headers; classic BPF: code, true, false, value.
@@ -61,8 +64,9 @@ class Update:
     """One segment with at least one BGP UPDATE from a node."""
 
     at: float
-    """Wall clock of the kernel: only differences mean something."""
     source: str
+    advertised: frozenset[str] = frozenset()
+    withdrawn: frozenset[str] = frozenset()
 
 
 class RouterWatch:
@@ -76,6 +80,7 @@ class RouterWatch:
             self._netlink = _netlink_socket()
             self._capture = _capture_socket()
         self._stopping = False
+        self._monotonic_at_epoch = monotonic_at_epoch()
         self._threads = [
             threading.Thread(target=self._read_netlink, daemon=True),
             threading.Thread(target=self._read_capture, daemon=True),
@@ -92,6 +97,7 @@ class RouterWatch:
         self._capture.close()
 
     def _read_netlink(self) -> None:
+        _prefer_this_thread()
         while not self._stopping:
             try:
                 data = self._netlink.recv(1 << 20)
@@ -102,13 +108,13 @@ class RouterWatch:
     def _read_capture(self) -> None:
         while not self._stopping:
             try:
-                frame, ancillary, _, _ = self._capture.recvmsg(2048, 128)
+                frame, ancillary, _, _ = self._capture.recvmsg(_LARGEST_SEGMENT, 128)
             except OSError:
                 continue
             seconds, nanoseconds = struct.unpack("=qq", ancillary[0][2][:16])
-            source = update_source(frame)
-            if source:
-                self.updates.append(Update(at=seconds + nanoseconds / 1e9, source=source))
+            at = seconds + nanoseconds / 1e9 + self._monotonic_at_epoch
+            if update := update_in(frame, at):
+                self.updates.append(update)
 
 
 def route_changes(data: bytes, at: float) -> Iterator[RouteChange]:
@@ -123,20 +129,13 @@ def route_changes(data: bytes, at: float) -> Iterator[RouteChange]:
         offset += (length + 3) & ~3
 
 
-def update_source(frame: bytes) -> str:
-    """Return the source of an Ethernet *frame* that holds a BGP UPDATE, else the empty string."""
-    if frame[12:14] == b"\x08\x00":
-        source = socket.inet_ntop(socket.AF_INET, frame[26:30])
-        tcp = 14 + (frame[14] & 15) * 4
-    else:
-        source = socket.inet_ntop(socket.AF_INET6, frame[22:38])
-        tcp = 54
-    payload = frame[tcp + (frame[tcp + 12] >> 4) * 4 :]
-    while payload[:16] == _BGP_MARKER and len(payload) >= 19:
-        if payload[18] == _BGP_UPDATE:
-            return source
-        payload = payload[int.from_bytes(payload[16:18], "big") :]
-    return ""
+def update_in(frame: bytes, at: float) -> Update | None:
+    """Return the BGP UPDATEs in an Ethernet *frame* as one, or None where there is none."""
+    segment = tcp_segment(frame)
+    named = named_in(segment[1]) if segment else None
+    if segment is None or named is None:
+        return None
+    return Update(at=at, source=segment[0], advertised=named.advertised, withdrawn=named.withdrawn)
 
 
 def spread(updates: list[Update], sources: frozenset[str]) -> float | None:
@@ -182,6 +181,23 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
             return
         yield kind & 0x3FFF, data[4:length]
         data = data[(length + 3) & ~3 :]
+
+
+def monotonic_at_epoch() -> float:
+    """Return what to add to the wall clock of this machine to get its monotonic clock."""
+    readings = []
+    for _ in range(5):  # whoever is interrupted between two readings is off by that much
+        before = time.monotonic()
+        wall = time.clock_gettime(time.CLOCK_REALTIME)
+        after = time.monotonic()
+        readings.append((after - before, (before + after) / 2 - wall))
+    return min(readings)[1]
+
+
+def _prefer_this_thread() -> None:
+    """Ask for a real-time slice: netlink messages are stamped when read, not when sent."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
 def _netlink_socket() -> socket.socket:
