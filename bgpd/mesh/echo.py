@@ -14,15 +14,11 @@ import struct
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from bgpd.mesh.ports import attach, mark_as_control
 from bgpd.mesh.timestamp import ANCILLARY_SIZE, Clock, enable_timestamps
 from bgpd.model.prefix import Address
 
 ProbeMode: TypeAlias = Literal["ping", "raw", "none"]
-
-CS6: Final = 0xC0
-"""Class selector 6 (RFC 2474, section 4.2.2): network control, as routers mark BGP."""
-
-_PRIORITY: Final = 6
 
 _HEADER: Final = struct.Struct("!BBHHH")
 _ECHO_REPLY: Final = 0
@@ -142,17 +138,7 @@ class Echo:
             (0x06, 0, 0, 0xFFFFFFFF),
             (0x06, 0, 0, 0),
         )
-        _attach(sock, b"".join(struct.pack("HBBI", *line) for line in program), len(program))
-
-
-def mark_as_control(sock: socket.socket, *, v6: bool) -> None:
-    """Have what *sock* sends treated like the BGP sessions whose fate it should share."""
-    if v6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, CS6)
-    else:
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, CS6)
-    # After IP_TOS, which sets a priority of its own.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, _PRIORITY)
+        attach(sock, _SO_ATTACH_FILTER, program)
 
 
 def read_reply(data: bytes, *, v6: bool, with_ip_header: bool) -> Reply | None:
@@ -172,12 +158,3 @@ def internet_checksum(data: bytes) -> int:
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     total = (total >> 16) + (total & 0xFFFF)
     return ~(total + (total >> 16)) & 0xFFFF
-
-
-def _attach(sock: socket.socket, program: bytes, length: int) -> None:
-    # Imported late: only the raw mode needs it, and the speaker counts its megabytes.
-    import ctypes  # noqa: PLC0415
-
-    buffer = ctypes.create_string_buffer(program, len(program))
-    fprog = struct.pack("@HP", length, ctypes.addressof(buffer))
-    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)

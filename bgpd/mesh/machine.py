@@ -3,8 +3,9 @@
 Theory of operation. `Mesh` owns no socket and no clock. Whoever drives it feeds datagrams,
 refusals, echo replies and timer calls, each with its time, and after each of them drains
 `events`, sends `datagrams_to_send` and `probes_to_send`, and re-arms one timer for `deadline`.
-Before `handle_timer` the driver must have drained the socket, with the kernel's receive times:
-a process that slept judges nobody by what still waits in its buffer.
+Before `handle_timer` the driver must have drained the sockets, with the kernel's receive times:
+a process that slept judges nobody by what still waits in its buffer. Unless `must_know_all`,
+the routine heartbeats suffice.
 
 `liveness` says what one member's silence means, `takeover` who may raise the generation,
 `packet` and `seal` what goes over the wire; this file only joins them. The rules and their
@@ -40,7 +41,7 @@ from bgpd.mesh.roster import COUNTS, Roster
 from bgpd.mesh.seal import Refusal
 from bgpd.mesh.sender import Sender
 from bgpd.mesh.settings import Keys, MeshSettings
-from bgpd.mesh.takeover import Docket, Hearing, Quarantine, Register
+from bgpd.mesh.takeover import Docket, Hearing, Quarantine, Register, fresh
 from bgpd.mesh.track import Role, Track
 from bgpd.model.member import Member, NodeName
 from bgpd.model.prefix import Address
@@ -215,6 +216,11 @@ class Mesh:
 
     # What the driver asks for.
 
+    @property
+    def has_datagrams(self) -> bool:
+        """Whether there is something to send."""
+        return self._sender.has_datagrams
+
     def datagrams_to_send(self) -> list[Datagram]:
         """Return what must be sent now, once."""
         return self._sender.datagrams()
@@ -231,6 +237,14 @@ class Mesh:
     def deadline(self) -> float | None:
         """Return when `handle_timer` must be called next."""
         return min(self._sender.due(), self._wake_at)
+
+    def must_know_all(self, now: float) -> bool:
+        """Return whether `handle_timer` may come to a verdict: routine does not suffice then."""
+        interval = self._sender.settings.interval
+        return now > self._sender.next_beat + interval or any(
+            track.state is not MemberState.DEAD and not fresh(track, now, interval)
+            for track in self._roster.contacts
+        )
 
     @property
     def generation(self) -> int:

@@ -37,6 +37,8 @@ MAX_AGE: Final = 0xFFFF
 # magic, version, flags, length, key id, incarnation, sequence, generation, resets, beat,
 # interval in milliseconds, length of the name
 HEADER: Final = Struct("!2sBBHIQQQIIHB")
+FLAGS_OFFSET: Final = 3
+"""Where the kernel finds the flags, to see which queue a heartbeat belongs to."""
 _FIELD: Final = Struct("!BH")
 _ECHO: Final = Struct("!QQIQHB")
 _RECORD: Final = Struct("!QQQ")
@@ -60,6 +62,8 @@ class Flag:
     """Its process is about to end; the grace says for how long."""
     LEARNED: Final = 8
     """It has learned the generation, or found nobody to learn it from: its word counts."""
+    ROUTINE: Final = 16
+    """It says what the last one said: nobody needs to wake for it before the next beat."""
 
 
 class Sight:
@@ -181,6 +185,12 @@ def encode(beat: Heartbeat) -> bytes:
         len(name),
     )
     return header + body
+
+
+def as_routine(body: bytes) -> bytes:
+    """Return an encoded heartbeat with the flag that it is routine."""
+    flags = body[FLAGS_OFFSET] | Flag.ROUTINE
+    return body[:FLAGS_OFFSET] + bytes((flags,)) + body[FLAGS_OFFSET + 1 :]
 
 
 def decode(data: bytes) -> Heartbeat:

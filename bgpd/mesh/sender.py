@@ -6,13 +6,13 @@ from typing import Final
 
 from bgpd.mesh.compose import compose
 from bgpd.mesh.events import Datagram
-from bgpd.mesh.packet import Flag, encode
+from bgpd.mesh.packet import Flag, Heartbeat, as_routine, encode
 from bgpd.mesh.report import Ourselves
 from bgpd.mesh.roster import COUNTS, Roster
 from bgpd.mesh.seal import Sealer, key_id
 from bgpd.mesh.settings import Keys, MeshSettings
 from bgpd.mesh.step import in_step
-from bgpd.mesh.takeover import Docket, Quarantine, Register
+from bgpd.mesh.takeover import Docket, Quarantine, Register, fresh
 from bgpd.mesh.track import ACQUAINTED_EVERY, Role, Track
 from bgpd.model.prefix import Address
 from bgpd.model.status import MemberState
@@ -25,6 +25,8 @@ EAGER: Final = 5.0
 """Seconds after our start in which members that were never heard get the full rate."""
 PING_EVERY: Final = 30.0
 """Seconds between the probes that tell whether a member's kernel answers pings at all."""
+NEWS_LASTS: Final = 1.0
+"""Seconds for which whatever is new is urgent: one loss must not delay it."""
 
 
 class Sender:
@@ -64,6 +66,8 @@ class Sender:
         self._extra = False
         self._everyone = False
         self._answers: dict[int, Track] = {}
+        self._told: dict[Role, object] = {}
+        self._news_at = started
         self._probes: list[Address] = []
         self.use_keys(keys)
         self.key = key_id(keys.sending)
@@ -133,6 +137,11 @@ class Sender:
         if now - track.sent_at >= self.settings.interval / 10:
             self._answers[track.id] = track
 
+    @property
+    def has_datagrams(self) -> bool:
+        """Whether anything was marked."""
+        return self._regular or self._extra or bool(self._answers)
+
     def datagrams(self) -> list[Datagram]:
         """Compose what was marked, and return it.
 
@@ -140,15 +149,15 @@ class Sender:
         heartbeats at once, and one answer says more than hundreds.
         """
         out: list[Datagram] = []
-        if self._regular or self._extra or self._answers:
+        if self.has_datagrams:
             everyone = self._everyone and not self._roster.full
             # Fellow watchers first: what we say of our charges is what they wait for.
             for role in (Role.ACQUAINTANCE, Role.PARTNER):
                 targets = [t for t in self._roster.contacts if t.role is role and self._wants(t)]
-                self._send(targets, self._about(role), out)
+                self._send(role, targets, self._about(role), out)
             if everyone:
-                tracks = self._roster.tracks.values()
-                self._send([t for t in tracks if t.role is Role.STRANGER], (), out)
+                strangers = [t for t in self._roster.tracks.values() if t.role is Role.STRANGER]
+                self._send(Role.STRANGER, strangers, (), out)
             self._regular = self._extra = self._everyone = False
             self._answers.clear()
         return out
@@ -181,17 +190,41 @@ class Sender:
             pause = DEAD_PAUSE
         return now - track.sent_at >= pause - self.settings.interval / 2
 
-    def _send(self, targets: Sequence[Track], about: Iterable[Track], out: list[Datagram]) -> None:
+    def _send(
+        self, role: Role, targets: Sequence[Track], about: Sequence[Track], out: list[Datagram]
+    ) -> None:
         if not targets:
             return
         now = self._now
         self.sequence += 1
         records = self._docket.newest() if self._docket else ()
         beat = compose(self.view(), about, records, now)
-        payload = self.sealer.seal(encode(beat), self.key)
+        body = encode(beat)
+        if self._is_routine(role, beat, about):
+            body = as_routine(body)
+        payload = self.sealer.seal(body, self.key)
         for track in targets:
             track.sent_at = now
             out.append(Datagram(track.member.address, track.member.port, payload))
+
+    def _is_routine(self, role: Role, beat: Heartbeat, about: Sequence[Track]) -> bool:
+        """Return whether *beat* can wait until those who get it wake for themselves.
+
+        It can if those of this *role* have heard the same for a while, numbers and ages apart.
+        A member's overdue heartbeat is news: its age lets the others agree to a suspicion.
+        """
+        now, interval = self._now, self.settings.interval
+        told = (
+            (beat.generation, beat.resets, beat.flags, beat.records, beat.router_ids, beat.key_ids),
+            [(echo.member, echo.incarnation, echo.generation, echo.sight) for echo in beat.echoes],
+            [t.role is Role.PARTNER and not fresh(t, now, interval) for t in about],
+        )
+        if told != self._told.get(role):
+            self._told[role] = told
+            self._news_at = now
+        if self._extra or self._answers or not self._register.learned:
+            return False
+        return not beat.flags & Flag.GOODBYE and now - self._news_at >= NEWS_LASTS
 
     def view(self) -> Ourselves:
         """Return what we say of ourselves."""
@@ -219,7 +252,7 @@ class Sender:
                 continue
             if track.role is not Role.PARTNER:
                 continue
-            missed = track.silence(now) > 1.5 * max(self.settings.interval, track.interval)
+            missed = not fresh(track, now, self.settings.interval)
             if missed or track.leaving(now) or now - track.pinged_at >= PING_EVERY:
                 self.probe(track, now)
 

@@ -17,22 +17,21 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Final, Protocol
+from operator import itemgetter
+from typing import Final, Protocol, TypeAlias
 
-from bgpd.mesh.echo import CS6, Echo, ProbeMode, mark_as_control
+from bgpd.mesh.echo import Echo, ProbeMode
+from bgpd.mesh.ports import CS6, IP_RECVERR, IPV6_RECVERR, Queues, listen
 from bgpd.mesh.route import RouteSource, route_source
-from bgpd.mesh.timestamp import ANCILLARY_SIZE, Clock, enable_timestamps
-from bgpd.model.errors import ConfigError, TransientError
+from bgpd.mesh.timestamp import ANCILLARY_SIZE, Clock
 from bgpd.model.prefix import Address
 
-_BUFFER_BYTES: Final = 4 << 20
-_MAX_DATAGRAM: Final = 65535
+_MAX_DATAGRAM: Final = 2048
+"""Bytes that are read: more than a heartbeat has, and what is cut is refused."""
 _MAX_READS: Final = 20_000
 """Datagrams of one drain: a flood must not keep the loop from everything else."""
 
-_IP_RECVERR: Final = 11
-_IPV6_RECVERR: Final = 25
-_SO_RCVBUFFORCE: Final = 33
+_MOMENT: Final = 0.005
 _EXTENDED_ERROR: Final = struct.Struct("=IBBBBII")
 _ORIGIN_ICMP: Final = 2
 _ORIGIN_ICMP6: Final = 3
@@ -53,6 +52,11 @@ _SEND_ERRORS: Final = {
 }
 
 
+_Arrived: TypeAlias = tuple[float, bytes, Address]
+"""When, what, from whom."""
+_arrival: Final[Callable[[_Arrived], float]] = itemgetter(0)
+
+
 class Receiver(Protocol):
     """Whoever judges life and death; *at* is on the scale of `time.monotonic`."""
 
@@ -67,7 +71,11 @@ class Receiver(Protocol):
 
 
 class Transport:
-    """One UDP socket of the mesh and the echo socket beside it."""
+    """The UDP port of the mesh and the echo socket beside it.
+
+    Routine heartbeats wait in a queue that wakes nobody (`bgpd.mesh.ports`): they are read
+    before anything else is delivered, and whenever the driver asks.
+    """
 
     def __init__(
         self,
@@ -81,9 +89,9 @@ class Transport:
         self._receiver = receiver
         self._delivered = delivered
         self._loop = loop
-        self._socket: socket.socket | None = None
+        self._queues: Queues | None = None
         self._echo: Echo | None = None
-        self._floor = 0.0
+        self._floor = self._routine_floor = 0.0
 
     @property
     def probe_mode(self) -> ProbeMode:
@@ -99,30 +107,37 @@ class Transport:
         self.close()
         loop = self._loop or asyncio.get_running_loop()
         self._loop = loop
-        self._floor = time.monotonic()
-        self._socket = _bound(address, port)
-        loop.add_reader(self._socket, self._on_datagram)
+        self._floor = self._routine_floor = time.monotonic()
+        self._queues = listen(address, port)
+        loop.add_reader(self._queues.urgent, self._on_datagram)
+        if self._queues.errors is None:
+            self.counters["queues_refused"] += 1
+        else:
+            loop.add_reader(self._queues.errors, self._on_error)
         self._echo = Echo(address)
         if self._echo.socket is not None:
             loop.add_reader(self._echo.socket, self._on_reply)
 
     def close(self) -> None:
         """Stop listening; a transport may be opened again."""
-        for sock in (self._socket, self._echo.socket if self._echo else None):
-            if sock is not None and self._loop is not None:
-                self._loop.remove_reader(sock)
-                sock.close()
+        if self._queues is not None and self._loop is not None:
+            self._loop.remove_reader(self._queues.urgent)
+            if self._queues.errors is not None:
+                self._loop.remove_reader(self._queues.errors)
+            self._queues.close()
         if self._echo is not None:
+            if self._echo.socket is not None and self._loop is not None:
+                self._loop.remove_reader(self._echo.socket)
             # A drain may be in the middle of its replies.
             self._echo.close()
-        self._socket = self._echo = None
+        self._queues = self._echo = None
 
     def send(self, address: Address, port: int, payload: bytes) -> None:
         """Send one datagram now or not at all."""
-        sock = self._socket
-        if sock is None:
+        if self._queues is None:
             self.counters["send_closed"] += 1
             return
+        sock = self._queues.urgent
         if (":" in address) is not (sock.family == socket.AF_INET6):
             self.counters["send_other_family"] += 1
             return
@@ -148,35 +163,47 @@ class Transport:
             self.counters["probes"] += 1
 
     def _on_datagram(self) -> None:
-        """Deliver one datagram, which is all that a wake-up brings in a mesh that is well.
+        """Deliver one urgent datagram, and before it what its decision may rest on.
 
-        Asking for more would cost two system calls that fail, fifty times a second; whatever
-        is left wakes us again. Errors wake us, too: then there is no datagram, or an error.
+        One is all that a wake-up brings in a mesh that is well; whatever is left wakes us
+        again. Errors wake us, too: then there is no datagram, or an error.
         """
-        sock = self._socket
-        if sock is None:
+        queues = self._queues
+        if queues is None:
             return
         clock = Clock(floor=self._floor)
-        try:
-            data, ancillary, _, source = sock.recvmsg(_MAX_DATAGRAM, ANCILLARY_SIZE)
-        except OSError:
+        urgent = self._read(queues.urgent, clock, most=1)
+        self._deliver(sorted(self._read_routine() + urgent, key=_arrival))
+        if not urgent:
             self._drain_errors(clock)
-        else:
-            self.counters["received"] += 1
-            self._receiver.datagram(data, _plain(source[0]), clock.at(ancillary))
+        self._delivered()
+
+    def _on_error(self) -> None:
+        self._deliver(self._read_routine())
+        self._drain_errors(Clock(floor=self._floor))
         self._delivered()
 
     def _on_reply(self) -> None:
         self._drain_replies(Clock(floor=self._floor))
         self._delivered()
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether routine heartbeats may be waiting since more than a moment ago."""
+        return time.monotonic() - self._routine_floor > _MOMENT
+
+    def drain_routine(self) -> None:
+        """Deliver the routine heartbeats; everything else wakes us by itself."""
+        self._deliver(self._read_routine())
+
     def drain(self) -> None:
         """Deliver everything that is queued right now; call it before judging silence."""
         clock = Clock(floor=self._floor)
-        complete = self._drain_datagrams(clock)
+        urgent = [] if self._queues is None else self._read(self._queues.urgent, clock)
+        self._deliver(sorted(self._read_routine() + urgent, key=_arrival))
         self._drain_errors(clock)
         self._drain_replies(clock)
-        if complete:
+        if len(urgent) < _MAX_READS:
             self._floor = clock.now
 
     def _drain_replies(self, clock: Clock) -> None:
@@ -186,44 +213,62 @@ class Transport:
             self.counters["echo_replies"] += 1
             self._receiver.echo_reply(address, at)
 
-    def _drain_datagrams(self, clock: Clock) -> bool:
-        """Deliver the queue; return whether its end was seen."""
-        for _ in range(_MAX_READS):
-            # The receiver may close us, or open us elsewhere, in the middle.
-            sock = self._socket
-            if sock is None:
-                return True
+    def _read_routine(self) -> list[_Arrived]:
+        if self._queues is None or self._queues.routine is None:
+            return []
+        clock = Clock(floor=self._routine_floor)
+        found = self._read(self._queues.routine, clock)
+        if len(found) < _MAX_READS:
+            self._routine_floor = clock.now
+        return found
+
+    @staticmethod
+    def _read(sock: socket.socket, clock: Clock, most: int = _MAX_READS) -> list[_Arrived]:
+        """Return what waits in *sock*, in the order of its arrival."""
+        found: list[_Arrived] = []
+        for _ in range(most):
             try:
                 data, ancillary, _, source = sock.recvmsg(_MAX_DATAGRAM, ANCILLARY_SIZE)
             except BlockingIOError:
-                return True
+                break
             except OSError:
                 # The pending error of an ICMP message: its details are in the error queue.
                 continue
+            found.append((clock.at(ancillary), data, _plain(source[0])))
+        return found
+
+    def _deliver(self, arrived: list[_Arrived]) -> None:
+        queues = self._queues
+        for at, data, source in arrived:
+            # The receiver may close us, or open us elsewhere, in the middle.
+            if self._queues is not queues:
+                return
             self.counters["received"] += 1
-            self._receiver.datagram(data, _plain(source[0]), clock.at(ancillary))
-        return False
+            self._receiver.datagram(data, source, at)
 
     def _drain_errors(self, clock: Clock) -> None:
-        for _ in range(_MAX_READS):
-            sock = self._socket
-            if sock is None:
-                return
-            try:
-                _, ancillary, _, destination = sock.recvmsg(
-                    _MAX_DATAGRAM, ANCILLARY_SIZE, socket.MSG_ERRQUEUE
-                )
-            except OSError:
-                return
-            self._judge_error(ancillary, _plain(destination[0]), clock.at(ancillary))
+        queues = self._queues
+        if queues is None:
+            return
+        for sock in (queues.urgent, queues.routine):
+            for _ in range(_MAX_READS):
+                if sock is None or self._queues is not queues:
+                    break
+                try:
+                    _, ancillary, _, destination = sock.recvmsg(
+                        _MAX_DATAGRAM, ANCILLARY_SIZE, socket.MSG_ERRQUEUE
+                    )
+                except OSError:
+                    break
+                self._judge_error(ancillary, _plain(destination[0]), clock.at(ancillary))
 
     def _judge_error(
         self, ancillary: list[tuple[int, int, bytes]], destination: Address, at: float
     ) -> None:
         for level, kind, data in ancillary:
             if (level, kind) not in {
-                (socket.IPPROTO_IP, _IP_RECVERR),
-                (socket.IPPROTO_IPV6, _IPV6_RECVERR),
+                (socket.IPPROTO_IP, IP_RECVERR),
+                (socket.IPPROTO_IPV6, IPV6_RECVERR),
             }:
                 continue
             _, origin, icmp_type, code, *_ = _EXTENDED_ERROR.unpack_from(data)
@@ -266,46 +311,6 @@ def _send_past_pending_error(
         raise
     except OSError:
         sock.sendto(payload, (address, port))
-
-
-def _bound(address: Address, port: int) -> socket.socket:
-    v6 = ":" in address
-    family = socket.AF_INET6 if v6 else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    try:
-        _prepare(sock, v6=v6)
-        sock.bind((address, port))
-    except OSError as error:
-        sock.close()
-        if error.errno == errno.EADDRNOTAVAIL:
-            raise TransientError(
-                f"the mesh address {address} is not on this host yet, or still tentative"
-            ) from None
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigError(
-                f"UDP port {port} of {address} is in use; stop the other program"
-                " or give the mesh another port"
-            ) from None
-        raise ConfigError(
-            f"cannot listen on UDP port {port} of {address}: {error.strerror}"
-        ) from None
-    return sock
-
-
-def _prepare(sock: socket.socket, *, v6: bool) -> None:
-    # No SO_REUSEADDR: for UDP it would let a second speaker take our heartbeats in silence,
-    # and a closed UDP socket leaves nothing behind that a restart would have to wait for.
-    if v6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
-    else:
-        sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
-    mark_as_control(sock, v6=v6)
-    enable_timestamps(sock)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
-    except PermissionError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
 
 
 __all__ = ["CS6", "Receiver", "RouteSource", "Transport", "route_source"]
