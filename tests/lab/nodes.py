@@ -139,6 +139,16 @@ class Node:
             return None
         return content if isinstance(content, dict) else None
 
+    def failovers(self, timeout: float = 1.0) -> list[Any]:
+        """Return the failovers that this node's speaker itself tells, or none."""
+        try:
+            content = ask(
+                self.run_directory / "speaker.sock", Ask(question="timeline"), timeout=timeout
+            ).content
+        except BgpdError:
+            return []
+        return content if isinstance(content, list) else []
+
     def timeline(self) -> list[Any]:
         """Return the failovers that this node's speaker remembers, as bgpctl tells them."""
         try:

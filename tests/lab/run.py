@@ -368,7 +368,7 @@ def _takeover_shares(
     if not fault.moves or fault.raises != (1,) or lab.watch is None:
         return {}
     offset = monotonic_at_epoch()
-    timelines = [node.timeline() for node in survivors]
+    timelines = [node.failovers() for node in survivors]
     raised = shares.raised_at(timelines, since=lab.strike_time - offset)
     moved = shares.moved_away(
         lab.watch.routes,

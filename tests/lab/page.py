@@ -1,0 +1,195 @@
+"""Render docs/measurements.md and the README's table from what was measured.
+
+Pure, but for the name of the machine.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from tests.lab.series import ROUTERS, Series
+from tests.lab.shares import TO_ROUTER, WHOSE
+
+Reports: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Name of a series -> its JSON, with the facts about its row."""
+
+_BEGIN, _END = "<!-- figures -->\n", "<!-- /figures -->"
+_PROMISES = (
+    ("power-loss", "a node loses power, its link stays up"),
+    ("kernel-pause", "every process of a node stops"),
+    ("pause-then-power-loss", "a node sleeps, wakes, then loses power"),
+    ("one-way-out", "a node sends, but hears nothing"),
+    ("one-way-in", "a node hears, but nothing it sends arrives"),
+    ("two-nodes", "two of five nodes lose power at one instant"),
+    ("lossy-power-loss", "power loss while every link loses 5 %"),
+    ("endpoint-lost", "a Service loses its endpoint: file written, route gone"),
+    ("endpoint-back", "a Service has an endpoint again: file written, route there"),
+    ("link-down", "a node's link goes down"),
+    ("exabgp-kill", "ExaBGP is killed"),
+    ("exabgp-hang", "ExaBGP hangs"),
+    ("reflex-kill", "the reflex is killed thirty times in a minute"),
+    ("reflex-hang", "the reflex hangs"),
+    ("agent-kill", "the agent is killed"),
+    ("agent-hang", "the agent hangs"),
+    ("speaker-term", "the speaker is told to stop"),
+    ("mesh-partition", "the mesh is cut, BGP is not"),
+    ("mesh-lossy", "the mesh loses 5 % of its packets"),
+    ("return", "the dead node comes back"),
+)
+"""The README's rows: a fault and what a reader calls it."""
+_COLUMNS = (
+    "fault",
+    "router",
+    "family",
+    "nodes",
+    "Services",
+    "runs",
+    "worst flow p50 / max",
+    "target",
+    "lost by other flows",
+    "other figures, p50 / max",
+    "load",
+    "idle class",
+)
+_HEAD = """# Measurements
+
+Written by `scripts/measure`; every row is `scripts/lab run FAULT` with the options in its columns.
+{machine} The hold time is 90 s and there is no BFD anywhere. Twelve UDP flows of 250 packets a
+second; a gap is the longest time in which no answer arrived on a flow that used the affected node.
+Milliseconds unless the name says otherwise.
+
+* *Whose milliseconds.* `to_router_ms` ends when the first UPDATE that says so reaches the router,
+  by the kernel's stamp on the router's end of the cable; it is ours. `router_ms` is the rest, until
+  the router's kernel has changed its route; it is the router's. `raise_to_router_ms`, ours too, is
+  the time from the first survivor's decision to the last survivor's UPDATE at the router.
+  [The lab](lab.md) says what FRR does meanwhile.
+* *Load* is the 1-minute load average when the series began: the client, the router, all nodes and
+  whatever else the machine did shared its cores. *Idle class* is how many cores jobs of the idle
+  scheduling class (`chrt -i 0`) used meanwhile: they give way, but they count as load.
+"""
+
+
+def page(every: Iterable[Series], reports: Reports) -> str:
+    """Return docs/measurements.md, a row for each of *every* series that was measured."""
+    lines = [_HEAD.format(machine=_machine(reports))]
+    lines += ["| " + " | ".join(_COLUMNS) + " |", "|" + " --- |" * len(_COLUMNS)]
+    lines += [_row(series, reports[series.name]) for series in every if series.name in reports]
+    return "\n".join(lines) + "\n"
+
+
+def with_table(readme: str, reports: Reports) -> str:
+    """Return *readme* with its table of figures written anew, if there are any."""
+    before, _, rest = readme.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    lines = [
+        "| what fails | BIRD: p50 / max | FRR: p50 / max | target | UDP lost by other flows |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for fault, sentence in _PROMISES:
+        names = (Series(fault=fault, router=router).name for router in ROUTERS)
+        found = [reports.get(name) for name in names]
+        if any(found):
+            lines.append(_promise(sentence, found))
+    return f"{before}{_BEGIN}" + "\n".join(lines) + f"\n{_END}{after}"
+
+
+def _promise(sentence: str, found: Sequence[Mapping[str, Any] | None]) -> str:
+    known = [report for report in found if report]
+    targets = [_target(report) for report in known]
+    lost = [run["lost_other"] for report in known for run in report["runs"]]
+    target = max((one for one in targets if one), default=None)
+    cells = (
+        sentence,
+        *(_cell(report) for report in found),
+        f"{target:.0f}" if target else "0 lost",
+        str(sum(count for count in lost if count)),
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def _cell(report: Mapping[str, Any] | None) -> str:
+    summary = report["summary"] if report else {}
+    if route := summary.get("route_ms"):
+        ours = summary.get(TO_ROUTER)
+        part = f", of which {ours['p50']:.0f} until the router has the UPDATE" if ours else ""
+        return f"{_pair(route)}{part}"
+    gap = summary.get("worst_flow_gap_ms")
+    return _pair(gap) if gap and _target(report) else "-"
+
+
+def _target(report: Mapping[str, Any] | None) -> float | None:
+    targets = report["target"] if report else {}
+    target: float | None = targets.get("worst_flow_gap_ms") or targets.get("route_ms")
+    return target
+
+
+def _pair(values: Mapping[str, float]) -> str:
+    return f"{values['p50']:.0f} / {values['max']:.0f}"
+
+
+def _machine(reports: Reports) -> str:
+    dates = sorted({report["facts"]["date"] for report in reports.values()})
+    span = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "never"
+    cores, kernel = os.cpu_count(), os.uname().release
+    return f"Measured {span} on a virtual machine with {cores} shared cores, Linux {kernel}."
+
+
+def _row(series: Series, report: Mapping[str, Any]) -> str:
+    facts, summary, runs = report["facts"], report["summary"], report["runs"]
+    gap = summary.get("worst_flow_gap_ms")
+    target = report["target"].get("worst_flow_gap_ms")
+    hold = series.zebra_work_queue
+    idle = facts.get("idle_cores")
+    cells = (
+        series.fault,
+        series.router + ("" if hold is None else f", `zebra work-queue {hold}`"),
+        series.family,
+        str(series.nodes),
+        str(series.services),
+        _runs(runs, facts.get("error", "")),
+        _pair(gap) if gap else "-",
+        f"{target:.0f}" if target else "-",
+        _sum(runs, "lost_other"),
+        _others(report),
+        f"{facts['load']:.1f}",
+        "?" if idle is None else f"{idle:.1f}",
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def _runs(runs: Sequence[Mapping[str, Any]], error: str) -> str:
+    """Return how many runs there were, how many held the promise, and what ended them early."""
+    held = sum(bool(run["ok"]) for run in runs)
+    words = [str(len(runs))]
+    words += [f"{held} held"] if held < len(runs) else []
+    words += sorted({problem for run in runs for problem in run["problems"]})
+    words += [f"ended early: {error}"] if error else []
+    return "; ".join(words)
+
+
+def _sum(runs: Sequence[Mapping[str, Any]], key: str) -> str:
+    values = [run[key] for run in runs if run.get(key) is not None]
+    return str(sum(values)) if values else "-"
+
+
+_KNOWN = {"worst_flow_gap_ms", "other_flows_gap_ms", "lost", "ok"}
+
+
+def _others(report: Mapping[str, Any]) -> str:
+    summary, runs = report["summary"], report["runs"]
+    found = [
+        f"{key} {value['p50']:.3g} / {value['max']:.3g}{_note(key, report['target'])}"
+        for key, value in summary.items()
+        if key not in _KNOWN and isinstance(value, dict)
+    ]
+    lost = summary.get("lost")
+    found += [f"lost {lost} in all"] if lost is not None else []
+    raises = sorted({run["raises"] for run in runs if run.get("raises") is not None})
+    found += [f"raises {', '.join(map(str, raises))} a run"] if raises else []
+    return "; ".join(found)
+
+
+def _note(key: str, targets: Mapping[str, Any]) -> str:
+    if key in WHOSE:
+        return f" ({WHOSE[key]})"
+    return f" (target {targets[key]:g})" if key in targets else ""

@@ -1,0 +1,141 @@
+"""Which faults are measured where, how often, in which order, and how long that takes. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.lab.faults import FAULTS
+from tests.lab.report import MANY_SERVICES
+
+ROUTERS = ("bird", "frr")
+DEATHS = ("power-loss", "kernel-pause", "pause-then-power-loss")
+SHORT = ("agent-kill", "exabgp-kill", "link-down", "speaker-term")
+LONG = (
+    "router-restart",
+    "mesh-partition",
+    "agent-hang",
+    "reflex-hang",
+    "exabgp-hang",
+    "mesh-lossy",
+    "mesh-lossy-20",
+)
+
+_BUILD_SECONDS = 4.0
+_RUN_SECONDS = 2.0
+"""Around each strike: the client starts, a lead, the last answers, the router and mesh recover."""
+_RENEWAL_SECONDS = 4.0
+_SPARED = 2
+"""Accusations of one member after which its nodes are started afresh."""
+_STRIKE_SECONDS: Mapping[str, float] = {
+    "pause-then-power-loss": 2.0,
+    "reflex-kill": 60.0,
+    "agent-hang": 5.0,
+    "reflex-hang": 6.0,
+    "exabgp-hang": 7.0,
+    "speaker-term": 0.5,
+    "endpoint-lost": 0.2,
+    "endpoint-back": 0.4,
+    "lossy-power-loss": 15.0,
+    "router-restart": 4.0,
+    "return": 4.0,
+    "idle": 10.0,
+}
+"""What the strike itself takes; the rest are done at once."""
+_MANY_BUILD_SECONDS = 15.0
+_MANY_RUN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One row: a fault on a router, so many times."""
+
+    fault: str
+    router: str
+    family: str = "v4"
+    nodes: int = 3
+    services: int = 12
+    most: int = 20
+    """Repetitions at the most: a fault that takes long by its nature gets fewer."""
+    zebra_work_queue: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name of its file."""
+        special = "" if self.zebra_work_queue is None else f"-zebra{self.zebra_work_queue}"
+        return f"{self.fault}-{self.router}-{self.family}-{self.services}{special}"
+
+    def runs(self, repeat: int) -> int:
+        """Return how often the fault happens where *repeat* was asked for."""
+        return max(1, min(repeat, self.most))
+
+    def arguments(self, repeat: int, json: str) -> list[str]:
+        """Return the command line after `scripts/lab run`; its figures go to *json*."""
+        options = {
+            "router": self.router,
+            "family": self.family,
+            "nodes": self.nodes,
+            "services": self.services,
+            "zebra-work-queue": self.zebra_work_queue,
+            "repeat": self.runs(repeat),
+            "json": json,
+        }
+        pairs = ((f"--{key}", str(value)) for key, value in options.items() if value is not None)
+        return [self.fault, *(word for pair in pairs for word in pair)]
+
+    def seconds(self, repeat: int) -> float:
+        """Estimate how long it takes on a quiet machine."""
+        fault = FAULTS[self.fault]
+        many = self.services >= MANY_SERVICES
+        accusations = max(fault.raises or (0,)) + (self.fault == "return")
+        run = _RUN_SECONDS + fault.seconds + _STRIKE_SECONDS.get(self.fault, 0.0)
+        run += _MANY_RUN_SECONDS if many else 0.0
+        # Victims take turns, so a renewal serves as many strikes as all nodes together may bear.
+        run += _RENEWAL_SECONDS * accusations * fault.affected / (_SPARED * self.nodes)
+        build = _BUILD_SECONDS + (_MANY_BUILD_SECONDS if many else 0.0)
+        return build + self.runs(repeat) * run
+
+
+def all_series() -> Iterator[Series]:
+    """Yield every series, the most important first."""
+    for family in ("v4", "v6"):
+        for fault in DEATHS:
+            yield from on_routers(fault, family=family)
+    for fault in ("endpoint-lost", "endpoint-back", "one-way-out", "one-way-in"):
+        yield from on_routers(fault)
+    yield from on_routers("two-nodes", nodes=5)
+    yield from on_routers("power-loss", services=MANY_SERVICES, most=10)
+    yield from on_routers("lossy-power-loss", most=10)
+    yield from on_routers("return", most=10)
+    for fault in SHORT:
+        yield from on_routers(fault, most=10)
+    for fault in LONG:
+        yield from on_routers(fault, most=5)
+    yield from on_routers("idle", most=3)
+    yield from on_routers("idle", services=MANY_SERVICES, most=2)
+    yield from on_routers("reflex-kill", most=3)
+    for fault in ("endpoint-lost", "endpoint-back"):
+        yield Series(fault=fault, router="frr", most=5, zebra_work_queue=0)
+
+
+def on_routers(
+    fault: str, *, family: str = "v4", nodes: int = 3, services: int = 12, most: int = 20
+) -> Iterator[Series]:
+    """Yield one series on each router."""
+    for router in ROUTERS:
+        yield Series(
+            fault=fault, router=router, family=family, nodes=nodes, services=services, most=most
+        )
+
+
+def plan(wanted: Sequence[Series], *, repeat: int, done: Mapping[str, float]) -> list[str]:
+    """Return the plan in lines: runs and minutes of each row, those in *done* as measured."""
+    lines = [f"{'row':<44}{'runs':>5}{'seconds':>9}  state"]
+    left = 0.0
+    for series in wanted:
+        known = done.get(series.name)
+        seconds = series.seconds(repeat) if known is None else known
+        left += seconds if known is None else 0.0
+        state = "to do" if known is None else "there"
+        lines.append(f"{series.name:<44}{series.runs(repeat):>5}{seconds:>9.0f}  {state}")
+    whole = sum(series.seconds(repeat) for series in wanted) / 60
+    lines.append(f"{len(wanted)} rows, about {whole:.0f} minutes; left: {left / 60:.0f} minutes")
+    return lines

@@ -1,0 +1,136 @@
+"""The plan of the measurements: which rows there are, and how it goes on after an interruption."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.lab import measure
+from tests.lab.__main__ import parser, plan_of
+from tests.lab.faults import FAULTS
+from tests.lab.machine import grown, idle_class_ticks
+from tests.lab.measure import without_paths
+from tests.lab.page import page, with_table
+from tests.lab.series import DEATHS, ROUTERS, Series, all_series, plan
+
+ROW = Series(fault="endpoint-lost", router="frr")
+REPORT = {
+    "target": {"worst_flow_gap_ms": None, "route_ms": 15},
+    "runs": [
+        {"ok": True, "problems": [], "raises": 0, "lost_other": 0},
+        {"ok": False, "problems": ["2 packets lost"], "raises": 0, "lost_other": 2},
+    ],
+    "summary": {
+        "worst_flow_gap_ms": {"p50": 9.0, "max": 12.0},
+        "route_ms": {"p50": 65.0, "max": 67.0},
+        "to_router_ms": {"p50": 3.8, "max": 5.9},
+        "router_ms": {"p50": 61.2, "max": 62.3},
+        "lost": 2,
+        "ok": False,
+    },
+    "facts": {"load": 0.5, "idle_cores": 1.3, "date": "2026-01-02", "error": "no route came back"},
+}
+
+
+def test_every_promise_is_measured_on_both_routers() -> None:
+    """Each fault has a row on BIRD and on FRR; deaths in both families."""
+    rows = {(series.fault, series.router, series.family) for series in all_series()}
+    assert {(fault, router, "v4") for fault in FAULTS for router in ROUTERS} <= rows
+    assert {(fault, router, "v6") for fault in DEATHS for router in ROUTERS} <= rows
+
+
+def test_names_of_rows_are_unique_and_their_words_are_understood() -> None:
+    """No row overwrites another's figures, and the lab accepts each command line."""
+    every = list(all_series())
+    assert len({series.name for series in every}) == len(every)
+    for series in every:
+        options = parser().parse_args(["run", *series.arguments(20, "figures.json")])
+        assert plan_of(options, FAULTS[series.fault]).services == series.services
+        assert options.repeat == series.runs(20)
+
+
+def test_the_plan_tells_what_is_there_and_what_is_left() -> None:
+    """A row that was measured shows the time it took, and only the others count as left."""
+    other = Series(fault="idle", router="bird", most=3)
+    first, second, whole = plan([ROW, other], repeat=20, done={ROW.name: 61.0})[1:]
+    assert first.split() == [ROW.name, "20", "61", "there"]
+    assert second.split()[:2] == [other.name, "3"]
+    assert second.endswith("to do")
+    assert whole.startswith("2 rows")
+
+
+def test_a_row_tells_whose_milliseconds_it_holds_and_what_went_wrong() -> None:
+    """Both shares, the target, what did not hold, why it ended, load and idle-class work."""
+    text = page([ROW, Series(fault="idle", router="bird")], {ROW.name: REPORT})
+    row = text.splitlines()[-1]
+    assert "to_router_ms 3.8 / 5.9 (ours)" in row
+    assert "router_ms 61.2 / 62.3 (the router's)" in row
+    assert "route_ms 65 / 67 (target 15)" in row
+    assert "2; 1 held; 2 packets lost; ended early: no route came back" in row
+    assert row.endswith("| 0.5 | 1.3 |")
+    readme = with_table("a<!-- figures -->\nold\n<!-- /figures -->b", {ROW.name: REPORT})
+    assert "65 / 67, of which 4 until the router has the UPDATE | 15 | 2 |" in readme
+    assert "old" not in readme
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        ("no routes (logs: /a/b-1) within 90 s", "no routes within 90 s"),
+        ("the client heard nothing; see /a/b", "the client heard nothing"),
+        ("zebra did not start; its log is in /a/b", "zebra did not start"),
+        ("the mesh is not whole within 90 s", "the mesh is not whole within 90 s"),
+    ],
+)
+def test_the_page_names_no_place_of_this_machine(sentence: str, told: str) -> None:
+    """Directories are left out of what a row says."""
+    assert without_paths(sentence) == told
+
+
+def test_an_earlier_try_that_got_further_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second try that failed sooner does not replace the figures of the first."""
+    monkeypatch.setattr(measure, "BUILD", tmp_path)
+    part, whole = tmp_path / "part.json", tmp_path / f"{ROW.name}.json"
+    for runs, kept in ((2, 2), (1, 2), (3, 3)):
+        part.write_text(json.dumps({"runs": [{}] * runs, "error": "it broke; see /a/b"}))
+        assert measure._keep(ROW, part, 1) == "it broke"
+        assert len(json.loads(whole.read_text())["runs"]) == kept
+    assert measure._keep(ROW, part, None) == "it was stuck"
+    assert measure._keep(ROW, part, 3) == "the lab ended with status 3"
+
+
+@pytest.mark.parametrize(
+    ("runs", "error", "there"),
+    [
+        pytest.param(20, "", True, id="whole"),
+        pytest.param(4, "", False, id="measured fewer times than wanted now"),
+        pytest.param(20, "it broke", False, id="failed"),
+        pytest.param(None, "", False, id="never measured"),
+    ],
+)
+def test_a_measurement_goes_on_with_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: int | None, error: str, there: bool
+) -> None:
+    """A row is there when it was measured to its end and as often as it is wanted."""
+    monkeypatch.setattr(measure, "BUILD", tmp_path)
+    if runs is not None:
+        (tmp_path / f"{ROW.name}.json").write_text(json.dumps({"runs": [{}] * runs}))
+        (tmp_path / f"{ROW.name}.facts.json").write_text(json.dumps({"error": error}))
+    assert measure._there(ROW, 20) is there
+
+
+def stat(policy: int, user: int, system: int) -> str:
+    """Return a line of proc(5)'s stat whose name holds a parenthesis."""
+    fields = ["R", *("0" for _ in range(49))]
+    fields[11], fields[12], fields[38] = str(user), str(system), str(policy)
+    return "17 (a) b) " + " ".join(fields)
+
+
+def test_only_processes_of_the_idle_class_count_as_idle_work() -> None:
+    """SCHED_IDLE is policy 5; what ends in between is lost, what is new counts whole."""
+    assert idle_class_ticks(stat(5, 30, 12)) == 42
+    assert idle_class_ticks(stat(0, 30, 12)) is None
+    assert idle_class_ticks("17 (short) R 1") is None
+    assert grown({1: 10, 2: 50}, {1: 15, 3: 7}) == 12
