@@ -25,6 +25,7 @@ import exabgp.rib
 from exabgp.environment import base, getenv
 from exabgp.logger import log
 
+from bgpd import stderr
 from bgpd.exabgp.mends import Mend
 from bgpd.exabgp.process import FIRST_PING_SECONDS, ReflexProcess
 from bgpd.exabgp.reactor import SpeakerReactor
@@ -39,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to stop; return the exit status."""
     options = _parser().parse_args(arguments)
     without = frozenset(Mend(name) for name in options.without_mend)
+    if Mend.STDERR not in without:
+        # Before ExaBGP's log takes hold of the stream.
+        sys.stdout = sys.stderr = stderr.install() or sys.stderr
     set_environment(options.log_level)
     install(without)
     reactor = SpeakerReactor(

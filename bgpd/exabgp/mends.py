@@ -41,3 +41,5 @@ class Mend(StrEnum):
     """Waiting costs nothing: the reactor sleeps until something can happen."""
     CLOCK = "clock"
     """Setting the wall clock expires no hold timer."""
+    STDERR = "stderr"
+    """Whoever reads the log may stall for as long as they like."""

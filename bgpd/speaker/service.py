@@ -17,6 +17,7 @@ from typing import Final, assert_never
 import msgspec
 
 from bgpd.disk import Writer
+from bgpd import stderr
 from bgpd.exabgp.pipe import ExabgpPipe
 from bgpd.ipc.message import Report
 from bgpd.ipc.server import Server
@@ -224,6 +225,8 @@ class Service:
                 **self._door.counters,
                 **self._state.counters,
                 "exabgp_lines_refused": self._pipe.refused,
+                "exabgp_commands_dropped": self._pipe.dropped,
+                "log_lines_dropped": stderr.dropped(),
             },
             conditions=(*self._wire.conditions(), *self._state.conditions()),
         )

@@ -2,6 +2,8 @@
 
 Info is what a person may care about tomorrow, warning is degraded but acting alone, error means
 that a person must act. The keys are the metric's labels.
+
+Writing a line never waits for whoever reads it: see `bgpd.stderr`.
 """
 
 import logging
@@ -9,6 +11,8 @@ import sys
 import time
 from collections.abc import Iterable
 from typing import Final
+
+from bgpd import stderr
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -27,6 +31,7 @@ class _Formatter(logging.Formatter):
 
 def start(program: str, level: str) -> logging.Logger:
     """Set up logging for *program* on stderr at *level*, one of `LEVELS`; return its logger."""
+    stderr.install()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter())
     logger = logging.getLogger(program)

@@ -1,5 +1,6 @@
 """Each mend, against the real ExaBGP and BIRD: the fault without it, the cure with it."""
 
+import os
 import signal
 import sys
 import time
@@ -393,6 +394,34 @@ def test_a_reflex_that_does_not_read_never_stalls_the_sessions(lab: Rig, mended:
     else:
         time.sleep(3.0)
         assert EIP not in lab.router.prefixes()
+
+
+@pytest.mark.parametrize("mended", [True, False], ids=["mended", "without the mend"])
+def test_a_log_that_nobody_reads_never_stalls_the_sessions(lab: Rig, mended: bool) -> None:
+    """A container runtime whose disk is full leaves the pipe full."""
+    log = lab.speaker.directory / "speaker.err"
+    os.mkfifo(log)
+    reader = os.open(log, os.O_RDWR | os.O_NONBLOCK)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(reader, b"x" * 4096)
+    try:
+        lab.router.start("")
+        lab.speaker.start(
+            peer(),
+            arguments=["--log-level", "DEBUG"],
+            without=[] if mended else ["stderr"],
+            accept=mended,
+        )
+        if mended:
+            eventually(lab.router.established, "established at BIRD")
+            lab.speaker.update(to(ROUTER_V4, offer(EIP)))
+            eventually(lambda: EIP in lab.router.prefixes(), "the route")
+        else:
+            time.sleep(5.0)
+            assert not lab.router.established()
+    finally:
+        os.close(reader)
 
 
 def test_a_router_that_stops_reading_for_a_while_gets_every_byte_in_order(lab: Rig) -> None:
