@@ -1,8 +1,9 @@
 """Become ExaBGP, with our parts in the seats where its own would fail us.
 
 `bgpd speaker` executes `python -m bgpd.exabgp.launcher --configuration PATH --reflex COMMAND`.
-This process then holds the sessions; the reflex, its child, decides what they say. Nothing of
-ExaBGP's environment file or variables applies.
+This process then holds the sessions; the reflex, its child, decides what they say. As the first
+process of a container it leaves that seat to `first`, which can do without being killed.
+Nothing of ExaBGP's environment file or variables applies.
 
 Exit status: 0 after an orderly end, 75 when the reflex cannot be started, else ExaBGP's own.
 """
@@ -26,6 +27,7 @@ from exabgp.environment import base, getenv
 from exabgp.logger import log
 
 from bgpd import stderr
+from bgpd.exabgp import first
 from bgpd.exabgp.mends import Mend
 from bgpd.exabgp.process import FIRST_PING_SECONDS, ReflexProcess
 from bgpd.exabgp.reactor import SpeakerReactor
@@ -39,6 +41,8 @@ TERM_SECONDS = 30.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to stop; return the exit status."""
     options = _parser().parse_args(arguments)
+    if os.getpid() == 1:
+        first.stay_behind()
     without = frozenset(Mend(name) for name in options.without_mend)
     if Mend.STDERR not in without:
         # Before ExaBGP's log takes hold of the stream.

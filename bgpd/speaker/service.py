@@ -16,8 +16,8 @@ from typing import Final, assert_never
 
 import msgspec
 
-from bgpd.disk import Writer
 from bgpd import stderr
+from bgpd.disk import Writer
 from bgpd.exabgp.pipe import ExabgpPipe
 from bgpd.ipc.message import Report
 from bgpd.ipc.server import Server
