@@ -29,6 +29,7 @@ def pool(wire: objects.IPAddressPool, faults: Faults) -> IPAddressPool:
         if twin is not None:
             faults.rule(path, f"{text} overlaps {twin} of the same pool; remove one", text)
         prefixes += blocks
+    _allocation(wire.spec.service_allocation or objects.ServiceAllocation(), faults)
     return IPAddressPool(
         name=wire.metadata.name,
         labels=labels_of(wire.metadata),
@@ -40,6 +41,14 @@ def pool(wire: objects.IPAddressPool, faults: Faults) -> IPAddressPool:
 
 def _overlap(one: Prefix, other: Prefix) -> bool:
     return ipaddress.ip_network(one).overlaps(ipaddress.ip_network(other))
+
+
+def _allocation(wire: objects.ServiceAllocation, faults: Faults) -> None:
+    """Check who may have the addresses; nobody here reads it yet."""
+    path = "spec.serviceAllocation"
+    _names(f"{path}.namespaces", wire.namespaces, faults)
+    selectors(f"{path}.namespaceSelectors", wire.namespace_selectors, faults)
+    selectors(f"{path}.serviceSelectors", wire.service_selectors, faults)
 
 
 def advertisement(wire: objects.BGPAdvertisement, faults: Faults) -> BGPAdvertisement:

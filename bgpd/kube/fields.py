@@ -54,23 +54,25 @@ def _walk(info: Any, path: str) -> Iterator[Field]:
 
 
 def _field(info: Any, path: str, *, required: bool) -> Iterator[Field]:
-    words, plain = _unwrap(info)
+    words, plain = unwrap(info)
     match plain:
-        case inspect.ListType(item_type=item):
-            item_words, item_plain = _unwrap(item)
+        case inspect.ListType(item_type=item, max_length=most):
+            item_words, item_plain = unwrap(item)
             path += "[]"
             type_ = f"list of {_type(item_plain)}"
-            words = words or item_words or _range(item_plain)
+            words = words or item_words or words_of(item_plain)
+            if most is not None:
+                words += f"; at most {most} in the list"
             plain = item_plain
         case _:
             type_ = _type(plain)
-            words = words or _range(plain)
+            words = words or words_of(plain)
     yield Field(path=path, type=type_, legal=words, required=required)
     if isinstance(plain, inspect.StructType):
         yield from _walk(plain, path)
 
 
-def _unwrap(info: Any) -> tuple[str, Any]:
+def unwrap(info: Any) -> tuple[str, Any]:
     """Return the words that a type carries, and the type without them and without null."""
     words = ""
     while True:
@@ -96,7 +98,8 @@ def _type(info: Any) -> str:
             return "object"
 
 
-def _range(info: Any) -> str:
+def words_of(info: Any) -> str:
+    """Return what a type without words of its own may be."""
     match info:
         case inspect.IntType(ge=least, le=most) if least is not None and most is not None:
             return str(least) if least == most else f"{least}..{most}"

@@ -7,7 +7,7 @@ Legal ranges stand here and nowhere else: as bounds where they are numbers, as w
 where the check needs code. `bgpd.kube.fields` turns them into tables for errors and the reference.
 """
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -43,6 +43,18 @@ CommunityText: TypeAlias = Annotated[
 LargeCommunityText: TypeAlias = Annotated[str, _legal("a:b:c with all 0..4294967295")]
 PasswordText: TypeAlias = Annotated[str, _legal("1..80 printable ASCII characters (RFC 2385)")]
 PathText: TypeAlias = Annotated[str, _legal("an absolute path of a file")]
+# Lists are bounded because the API server refuses rules on lists without an end.
+Blocks: TypeAlias = Annotated[list[BlockText], Meta(min_length=1, max_length=200)]
+Names: TypeAlias = Annotated[list[NameText], Meta(max_length=256)]
+Labels: TypeAlias = Annotated[
+    dict[str, Annotated[str, Meta(max_length=63)]],
+    Meta(
+        max_length=64,
+        extra={
+            "legal": "up to 64 labels, each a text of up to 63 characters (quote numbers and true/false)"
+        },
+    ),
+]
 NotYet: TypeAlias = Annotated[str, _legal("absent: bgpd does not support it yet")]
 FamilyText: TypeAlias = Literal["ipv4-unicast", "ipv6-unicast"]
 
@@ -66,16 +78,19 @@ class Metadata(Lenient):
 class Expression(Strict):
     """One line of `matchExpressions`."""
 
-    key: Annotated[str, Meta(min_length=1)]
+    key: Annotated[str, Meta(min_length=1, max_length=317)]
     operator: Operator
-    values: list[str] | None = None
+    values: Annotated[list[Annotated[str, Meta(max_length=63)]], Meta(max_length=64)] | None = None
 
 
 class LabelSelector(Strict):
     """A Kubernetes label selector."""
 
-    match_labels: dict[str, str] | None = None
-    match_expressions: list[Expression] | None = None
+    match_labels: Labels | None = None
+    match_expressions: Annotated[list[Expression], Meta(max_length=32)] | None = None
+
+
+SelectorList: TypeAlias = Annotated[list[LabelSelector], Meta(max_length=32)]
 
 
 # Kubernetes' own kinds
@@ -168,14 +183,23 @@ class Node(Lenient):
 # Our kinds
 
 
+class ServiceAllocation(Strict):
+    """`spec.serviceAllocation` of an IPAddressPool."""
+
+    priority: Annotated[int, Meta(ge=0, le=2147483647)] | None = None
+    namespaces: Names | None = None
+    namespace_selectors: SelectorList | None = None
+    service_selectors: SelectorList | None = None
+
+
 class IPAddressPoolSpec(Strict):
     """`spec` of an IPAddressPool."""
 
-    addresses: Annotated[list[BlockText], Meta(min_length=1)]
+    addresses: Blocks
     auto_assign: bool | None = None
     avoid_buggy_ips: bool | None = msgspec.field(default=None, name="avoidBuggyIPs")
     # Read by whoever hands out addresses; a decision on a route does not need it.
-    service_allocation: dict[str, Any] | None = None
+    service_allocation: ServiceAllocation | None = None
 
 
 class IPAddressPool(Lenient):
@@ -188,14 +212,14 @@ class IPAddressPool(Lenient):
 class BGPAdvertisementSpec(Strict):
     """`spec` of a BGPAdvertisement."""
 
-    ip_address_pools: list[NameText] | None = None
-    ip_address_pool_selectors: list[LabelSelector] | None = None
-    node_selectors: list[LabelSelector] | None = None
-    service_selectors: list[LabelSelector] | None = None
-    peers: list[NameText] | None = None
+    ip_address_pools: Names | None = None
+    ip_address_pool_selectors: SelectorList | None = None
+    node_selectors: SelectorList | None = None
+    service_selectors: SelectorList | None = None
+    peers: Names | None = None
     local_pref: Annotated[int, Meta(ge=0, le=4294967295)] | None = None
-    communities: list[CommunityText] | None = None
-    large_communities: list[LargeCommunityText] | None = None
+    communities: Annotated[list[CommunityText], Meta(max_length=63)] | None = None
+    large_communities: Annotated[list[LargeCommunityText], Meta(max_length=63)] | None = None
     as_path_prepend: Annotated[int, Meta(ge=0, le=10)] | None = None
     aggregation_length: Annotated[int, Meta(ge=32, le=32)] | None = None
     aggregation_length_v6: Annotated[int, Meta(ge=128, le=128)] | None = msgspec.field(
@@ -220,8 +244,8 @@ class TakeoverSpec(Strict):
 class SecretReference(Lenient):
     """The name of a Secret."""
 
-    name: str | None = None
-    namespace: str | None = None
+    name: Annotated[str, Meta(max_length=253)] | None = None
+    namespace: Annotated[str, Meta(max_length=253)] | None = None
 
 
 class BGPPeerSpec(Strict):
@@ -238,7 +262,7 @@ class BGPPeerSpec(Strict):
     hold_time_seconds: HoldSeconds | None = None
     keepalive_time: DurationText | None = None
     connect_time: DurationText | None = None
-    node_selectors: list[LabelSelector] | None = None
+    node_selectors: SelectorList | None = None
     password: PasswordText | None = None
     password_file: PathText | None = None
     ebgp_multi_hop: bool | None = None
@@ -248,7 +272,7 @@ class BGPPeerSpec(Strict):
     takeover: TakeoverSpec | None = None
     max_prefixes: Annotated[int, Meta(ge=1, le=1000000)] | None = None
     damping: bool | None = None
-    families: Annotated[list[FamilyText], Meta(min_length=1)] | None = None
+    families: Annotated[list[FamilyText], Meta(min_length=1, max_length=2)] | None = None
     dual_stack_address_family: bool | None = None
     next_hop_v4: V4Text | None = msgspec.field(default=None, name="nextHopV4")
     next_hop_v6: V6Text | None = msgspec.field(default=None, name="nextHopV6")
@@ -280,7 +304,7 @@ class MeshSpec(Strict):
 class SpeakerPolicySpec(Strict):
     """`spec` of a SpeakerPolicy."""
 
-    node_selectors: list[LabelSelector] | None = None
+    node_selectors: SelectorList | None = None
     mesh: MeshSpec | None = None
     agent_grace_seconds: Annotated[int, Meta(ge=1, le=86400)] | None = None
     drain_milliseconds: Annotated[int, Meta(ge=0, le=600000)] | None = None

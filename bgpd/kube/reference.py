@@ -18,6 +18,10 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "autoAssign": "false: only for Services that ask for this pool; default true",
         "avoidBuggyIPs": "IPv4 addresses that end in .0 or .255 are not the pool's; default false",
         "serviceAllocation": "who may have these addresses; read by whoever hands them out",
+        "serviceAllocation.priority": "smaller is preferred; 0, the default, comes last",
+        "serviceAllocation.namespaces": "the namespaces whose Services may, by name",
+        "serviceAllocation.namespaceSelectors": "the same by label, beside those named",
+        "serviceAllocation.serviceSelectors": f"the Services that may: {_SELECTORS}",
     },
     "BGPAdvertisement": {
         "ipAddressPools": "the pools, by name; with neither names nor selectors every pool",

@@ -1,0 +1,292 @@
+"""The CustomResourceDefinitions of our kinds, written from the wire forms that read them.
+
+`python -m bgpd.kube.crd DIRECTORY` writes one file for each kind, `--check` says which are out of
+date. A chart ships the files as they are.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from bgpd.kube import nodeform, objects
+from bgpd.kube.crd_schema import Schema, Texts, schema_of
+from bgpd.kube.reference import MEANINGS
+from bgpd.model.member import SpeakerPolicy
+from bgpd.model.peer import Takeover
+
+GROUP, _, VERSION = objects.OUR_GROUP.partition("/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of `kubectl get`: one word."""
+
+    name: str
+    path: str
+    type: str = "string"
+    wide: bool = False
+
+    def document(self) -> Schema:
+        """Return the entry of `additionalPrinterColumns`."""
+        found = {"name": self.name, "type": self.type, "jsonPath": self.path}
+        return {**found, "priority": 1} if self.wide else found
+
+
+_READY: Final = Column(name="Ready", path='.status.conditions[?(@.type=="Ready")].status')
+_REASON: Final = Column(
+    name="Reason", path='.status.conditions[?(@.type=="Ready")].reason', wide=True
+)
+_AGE: Final = Column(name="Age", path=".metadata.creationTimestamp", type="date")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind and how the API server shows it."""
+
+    name: str
+    plural: str
+    description: str
+    columns: tuple[Column, ...]
+    spec: type | None
+    spec_required: bool = False
+    status: type
+    status_description: str
+    defaults: Mapping[str, Any]
+    namespaced: bool = True
+
+
+class _ObjectStatus(nodeform.Form, kw_only=True):
+    """`status` of what people write."""
+
+    conditions: nodeform.Conditions | None = None
+
+
+_STATUS: Final = "What the controller made of it."
+_POLICY: Final = SpeakerPolicy()
+
+KINDS: Final = (
+    Kind(
+        name="BGPAdvertisement",
+        plural="bgpadvertisements",
+        description="Which pools' addresses go to which peers from which nodes, and with which "
+        "attributes. Without a spec every address goes to every peer.",
+        columns=(
+            Column(name="Pools", path=".spec.ipAddressPools"),
+            Column(name="Peers", path=".spec.peers"),
+            _READY,
+            _REASON,
+            _AGE,
+        ),
+        spec=objects.BGPAdvertisementSpec,
+        status=_ObjectStatus,
+        status_description=_STATUS,
+        defaults={"spec.asPathPrepend": 0},
+    ),
+    Kind(
+        name="BGPPeer",
+        plural="bgppeers",
+        description="A router, and the nodes that speak BGP with it.",
+        columns=(
+            Column(name="Address", path=".spec.peerAddress"),
+            Column(name="ASN", path=".spec.peerASN", type="integer"),
+            _READY,
+            _REASON,
+            _AGE,
+        ),
+        spec=objects.BGPPeerSpec,
+        spec_required=True,
+        status=_ObjectStatus,
+        status_description=_STATUS,
+        defaults={
+            "spec.peerPort": 179,
+            "spec.takeover.mode": Takeover.AUTO.value,
+            "spec.damping": False,
+        },
+    ),
+    Kind(
+        name="IPAddressPool",
+        plural="ipaddresspools",
+        description="Addresses that Services of type LoadBalancer may have. Nothing outside of "
+        "the pools ever reaches a router.",
+        columns=(
+            Column(name="Addresses", path=".spec.addresses"),
+            Column(name="Auto", path=".spec.autoAssign", type="boolean"),
+            _READY,
+            _REASON,
+            _AGE,
+        ),
+        spec=objects.IPAddressPoolSpec,
+        spec_required=True,
+        status=_ObjectStatus,
+        status_description=_STATUS,
+        defaults={"spec.autoAssign": True, "spec.avoidBuggyIPs": False},
+    ),
+    Kind(
+        name="SpeakerPolicy",
+        plural="speakerpolicies",
+        description="How the speakers of some or all nodes behave. Without one the defaults hold.",
+        columns=(
+            Column(name="Interval", path=".spec.mesh.intervalMilliseconds", type="integer"),
+            Column(name="Multiplier", path=".spec.mesh.multiplier", type="integer"),
+            _READY,
+            _REASON,
+            _AGE,
+        ),
+        spec=objects.SpeakerPolicySpec,
+        status=_ObjectStatus,
+        status_description=_STATUS,
+        defaults={
+            "spec.mesh.intervalMilliseconds": _POLICY.mesh.interval_milliseconds,
+            "spec.mesh.multiplier": _POLICY.mesh.multiplier,
+            "spec.agentGraceSeconds": _POLICY.agent_grace_seconds,
+            "spec.drainMilliseconds": _POLICY.drain_milliseconds,
+        },
+    ),
+    Kind(
+        name="BGPNodeStatus",
+        plural="bgpnodestatuses",
+        description="What the agent of one node says of it: sessions, routes, mesh, configuration. "
+        "Written by the agent alone; the object has the name of the Node and goes with it.",
+        columns=(
+            _READY,
+            Column(name="Armed", path='.status.conditions[?(@.type=="TakeoverArmed")].status'),
+            Column(name="Established", path=".status.counts.established", type="integer"),
+            Column(name="Routes", path=".status.counts.routes", type="integer"),
+            Column(name="Generation", path=".status.takeoverGeneration", type="integer"),
+            Column(name="Version", path=".status.version", wide=True),
+            _REASON,
+            _AGE,
+        ),
+        spec=None,
+        status=nodeform.StatusForm,
+        status_description="What the agent says.",
+        defaults={},
+        namespaced=False,
+    ),
+)
+"""Every kind of ours that the API server learns of."""
+
+_OWN_NAME: Final = {
+    "rule": "!has(self.status) || self.status.node == self.metadata.name",
+    "fieldPath": ".status.node",
+    "message": "must be the name of the object, which is that of the Node",
+}
+_STANDARD: Final = {
+    "apiVersion": {"type": "string", "description": "Group and version of the kind."},
+    "kind": {"type": "string", "description": "Name of the kind."},
+    "metadata": {"type": "object"},
+}
+
+
+def definition(kind: Kind) -> Schema:
+    """Return the CustomResourceDefinition of *kind*."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{kind.plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "kind": kind.name,
+                "listKind": f"{kind.name}List",
+                "plural": kind.plural,
+                "singular": kind.name.lower(),
+                "categories": ["bgpd"],
+            },
+            "scope": "Namespaced" if kind.namespaced else "Cluster",
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": [one.document() for one in kind.columns],
+                    "schema": {"openAPIV3Schema": schema(kind)},
+                }
+            ],
+        },
+    }
+
+
+def schema(kind: Kind) -> Schema:
+    """Return the structural schema of *kind*."""
+    meanings = {f"spec.{path}": text for path, text in MEANINGS.get(kind.name, {}).items()}
+    keys = {"status.conditions": ("type",), "status.sessions": ("peer",)}
+    texts = Texts(meanings=meanings, defaults=kind.defaults, keys=keys)
+    found: Schema = {"type": "object", "description": kind.description}
+    if kind.spec_required:
+        found["required"] = ["spec"]
+    found["properties"] = dict(_STANDARD)
+    if kind.spec is not None:
+        spec = {"description": "What is wanted."} | schema_of(kind.spec, texts, "spec")
+        found["properties"]["spec"] = spec
+    else:
+        found["x-kubernetes-validations"] = [_OWN_NAME]
+    status = {"description": kind.status_description} | schema_of(kind.status, texts, "status")
+    found["properties"]["status"] = status
+    return found
+
+
+def files() -> Mapping[str, str]:
+    """Return the name and the text of the file of each kind."""
+    return {f"{kind.plural}.yaml": _text(kind) for kind in KINDS}
+
+
+_HEAD: Final = "# Written by scripts/docs from bgpd/kube/objects.py; do not edit.\n---\n"
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML without aliases and with the items of lists set in: as people write it."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's name for it
+        """Return that nothing becomes an alias."""
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - PyYAML's
+        """Set the items of a list in."""
+        super().increase_indent(flow, False)
+
+
+def _text(kind: Kind) -> str:
+    body = yaml.dump(definition(kind), Dumper=_Dumper, sort_keys=False, width=96)
+    return _HEAD + body
+
+
+def drifted(directory: Path) -> tuple[str, ...]:
+    """Return the names of the files in *directory* that are not what they should be."""
+    wanted = files()
+    present = {path.name for path in directory.glob("*")}
+    return tuple(
+        name
+        for name in sorted(wanted.keys() | present)
+        if name not in wanted
+        or name not in present
+        or (directory / name).read_text() != wanted[name]
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files, or with `--check` only say which ones differ."""
+    parser = argparse.ArgumentParser(prog="python -m bgpd.kube.crd", description=__doc__)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--check", action="store_true")
+    parsed = parser.parse_args(arguments)
+    directory: Path = parsed.directory
+    if parsed.check:
+        stale = drifted(directory)
+        for name in stale:
+            sys.stderr.write(f"{directory / name} is out of date; run scripts/docs\n")
+        return 1 if stale else 0
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in files().items():
+        (directory / name).write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

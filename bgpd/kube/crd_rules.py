@@ -1,0 +1,259 @@
+"""What the API server checks in our kinds before an agent ever sees them, in its language, CEL.
+
+The words of a refusal are those of `bgpd.kube.objects` and `bgpd.kube.peering`: a person reads the
+same sentence from kubectl, from `bgpctl validate` and in the log. Where CEL cannot say all that
+we check (whether two ranges overlap, the order of IPv6 addresses), it lets pass what the agent
+then refuses with a condition. It never refuses what the agent would take, but for IPv4 addresses
+written as IPv6 (`::ffff:192.0.2.1`), which Kubernetes does not take anywhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bgpd.kube import objects
+
+MULTICAST: Final = ("224.0.0.0/4", "ff00::/8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """How CEL says what the words of one legal range mean, for one value `self`."""
+
+    expression: str
+    longest: int | None = None
+    """Characters of the longest legal text: without an end the server refuses the rule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule about several fields of one object `self`."""
+
+    expression: str
+    path: str = ""
+    """The field that the refusal names, `.holdTime`; empty for the object itself."""
+    message: str = ""
+    message_expression: str = ""
+    reason: str = "FieldValueInvalid"
+
+    def document(self) -> dict[str, Any]:
+        """Return the entry of `x-kubernetes-validations`."""
+        parts = {
+            "rule": self.expression,
+            "fieldPath": self.path,
+            "message": self.message,
+            "messageExpression": self.message_expression,
+            "reason": self.reason,
+        }
+        return {key: value for key, value in parts.items() if value}
+
+
+def _host(version: int | None = None) -> str:
+    """Return a check of an address of a host; the empty text is an unset field."""
+    family = "" if version is None else f" && ip(self).family() == {version}"
+    multicast = "".join(f" && !cidr('{block}').containsIP(self)" for block in MULTICAST)
+    return f"self == '' || (isIP(self){family} && !ip(self).isUnspecified(){multicast})"
+
+
+_DURATION: Final = "'^([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?([0-9]{1,9}ms)?$'"
+
+
+def _whole(text: str) -> str:
+    """Return an expression that is true where *text* is a duration of whole seconds."""
+    return (
+        f"({text} == '0' || ({text} != '' && {text}.matches({_DURATION})"
+        f" && duration({text}).getMilliseconds() % 1000 == 0))"
+    )
+
+
+_FIRST: Final = "self.substring(0, self.indexOf('-')).trim()"
+_LAST: Final = "self.substring(self.indexOf('-') + 1).trim()"
+
+
+def _number(text: str) -> str:
+    """Return an expression that is the IPv4 address *text* as a number."""
+    return (
+        f"[{text}.split('.').map(o, int(o))]"
+        ".map(o, o[0] * 16777216 + o[1] * 65536 + o[2] * 256 + o[3])[0]"
+    )
+
+
+_RANGE: Final = (
+    f"isIP({_FIRST}) && isIP({_LAST}) && ip({_FIRST}).family() == ip({_LAST}).family()"
+    f" && (ip({_FIRST}).family() == 6 || {_number(_FIRST)} <= {_number(_LAST)})"
+)
+
+
+def _numbers(text: str, *, count: int, most: int) -> str:
+    groups = "{1,10}(:[0-9]{1,10}){" + str(count - 1) + "}"
+    return f"{text}.matches('^[0-9]{groups}$') && {text}.split(':').all(n, uint(n) <= {most}u)"
+
+
+_LARGE: Final = "self.replace('large:', '', 1)"
+
+CHECKS: Final[Mapping[str, Check]] = {
+    "up to 253 lower-case letters, digits, '-' and '.' (RFC 1123)": Check(
+        expression=r"self.matches('^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$')", longest=253
+    ),
+    "an IPv4 or IPv6 address": Check(expression=_host(), longest=45),
+    "an IPv4 address": Check(expression=_host(4), longest=45),
+    "an IPv6 address": Check(expression=_host(6), longest=45),
+    "a block such as 192.0.2.0/24, or a range such as 192.0.2.10-192.0.2.20": Check(
+        expression=f"self.contains('-') ? {_RANGE} : isCIDR(self)", longest=83
+    ),
+    "0s, or 3s..65535s in whole seconds": Check(
+        expression=f"{_whole('self')} && (duration(self) == duration('0s')"
+        " || (duration(self) >= duration('3s') && duration(self) <= duration('65535s')))",
+        longest=40,
+    ),
+    "a duration such as 30s or 1m30s": Check(
+        expression=f"self == '' || {_whole('self')}", longest=40
+    ),
+    "0, or 3..65535 (RFC 4271, section 4.2)": Check(
+        expression="self == 0 || (self >= 3 && self <= 65535)"
+    ),
+    "a:b with both 0..65535, or large:a:b:c with all 0..4294967295": Check(
+        expression=f"self.startsWith('large:') ? {_numbers(_LARGE, count=3, most=4294967295)}"
+        f" : {_numbers('self', count=2, most=65535)}",
+        longest=40,
+    ),
+    "a:b:c with all 0..4294967295": Check(
+        expression=_numbers("self", count=3, most=4294967295), longest=32
+    ),
+    "an absolute path of a file": Check(
+        expression=r"self == '' || self.matches('^/[^\\x00-\\x1f\\x7f]*$')", longest=4096
+    ),
+    "absent: bgpd does not support it yet": Check(expression="self == ''", longest=253),
+    "absent: give the password in spec.passwordFile": Check(
+        expression="!has(self.name) || self.name == ''"
+    ),
+}
+"""How CEL says each legal range that is words, by the words."""
+
+SECRET: Final = "1..80 printable ASCII characters (RFC 2385)"  # noqa: S105 - the words, not a key
+"""The range whose rule stands one level up: there a refusal does not print the value."""
+
+_MINE: Final = "(has(self.localASN) ? self.localASN : self.myASN)"
+_HOLD: Final = (
+    "(has(self.holdTimeSeconds) ? self.holdTimeSeconds : duration(self.holdTime).getSeconds())"
+)
+_ANY_HOLD: Final = "(has(self.holdTime) || has(self.holdTimeSeconds))"
+_NO_KEEPALIVE: Final = (
+    f"!has(self.keepaliveTime) || self.keepaliveTime == '' || !{_whole('self.keepaliveTime')}"
+)
+_BAD_HOLD: Final = f"has(self.holdTime) && !{_whole('self.holdTime')}"
+
+RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
+    objects.Expression: (
+        Rule(
+            path=".values",
+            expression="!(self.operator in ['In', 'NotIn'])"
+            " || (has(self.values) && self.values.size() > 0)",
+            message_expression="'is empty; ' + self.operator + ' needs at least one value'",
+        ),
+        Rule(
+            path=".values",
+            expression="self.operator in ['In', 'NotIn']"
+            " || !has(self.values) || self.values.size() == 0",
+            message_expression="'must be absent with ' + self.operator",
+        ),
+    ),
+    objects.IPAddressPoolSpec: (
+        Rule(
+            path=".addresses",
+            # Every block against every other: the agent does it for long lists and for ranges.
+            expression="self.addresses.size() > 64 || self.addresses.all(a, !isCIDR(a)"
+            " || self.addresses.exists_one(b, isCIDR(b)"
+            " && (cidr(a).containsCIDR(b) || cidr(b).containsCIDR(a))))",
+            message="a block overlaps another of the same pool; remove one",
+        ),
+    ),
+    objects.BGPAdvertisementSpec: (
+        Rule(
+            path=".largeCommunities",
+            expression="!has(self.communities) || !has(self.largeCommunities)"
+            " || !self.largeCommunities.exists(one, ('large:' + one) in self.communities)",
+            message_expression="self.largeCommunities.filter(one,"
+            " ('large:' + one) in self.communities)[0] + ' stands twice in the list; remove one'",
+        ),
+    ),
+    objects.BGPPeerSpec: (
+        Rule(
+            path=".peerAddress",
+            expression="self.peerAddress != ''",
+            message="is required",
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            path=".localASN",
+            expression="!has(self.localASN) || self.localASN != self.peerASN",
+            message="must differ from spec.peerASN",
+        ),
+        Rule(
+            path=".ebgpMultiHop",
+            expression=f"!has(self.ebgpMultiHop) || !self.ebgpMultiHop || {_MINE} != self.peerASN",
+            message="is for eBGP; this session is iBGP, remove it",
+        ),
+        Rule(
+            path=".sourceAddress",
+            expression="!has(self.sourceAddress) || !isIP(self.sourceAddress)"
+            " || !isIP(self.peerAddress)"
+            " || ip(self.sourceAddress).family() == ip(self.peerAddress).family()",
+            message_expression="self.sourceAddress"
+            " + ' is not of the same family as spec.peerAddress'",
+        ),
+        Rule(
+            path=".holdTimeSeconds",
+            expression=f"!has(self.holdTime) || !has(self.holdTimeSeconds) || {_BAD_HOLD}"
+            " || duration(self.holdTime).getSeconds() == self.holdTimeSeconds",
+            message_expression="'contradicts spec.holdTime ' + self.holdTime + '; remove one'",
+        ),
+        Rule(
+            path=".keepaliveTime",
+            expression=f"{_NO_KEEPALIVE} || !{_ANY_HOLD} || {_BAD_HOLD}"
+            f" || duration(self.keepaliveTime).getSeconds() <= {_HOLD}",
+            message_expression="self.keepaliveTime + ' exceeds the hold time'",
+        ),
+        Rule(
+            path=".keepaliveTime",
+            expression=f"{_NO_KEEPALIVE} || {_ANY_HOLD}"
+            " || duration(self.keepaliveTime) <= duration('21845s')",
+            message_expression="self.keepaliveTime + ' means a hold time above 65535 s'",
+        ),
+        Rule(
+            path=".password",
+            expression="!has(self.password) || self.password.matches('^[ -~]{0,80}$')",
+            message=f"must be {SECRET}",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            path=".passwordFile",
+            expression="!has(self.password) || self.password == ''"
+            " || !has(self.passwordFile) || self.passwordFile == ''",
+            message="cannot stand beside spec.password; remove one",
+        ),
+        Rule(
+            path=".ttlSecurity",
+            expression="!has(self.ttlSecurity) || !has(self.ebgpMultiHop) || !self.ebgpMultiHop",
+            message="already says how far away the peer may be; remove spec.ebgpMultiHop",
+        ),
+        Rule(
+            path=".takeover.lever",
+            expression="!has(self.takeover) || !has(self.takeover.lever)"
+            f" || self.takeover.lever != 'localPref' || {_MINE} == self.peerASN",
+            message="localPref is never sent over eBGP (RFC 4271, section 5.1.5);"
+            " use med or asPath",
+        ),
+    ),
+}
+"""Rules about several fields, by the wire form that has them."""
+
+REQUIRED: Final[Mapping[type, tuple[str, ...]]] = {
+    objects.BGPPeerSpec: ("peerASN", "peerAddress"),
+}
+"""Fields that the wire form leaves open for MetalLB's documents, and that are required of ours."""
+
+NO_TWINS: Final = frozenset(
+    {"ipAddressPools", "peers", "communities", "largeCommunities", "values", "namespaces"}
+)
+"""Lists in which nothing may stand twice; the server sees to that by itself."""

@@ -1,0 +1,229 @@
+"""The wire form of BGPNodeStatus: what each node's agent tells the whole cluster about itself.
+
+Every text and list has an end, because the object is written by machines, as often as once a
+second, into a store that refuses more than 1.5 MB. Words that may grow with a later version
+(states, reasons, levers) are plain texts: a newer agent's word must not cost the whole status.
+
+Whatever changes without meaning anything (milliseconds since a heartbeat, counters) is not here:
+a status that is the same as before is not written.
+"""
+
+from typing import Annotated, Final, Literal, TypeAlias
+
+from msgspec import Meta, Struct, field
+
+MOST_SESSIONS: Final = 64
+MOST_ROUTES: Final = 1000
+"""Of advertised and, again, of withheld routes; `counts` has the whole number."""
+MOST_MEMBERS: Final = 100
+MOST_PROBLEMS: Final = 20
+MOST_CONDITIONS: Final = 64
+MOST_SERVICES: Final = 16
+"""Services named for one route."""
+LONGEST: Final = 1024
+"""Characters of a sentence."""
+_MOST_INT: Final = 2**53
+
+
+def _says(description: str, *, most: int | None = None) -> Meta:
+    return Meta(description=description, max_length=most)
+
+
+def _number(description: str, most: int = _MOST_INT) -> Meta:
+    return Meta(description=description, ge=0, le=most)
+
+
+_Name: TypeAlias = Annotated[str, Meta(max_length=253)]
+_Word: TypeAlias = Annotated[str, Meta(max_length=64)]
+_Prefix: TypeAlias = Annotated[str, Meta(max_length=49)]
+_Service: TypeAlias = Annotated[str, Meta(max_length=320)]
+_Address: TypeAlias = Annotated[str, Meta(max_length=45)]
+_Time: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, max_length=40)]
+
+
+class Form(Struct, rename="camel", kw_only=True, gc=False, omit_defaults=True):
+    """A part of a status: what has its default is not sent."""
+
+
+class ConditionForm(Form, kw_only=True):
+    """A condition in Kubernetes' shape (metav1.Condition)."""
+
+    type: Annotated[str, _says("What the condition is about, as an adjective.", most=316)]
+    status: Annotated[
+        Literal["True", "False", "Unknown"], Meta(description="True, False or Unknown.")
+    ]
+    observed_generation: (
+        Annotated[int, _number("The metadata.generation that the condition was set for.")] | None
+    ) = None
+    last_transition_time: Annotated[_Time, Meta(description="When the status last changed.")]
+    reason: Annotated[str, Meta(description="Why, in one word.", min_length=1, max_length=LONGEST)]
+    message: Annotated[str, _says("Why, in a sentence with names in it.", most=32768)]
+
+
+Conditions: TypeAlias = Annotated[
+    list[ConditionForm], _says("What a person should know, Ready first.", most=MOST_CONDITIONS)
+]
+
+
+class SessionForm(Form, kw_only=True):
+    """One BGP session of the node."""
+
+    peer: Annotated[_Name, Meta(description="Name of the BGPPeer.")]
+    address: Annotated[_Address, Meta(description="Address of the router.")]
+    peer_asn: Annotated[int, _number("The router's autonomous system.", 4294967295)] = field(
+        name="peerASN"
+    )
+    local_asn: Annotated[int, _number("Our autonomous system.", 4294967295)] = field(
+        name="localASN"
+    )
+    state: Annotated[_Word, Meta(description="State of the session (RFC 4271, section 8.2.2).")]
+    since: Annotated[_Time, Meta(description="When the state last changed.")] | None = None
+    hold_time_seconds: (
+        Annotated[int, _number("Hold time that was negotiated, in seconds.", 65535)] | None
+    ) = None
+    peer_router_id: (
+        Annotated[_Address, Meta(description="BGP Identifier of the router.")] | None
+    ) = field(default=None, name="peerRouterID")
+    lever: Annotated[_Word, Meta(description="The attribute that carries the generation.")]
+    advertised: Annotated[int, _number("How many prefixes the router is offered.")]
+    max_prefixes: Annotated[int, _number("The most prefixes that the router accepts.")] | None = (
+        None
+    )
+    transitions: Annotated[
+        int, _number("How often the session came up or went down since the speaker started.")
+    ]
+    last_error: Annotated[
+        str, _says("Why the session last went down, in a sentence.", most=LONGEST)
+    ] = ""
+
+
+class RouteForm(Form, kw_only=True):
+    """One prefix that this node advertises now."""
+
+    prefix: Annotated[_Prefix, Meta(description="The elastic IP as a /32 or /128.")]
+    services: Annotated[
+        list[_Service],
+        _says("The Services that it belongs to, as namespace/name.", most=MOST_SERVICES),
+    ] = field(default_factory=list)
+    peers: Annotated[list[_Name], _says("The BGPPeers that hear it.", most=MOST_SESSIONS)]
+    rank: Annotated[
+        int, _number("Preference within the generation: 0 normal, 250 doubt, 255 drain.", 255)
+    ]
+
+
+class WithheldForm(Form, kw_only=True):
+    """One route that this node does not advertise, and why."""
+
+    service: Annotated[_Service, Meta(description="The Service, as namespace/name.")] = ""
+    prefix: Annotated[_Prefix, Meta(description="The elastic IP as a /32 or /128.")] = ""
+    peer: Annotated[_Name, Meta(description="The BGPPeer; absent where it is true of all.")] = ""
+    reason: Annotated[_Word, Meta(description="Why not, in one word.")]
+    message: Annotated[str, _says("Why not, in a sentence.", most=LONGEST)]
+
+
+class MemberForm(Form, kw_only=True):
+    """One member of the mesh as this node's speaker sees it."""
+
+    name: Annotated[_Name, Meta(description="Name of the Node.")]
+    address: Annotated[_Address, Meta(description="Where its heartbeats come from.")]
+    state: Annotated[
+        _Word,
+        Meta(description="Unheard, Alive, Suspect, Restarting, Dead or Quarantined."),
+    ]
+    hears_us: Annotated[bool, Meta(description="Whether it says that it hears this node.")]
+    agent_alive: Annotated[bool, Meta(description="Whether its agent is there.")]
+    draining: Annotated[bool, Meta(description="Whether it is being drained.")]
+
+
+class MeshForm(Form, kw_only=True):
+    """The mesh as this node's speaker sees it, and where it can be reached itself."""
+
+    address: Annotated[
+        _Address, Meta(description="Where this node's speaker listens for heartbeats.")
+    ] = ""
+    port: Annotated[int, _number("UDP port of the heartbeats.", 65535)] | None = None
+    armed: Annotated[
+        bool, Meta(description="Whether a death would be answered by a takeover right now.")
+    ] = False
+    reachable: Annotated[int, _number("Members that are alive, this one included.")]
+    counted: Annotated[int, _number("Members that count for the quorum, this one included.")]
+    members: Annotated[
+        list[MemberForm],
+        _says(
+            "The members, those in trouble first; no more than fit, `counts.members` has all.",
+            most=MOST_MEMBERS,
+        ),
+    ] = field(default_factory=list)
+
+
+class ProblemForm(Form, kw_only=True):
+    """One thing in the configuration that a person should correct."""
+
+    source: Annotated[str, _says("Where it was read.", most=LONGEST)]
+    kind: Annotated[_Word, Meta(description="Kind of the object.")] = ""
+    name: Annotated[_Name, Meta(description="Name of the object.")] = ""
+    path: Annotated[str, _says("The field.", most=LONGEST)] = ""
+    refused: Annotated[
+        bool, Meta(description="Whether the object was refused; its last good version holds.")
+    ]
+    message: Annotated[str, _says("What is wrong, and what would be legal.", most=LONGEST)]
+
+
+class ConfigurationForm(Form, kw_only=True):
+    """What this node made of the configuration."""
+
+    source: Annotated[str, _says("Where documents come from.", most=LONGEST)]
+    synced: Annotated[bool, Meta(description="Whether all of it has been seen.")]
+    documents: Annotated[int, _number("Objects in force.")]
+    problems: Annotated[
+        list[ProblemForm],
+        _says(
+            "What a person should correct; no more than fit, `counts.problems` has all.",
+            most=MOST_PROBLEMS,
+        ),
+    ] = field(default_factory=list)
+
+
+class CountsForm(Form, kw_only=True):
+    """Whole numbers, whatever the lists had room for."""
+
+    sessions: Annotated[int, _number("Sessions that should be.")]
+    established: Annotated[int, _number("Sessions that are.")]
+    routes: Annotated[int, _number("Prefixes advertised.")]
+    withheld: Annotated[int, _number("Routes not advertised for a reason.")]
+    members: Annotated[int, _number("Members of the mesh, this one not included.")]
+    problems: Annotated[int, _number("Things in the configuration that a person should correct.")]
+
+
+class StatusForm(Form, kw_only=True):
+    """`status` of a BGPNodeStatus."""
+
+    node: Annotated[_Name, Meta(description="Name of the Node; that of the object.")]
+    version: Annotated[_Word, Meta(description="Version of the agent.")]
+    speaker_version: Annotated[_Word, Meta(description="Version of the speaker.")] = ""
+    draining: Annotated[bool, Meta(description="Whether the node is being drained.")] = False
+    takeover_generation: (
+        Annotated[int, _number("The cluster's generation as this node's routes carry it.")] | None
+    ) = None
+    conditions: Conditions
+    sessions: Annotated[list[SessionForm], _says("The BGP sessions.", most=MOST_SESSIONS)] = field(
+        default_factory=list
+    )
+    routes: Annotated[
+        list[RouteForm],
+        _says("What is advertised; no more than fit, `counts.routes` has all.", most=MOST_ROUTES),
+    ] = field(default_factory=list)
+    withheld: Annotated[
+        list[WithheldForm],
+        _says(
+            "What is not advertised, and why; no more than fit, `counts.withheld` has all.",
+            most=MOST_ROUTES,
+        ),
+    ] = field(default_factory=list)
+    mesh: Annotated[MeshForm, Meta(description="The mesh as this node sees it.")] | None = None
+    configuration: Annotated[
+        ConfigurationForm, Meta(description="What this node made of the configuration.")
+    ]
+    counts: Annotated[
+        CountsForm, Meta(description="Whole numbers, whatever the lists had room for.")
+    ]
