@@ -50,9 +50,7 @@ Labels: TypeAlias = Annotated[
     dict[str, Annotated[str, Meta(max_length=63)]],
     Meta(
         max_length=64,
-        extra={
-            "legal": "up to 64 labels, each a text of up to 63 characters (quote numbers and true/false)"
-        },
+        extra={"legal": "up to 64 labels, each up to 63 letters (quote numbers and true/false)"},
     ),
 ]
 NotYet: TypeAlias = Annotated[str, _legal("absent: bgpd does not support it yet")]
