@@ -27,6 +27,7 @@ def _options(arguments: list[str]) -> Options:
         source=parsed.source,
         cluster_uid=parsed.cluster_uid,
         run_dir=parsed.run_dir,
+        state_dir=parsed.state_dir,
         program=f"bgpd-agent/{version('bgpd')}",
         load_balancer_class=parsed.load_balancer_class,
         socket_group=parsed.socket_group,

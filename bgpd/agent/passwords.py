@@ -1,6 +1,6 @@
 """TCP MD5 keys from files: a mounted Secret changes without a word, so they are read again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bgpd.model.configuration import BGPPeer
@@ -9,8 +9,9 @@ from bgpd.model.configuration import BGPPeer
 class Passwords:
     """The password files that peers name, and what they hold."""
 
-    def __init__(self) -> None:
-        self.contents: dict[str, str] = {}
+    def __init__(self, remembered: Mapping[str, str] | None = None) -> None:
+        """Begin with what was *remembered*, until the files say something else."""
+        self.contents: dict[str, str] = dict(remembered or {})
 
     def read(self, peers: Iterable[BGPPeer]) -> bool:
         """Read every file that *peers* name; return whether anything is different now.

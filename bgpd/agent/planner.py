@@ -8,6 +8,7 @@ Node costs a decision for every Service, and a whole `Desired` where the speaker
 from collections.abc import Iterable, Mapping
 
 from bgpd.ipc.message import Delta, Desired
+from bgpd.kube.documents import Key, Object
 from bgpd.kube.store import Changes
 from bgpd.kube.view import Objects
 from bgpd.model.errors import ConfigError
@@ -17,6 +18,7 @@ from bgpd.model.reason import Withheld
 from bgpd.model.status import Condition
 from bgpd.policy.context import Context
 from bgpd.policy.merge import Merged, RouteKey
+from bgpd.policy.selector import matches_any
 from bgpd.policy.service import decide
 
 
@@ -35,6 +37,8 @@ class Planner:
         self._load_balancer_class = load_balancer_class
         self._merged = Merged()
         self._sequence = 0
+        self._primed: Context | None = None
+        """What was accepted before we started: it stays where the newest cannot hold."""
 
     @property
     def withheld(self) -> tuple[Withheld, ...]:
@@ -62,6 +66,33 @@ class Planner:
             )
         return (*refused, *own, *self._merged.conditions)
 
+    def prime(self, objects: Objects, passwords: Mapping[str, str]) -> bool:
+        """Take *objects* for what was accepted last; return whether they make a configuration."""
+        try:
+            self._primed = self._build(objects, passwords)
+        except ConfigError:
+            return False
+        return True
+
+    def accepted(self, objects: Objects) -> dict[Key, Object] | None:
+        """Return *objects* as far as, and in the version that, they hold; None while unclear."""
+        node = objects.node(self.node)
+        if self.context is None or self.problem or node is None:
+            return None
+        in_force = self.context.in_force
+        holding: dict[str, Mapping[str, Object]] = {
+            "IPAddressPool": in_force.pools,
+            "BGPAdvertisement": in_force.advertisements,
+            "BGPPeer": in_force.peers.documents,
+        }
+        found = {key: objects[key] for key in objects if key.kind not in holding}
+        for kind, by_name in holding.items():
+            found |= {Key(kind, "", name): value for name, value in by_name.items()}
+        for peer in objects.peers:
+            if not matches_any(peer.node_selectors, node.labels):
+                found[Key("BGPPeer", "", peer.name)] = peer
+        return found
+
     def configure(
         self, changes: Changes, objects: Objects, passwords: Mapping[str, str]
     ) -> Desired | Delta | None:
@@ -70,12 +101,15 @@ class Planner:
         *changes* came with it; *passwords* holds the password files that could be read, by path.
         """
         before = self.context
+        self.problem = ""
         try:
-            self.context = context = self._build(objects, passwords)
+            self.context = self._build(objects, passwords)
         except ConfigError as error:
             self.problem = str(error)
+            self.context = before or self._primed
+        context = self.context
+        if context is None or (self.problem and before is not None):
             return self.update(changes, objects)
-        self.problem = ""
         keys = {service.key for service in objects.services} | changes.services
         changed = self._decide(sorted(keys), objects)
         if before is None or _speaker_facts(before) != _speaker_facts(context):
@@ -115,7 +149,7 @@ class Planner:
             nodes=objects.nodes,
             load_balancer_class=self._load_balancer_class,
             password_of=passwords,
-            previous=self.context,
+            previous=self.context or self._primed,
         )
 
     def _decide(self, keys: Iterable[str], objects: Objects) -> frozenset[RouteKey]:

@@ -7,12 +7,16 @@ no queue between the two, because a withdrawn endpoint is a millisecond of lost 
 import asyncio
 import gc
 import signal
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from bgpd.agent.keeping import Keeping
+from bgpd.agent.memory import Memory, Snapshot
 from bgpd.agent.passwords import Passwords
 from bgpd.agent.planner import Planner
+from bgpd.disk import Write, Writer
 from bgpd.ipc.client import Client
 from bgpd.ipc.connection import Connection
 from bgpd.ipc.message import (
@@ -30,6 +34,7 @@ from bgpd.ipc.message import (
 )
 from bgpd.ipc.server import Server
 from bgpd.kube.directory import DirectorySource
+from bgpd.kube.documents import Key
 from bgpd.kube.store import Changes
 from bgpd.model.errors import ConfigError
 from bgpd.model.member import NodeName
@@ -40,6 +45,10 @@ SOCKET_NAME: Final = "agent.sock"
 SPEAKER_SOCKET_NAME: Final = "speaker.sock"
 _BEAT_SECONDS: Final = 1.0
 _PASSWORDS_SECONDS: Final = 5
+_LAST_WRITE_SECONDS: Final = 2.0
+"""How long leaving waits for the disk."""
+_SHOWN: Final = 5
+"""How many objects a condition names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +61,8 @@ class Options:
     cluster_uid: str
     run_dir: Path
     program: str
+    state_dir: Path | None = None
+    """Where the last accepted objects are kept; without it a mistake ends every start."""
     load_balancer_class: str | None = None
     socket_group: str | None = None
     log_level: str = "info"
@@ -63,13 +74,22 @@ class Service:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._log = logs.start("agent", options.log_level)
-        self._source = DirectorySource(directory_of(options.source))
+        self._disk = Writer(self._written)
+        self._keeping = Keeping()
+        self._memory: Memory | None = None
+        if options.state_dir is not None:
+            origin = f"{options.source} {options.cluster_uid} {options.node}"
+            self._memory = Memory(options.state_dir, origin=origin, submit=self._submit)
         self._planner = Planner(
             node=options.node,
             cluster_uid=options.cluster_uid,
             load_balancer_class=options.load_balancer_class,
         )
-        self._passwords = Passwords()
+        recalled = self._recall()
+        self._passwords = Passwords(recalled.passwords)
+        self._source = DirectorySource(
+            directory_of(options.source), remembered=recalled.by_source if self._primed else None
+        )
         self._speaker: SpeakerStatus | None = None
         self._applied = 0
         self._lost_reason = ""
@@ -94,6 +114,59 @@ class Service:
             ]
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _cancel, tasks)
+        if self._started and self._keeping.behind:
+            self._remember()
+        if not await self._disk.close(_LAST_WRITE_SECONDS):
+            logs.write(self._log, "error", "state_not_written", [("reason", "the disk hangs")])
+
+    # What was accepted last
+
+    def _recall(self) -> Snapshot:
+        """Return what the disk remembers, and start from it if it makes a configuration."""
+        found = self._memory.recall() if self._memory is not None else None
+        self._note_problems()
+        found = found or Snapshot()
+        self._primed = self._planner.prime(found.view, found.passwords)
+        if self._primed:
+            logs.write(self._log, "info", "recalled", [("documents", len(found.objects))])
+        return found
+
+    def _keep(self) -> None:
+        """Remember what is in force, when it is time."""
+        if self._started and self._keeping.due(asyncio.get_running_loop().time()):
+            self._remember()
+
+    def _remember(self) -> None:
+        objects = self._planner.accepted(self._source.objects)
+        if self._memory is not None and objects is not None:
+            self._memory.remember(
+                Snapshot(
+                    objects=objects,
+                    sources=self._source.sources,
+                    passwords=dict(self._passwords.contents),
+                )
+            )
+        else:
+            self._ended("")
+
+    def _submit(self, write: Write) -> None:
+        def done(error: str) -> None:
+            write.done(error)
+            self._ended(error)
+
+        self._disk.submit(replace(write, done=done))
+
+    def _ended(self, error: str) -> None:
+        self._keeping.done(asyncio.get_running_loop().time(), failed=bool(error))
+
+    def _written(self) -> None:
+        self._note_problems()
+        self._tell_conditions()
+
+    def _note_problems(self) -> None:
+        while self._memory is not None and self._memory.problems:
+            problem = self._memory.problems.pop()
+            logs.write(self._log, "warning", "state", [("problem", problem)])
 
     # The source of documents
 
@@ -112,13 +185,14 @@ class Service:
             # Before anything is sent: a configuration that ends the start must change no route.
             self._start()
         self._send(message)
+        self._keeping.changed(asyncio.get_running_loop().time())
 
     def _start(self) -> None:
         """After the first complete look: refuse a configuration that cannot work."""
         context = self._planner.context
         errors = [self._planner.problem] if self._planner.problem else []
         errors += [] if context is None else context.errors
-        if errors:
+        if errors and not self._primed:
             raise ConfigError("; ".join(errors))
         self._started = True
         logs.write(self._log, "info", "synced", [("documents", len(self._source.objects))])
@@ -169,6 +243,8 @@ class Service:
             due = self._started and count % _PASSWORDS_SECONDS == 0
             if due and self._passwords.read(objects.peers):
                 self._send(self._planner.configure(Changes(), objects, self._passwords.contents))
+                self._keeping.changed(asyncio.get_running_loop().time())
+            self._keep()
 
     # People
 
@@ -182,14 +258,24 @@ class Service:
             synced=self._source.synced,
             speaker=self._speaker if connected else None,
             withheld=self._planner.withheld,
-            conditions=(*self._source.conditions, *self._planner.conditions),
+            conditions=self._conditions,
             documents=len(self._source.objects),
             services=self._planner.services,
         )
 
+    @property
+    def _conditions(self) -> tuple[Condition, ...]:
+        kept = () if self._memory is None else tuple(self._memory.conditions())
+        return (
+            *self._source.conditions,
+            *self._planner.conditions,
+            *_last_accepted(self._source.outdated),
+            *kept,
+        )
+
     def _tell_conditions(self) -> None:
         """Log each condition when it begins and when it ends."""
-        now = {*self._source.conditions, *self._planner.conditions}
+        now = set(self._conditions)
         for condition in sorted(now - self._told, key=lambda one: one.message):
             keys = [("reason", condition.reason), ("message", condition.message)]
             logs.write(self._log, "warning", condition.type, keys)
@@ -227,6 +313,19 @@ class _People:
 
     def closed(self, connection: Connection) -> None:
         """Nothing depends on a person's connection."""
+
+
+def _last_accepted(outdated: Sequence[Key]) -> Iterator[Condition]:
+    if outdated:
+        names = ", ".join(map(str, outdated[:_SHOWN]))
+        more = f" and {len(outdated) - _SHOWN} more" if len(outdated) > _SHOWN else ""
+        yield Condition(
+            type="LastAcceptedInForce",
+            status=True,
+            reason="NewestRefused",
+            message=f"{names}{more}: the version that was accepted last is in force, because the"
+            " newest cannot be used; correct it, or remove it to remove the object",
+        )
 
 
 def directory_of(source: str) -> Path:

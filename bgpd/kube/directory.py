@@ -12,7 +12,7 @@ link is read when the link is put in place; it is not watched.
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Final
 
 from asyncinotify import Event, Inotify, Mask, Watch
 
-from bgpd.kube.documents import Documents, read
+from bgpd.kube.documents import Documents, Key, Object, read
 from bgpd.kube.file import BusyError, read_whole
 from bgpd.kube.problem import Problem
 from bgpd.kube.store import Changes, Store, union
@@ -81,7 +81,13 @@ class DirectorySource:
     person's to correct. Later it is a condition.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        remembered: Mapping[str, Mapping[Key, Object]] | None = None,
+    ) -> None:
+        """Read *path*; *remembered* holds what each file said when it was good, if known."""
         self.path = Path(path)
         self.synced = False
         """Whether every file was read once: before that there is nothing to decide on."""
@@ -89,6 +95,8 @@ class DirectorySource:
         self._trouble: Condition | None = None
         self._due = _Due()
         self._watched: Watch | None = None
+        for name, objects in (remembered or {}).items():
+            self._store.apply(name, Documents(objects=objects))
         try:
             self._identity: tuple[int, int] | None = _identity(self.path)
             self._names()
@@ -102,6 +110,16 @@ class DirectorySource:
     def objects(self) -> Objects:
         """The objects in force."""
         return self._store.objects
+
+    @property
+    def sources(self) -> dict[Key, str]:
+        """The file that each object in force comes from."""
+        return self._store.sources
+
+    @property
+    def outdated(self) -> tuple[Key, ...]:
+        """What is in force in its last good version, because the newest cannot be used."""
+        return self._store.outdated
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -140,7 +158,7 @@ class DirectorySource:
         self._watch(inotify)
         pending = await self._read(self._rescan(loop.time()), [])
         while True:
-            if not self.synced and not self._due.busy:
+            if not self.synced and not self._due.busy and not self._due.gone:
                 self.synced = True
                 on_change(pending)
                 pending = Changes()

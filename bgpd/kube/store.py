@@ -71,6 +71,17 @@ class Store:
         self._waiting: dict[Key, dict[str, Object]] = {}
         """What other files say of an object that has an owner, the oldest first."""
         self._problems: dict[str, tuple[Problem, ...]] = {}
+        self._outdated: dict[str, frozenset[Key]] = {}
+
+    @property
+    def sources(self) -> dict[Key, str]:
+        """The file that each object in force comes from."""
+        return dict(self._owner)
+
+    @property
+    def outdated(self) -> tuple[Key, ...]:
+        """What is in force in its last good version, because the newest cannot be used."""
+        return tuple(sorted({key for keys in self._outdated.values() for key in keys}))
 
     @property
     def objects(self) -> Objects:
@@ -84,6 +95,9 @@ class Store:
         for key, old in before.items():
             if documents.incomplete or key in documents.damaged:
                 after.setdefault(key, old)
+        self._outdated[file] = frozenset(after.keys() - documents.objects.keys())
+        if not self._outdated[file]:
+            del self._outdated[file]
         changes = _Recorder(self._view)
         for key, said in after.items():
             self._say(file, key, said, changes)
