@@ -59,7 +59,9 @@ class Judge:
         """Seconds to wait before a raise: the routers' own BFD may be faster."""
         self.raises = 0
         self.quarantined = False
-        """Whether the others hold us in quarantine."""
+        """Whether our routes shall rank behind the others', because those hold us in quarantine."""
+        self._accused = False
+        """Whether they hold us in quarantine, be it of use or not."""
         self.events: list[MeshEvent] = []
 
     @property
@@ -74,15 +76,19 @@ class Judge:
         if not track.incarnation:
             return
         covered = self._docket.covers(track)
-        flapping = track.id in self._quarantine
+        held = track.id in self._quarantine
+        flapping = held and self._quarantine_is_of_use()
         sign = read_sign(track, now, self._interval, covered=covered, flapping=flapping)
         if not track.listed and old is MemberState.RESTARTING and sign is Sign.SILENT:
             # It said goodbye, was taken off the list, and was switched off: as planned.
             sign = Sign.LEFT
-        if flapping and (sign is Sign.FLAPPING) is not track.steady:
-            track.steady = not track.steady
+        beating = sign is Sign.BEATING or sign is Sign.FLAPPING
+        if held and beating is not track.steady:
             self._quarantine.changed(track.id, now)
+        track.steady = beating
         new = NEXT_STATE[old][sign]
+        if new is MemberState.RESTARTING:
+            track.left_since = min(track.left_since, now)
         if new is MemberState.SUSPECT and self._is_bystander(track, now):
             new = MemberState.UNHEARD
         if new is not old:
@@ -114,7 +120,6 @@ class Judge:
                 self.events.append(MemberSuspected(member=name, at=now, reason=why))
                 self._sender.soon(SUSPICION_REPEATS, now)
             case MemberState.RESTARTING:
-                track.left_since = min(track.left_since, now)
                 self.events.append(MemberRestarting(member=name, at=now, reason=why))
             case MemberState.DEAD:
                 self.events.append(MemberDead(member=name, at=now, reason=why))
@@ -229,7 +234,7 @@ class Judge:
         for track in suspects:
             if self._docket.covers(track):
                 self.step(track, now)
-            elif track.id not in self._quarantine and self._confirmed(track, now):
+            elif not self._held_back(track) and self._confirmed(track, now):
                 dead.append(track)
         if dead:
             self._raise(dead, now)
@@ -290,12 +295,29 @@ class Judge:
         if self._quarantine.accuse(track.id, generation, now):
             self.events.append(QuarantineStarted(member=track.name, at=now))
 
+    def _held_back(self, track: Track) -> bool:
+        return track.id in self._quarantine and self._quarantine_is_of_use()
+
+    def _quarantine_is_of_use(self) -> bool:
+        """Return whether at least half of those that live would be left to carry the traffic.
+
+        Where most flap it is the network, or the machines' lack of time. A rank that most have
+        is no rank, and nobody would raise for the few that then carry everything; so nobody is
+        apart until enough are steady again.
+        """
+        live = self._roster.counting()
+        bad = self._accused + sum(1 for track in live if track.id in self._quarantine)
+        return 2 * bad <= 1 + len(live)
+
     def judge_ourselves(self, now: float) -> None:
         """Go into quarantine when half of the members alive say that we are, and out again."""
         alive = [t for t in self._roster.contacts if t.state in COUNTS and t.hears_us]
+        if not alive:
+            return
         accusers = sum(1 for t in alive if t.sight & Sight.QUARANTINED)
-        quarantined = accusers > 0 and 2 * accusers >= len(alive)
-        if quarantined == self.quarantined or not alive:
+        self._accused = accusers > 0 and 2 * accusers >= len(alive)
+        quarantined = self._accused and self._quarantine_is_of_use()
+        if quarantined == self.quarantined:
             return
         self.quarantined = quarantined
         node = self._sender.settings.node
@@ -316,7 +338,7 @@ class Judge:
 
 def _why(track: Track, sign: Sign, now: float) -> str:
     if sign in {Sign.LEAVING, Sign.LEFT}:
-        if now < track.goodbye_until:
+        if track.said_goodbye:
             return f"member {track.name} said goodbye"
         return f"member {track.name} refuses heartbeats"
     silence = track.silence(now)

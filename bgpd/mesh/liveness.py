@@ -18,7 +18,7 @@ from bgpd.mesh.track import Track
 from bgpd.model.status import MemberState
 
 GRACE_LIMIT: Final = 60.0
-"""Seconds: the longest a goodbye or a refusal is believed; after that the member has left."""
+"""Seconds: the longest a goodbye is believed; after that the member has left."""
 
 
 class Sign(Enum):
@@ -39,7 +39,7 @@ class Sign(Enum):
     RAISED = "raised"
     """Silent or deaf, and a raise covers it."""
     LEFT = "left"
-    """Gone for good by its own word: nothing of it can still be on a router."""
+    """Gone for good by its own word, or by the list's: nothing of it is still on a router."""
 
 
 _S = MemberState
@@ -116,9 +116,19 @@ def read_sign(track: Track, now: float, interval: float, *, covered: bool, flapp
     if not silent and not deaf and not leaving:
         return Sign.FLAPPING if flapping else Sign.BEATING
     if leaving and track.kernel_answers(now, interval):
-        return Sign.LEFT if now - track.left_since > GRACE_LIMIT else Sign.LEAVING
+        return Sign.LEFT if _left(track, now) else Sign.LEAVING
     if covered and (silent or deaf):
         return Sign.RAISED
     if silent:
         return Sign.SILENT
     return Sign.DEAF if deaf else Sign.QUIET
+
+
+def _left(track: Track, now: float) -> bool:
+    """Return whether *track* is gone for good, and not only away for long.
+
+    A refusal alone never says so: a listed process that was killed is watched for as long as it
+    is away, because the day its kernel goes silent nobody else would speak for its routes.
+    """
+    final = track.said_goodbye or not track.listed
+    return final and now - track.left_since > GRACE_LIMIT

@@ -60,9 +60,9 @@ def census(tracks: Iterable[Track]) -> tuple[int, int]:
     """Return how many members are alive, and how many count; ourselves included."""
     reachable = counted = 1
     for track in tracks:
-        if track.role is not Role.PARTNER:
+        if track.role is not Role.PARTNER or track.away:
             continue
-        beating = track.state is MemberState.QUARANTINED and track.hears_us
+        beating = track.state is MemberState.QUARANTINED and track.steady
         if track.state is MemberState.ALIVE or beating:
             reachable += 1
             counted += 1

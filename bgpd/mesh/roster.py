@@ -62,14 +62,17 @@ class Roster:
         self.tune(now)
 
     def counting(self) -> list[Track]:
-        """Return the members that count: alive, suspected, or in quarantine and beating."""
+        """Return the members that count: alive, suspected, or in quarantine and beating.
+
+        A suspect whose process was away before its kernel fell silent did not count then, and
+        does not now: what it cannot say anything about must not hang on its word.
+        """
         return [
             track
             for track in self.contacts
             if track.role is Role.PARTNER
-            and (
-                track.state in COUNTS or (track.state is MemberState.QUARANTINED and track.hears_us)
-            )
+            and not track.away
+            and (track.state in COUNTS or (track.state is MemberState.QUARANTINED and track.steady))
         ]
 
     def hear(self, track: Track, us: Echo | None, now: float) -> None:

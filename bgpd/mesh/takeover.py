@@ -208,10 +208,12 @@ def supports(suspect: Track, witness: Track, interval: float) -> bool:
     echo: Echo | None = witness.echoes.get(suspect.id)
     if echo is None or echo.incarnation not in {0, suspect.incarnation}:
         return False
-    if echo.sight & (Sight.QUARANTINED | Sight.RESTARTING):
+    if echo.sight & Sight.RESTARTING:
         return False
     if echo.sight & Sight.SUSPECT:
         return True
+    if echo.sight & Sight.QUARANTINED:
+        return False
     return bool(echo.incarnation) and echo.age >= suspect.base_allowed(interval) * 1000
 
 
@@ -234,7 +236,8 @@ def objection(
 ) -> str:
     """Return why nobody is raised for *suspect* now, or an empty string.
 
-    *counting* are the members that count, alive or suspected. The word of one of *witnesses*
+    *counting* are the members that count, alive or suspected; a suspect that was away before
+    does not, but is one more that a witness may know about. The word of one of *witnesses*
     counts only if it hears us, so that a node that nobody hears never raises.
     """
     everybody = list(counting)
@@ -242,7 +245,7 @@ def objection(
     counted = 1 + len(everybody)
     if 2 * reachable < counted:
         return f"only {reachable} of {counted} members are in reach"
-    if counted > 2 and not any(
+    if counted + (suspect not in everybody) > 2 and not any(
         one.hears_us and _in_reach(one, now, interval) and supports(suspect, one, interval)
         for one in witnesses
     ):

@@ -73,7 +73,7 @@ class Track:
         self.supported_at = -math.inf
         """When we last said, being asked, that it is silent for us, too."""
         self.steady = False
-        """Whether it was beating when last looked at, in quarantine."""
+        """Whether it was beating when last looked at."""
         self.sight = 0
         """What it says about us."""
         self.whole = False
@@ -106,6 +106,16 @@ class Track:
     def name(self) -> NodeName:
         """The member's name."""
         return self.member.name
+
+    @property
+    def said_goodbye(self) -> bool:
+        """Whether the last that we heard of it was a goodbye."""
+        return self.goodbye_until > -math.inf
+
+    @property
+    def away(self) -> bool:
+        """Whether its process was found gone, and has not been heard since: it does not count."""
+        return self.left_since < math.inf
 
     def welcome(self, incarnation: int) -> None:
         """Believe in a new *incarnation*: nothing of the old one is left."""

@@ -240,14 +240,73 @@ def test_a_goodbye_raises_nothing() -> None:
     assert world.state("n3", by="n1") is MemberState.ALIVE
 
 
-def test_a_member_that_left_does_not_count() -> None:
-    """A process that stays away while its kernel answers is out after a minute, unraised."""
+def part(world: World, name: str) -> None:
+    """Let *name* say goodbye, and end."""
+    world.nodes[name].mesh.say_goodbye(30, world.now)
+    world._pump(world.nodes[name])
+    world.run(0.1)
+    world.kill(name)
+
+
+def test_a_member_that_said_goodbye_has_left_after_a_minute() -> None:
+    """Its routes were withdrawn: it does not count, and what becomes of its kernel is all one."""
     world = settled()
-    world.kill("n3")
-    world.run(70.0)
-    assert world.raises == []
+    part(world, "n3")
+    world.run(75.0)
     assert world.state("n3", by="n1") is MemberState.DEAD
     assert world.nodes["n1"].mesh.status(world.now).counted == 2
+    world.power_off("n3")
+    world.run(2.0)
+    assert world.raises == []
+
+
+@pytest.mark.parametrize("away", [2.0, 75.0, 200.0])
+def test_a_killed_process_is_watched_for_as_long_as_it_is_away(away: float) -> None:
+    """A refusal is no goodbye: while the kernel lives nothing is raised, and when it dies, once."""
+    world = settled()
+    world.kill("n3")
+    world.run(away)
+    assert world.raises == []
+    assert world.state("n3", by="n1") is MemberState.RESTARTING
+    assert world.nodes["n1"].mesh.status(world.now).counted == 2
+    world.power_off("n3")
+    died = world.now
+    world.run(10.0)
+    assert world.generations() == {2}
+    assert raised(world, "n3") == {2}
+    assert world.raises[0].at - died < 0.4
+    assert world.state("n3", by="n1") is MemberState.DEAD
+    world.power_on("n3")
+    world.run(3.0)
+    assert world.generations() == {2}
+    assert world.nodes["n1"].mesh.status(world.now).counted == 3
+
+
+@pytest.mark.parametrize("together", [True, False])
+@SEEDS
+def test_a_process_long_away_disarms_nobody(seed: int, together: bool) -> None:
+    """Whoever was away does not count, not even when its kernel dies with another member."""
+    world = settled(seed=seed)
+    world.kill("n3")
+    world.run(75.0)
+    status = world.nodes["n1"].mesh.status(world.now)
+    assert (status.armed, status.reachable, status.counted) == (True, 2, 2)
+    if together:
+        world.power_off("n3")
+    world.power_off("n2")
+    world.run(1.0)
+    assert "n2" in {name for one in world.raises for name in one.members}
+
+
+def test_an_unlisted_process_that_is_gone_is_forgotten() -> None:
+    """A node that lost its place in the list and its process needs no watching for ever."""
+    world = settled()
+    for name in ("n1", "n2"):
+        world.configure(name, members=world.members[:2])
+    world.kill("n3")
+    world.run(80.0)
+    assert world.raises == []
+    assert [one.name for one in world.nodes["n1"].mesh.status(world.now).members] == ["n2"]
 
 
 def test_a_hung_process_is_suspected_though_pings_answer() -> None:
@@ -430,3 +489,59 @@ def test_goodbye_before_power_off_of_the_whole_rack_does_not_disarm() -> None:
     world.power_off("n2")
     world.run(1.0)
     assert world.nodes["n1"].mesh.generation == 2
+
+
+def _flap(world: World, *names: str) -> None:
+    for _ in range(3):
+        for name in names:
+            world.power_off(name)
+            world.run(2.0)
+            world.power_on(name)
+            world.run(5.0)
+
+
+def test_most_in_quarantine_are_none_in_quarantine() -> None:
+    """Two of three that flap rank like the third, or one node would carry all; they still lose."""
+    world = World(nodes=3, policy=MeshPolicy(interval_milliseconds=200))
+    world.run(5.0)
+    _flap(world, "n2")
+    assert [node.mesh.quarantined for node in world.nodes.values()] == [False, True, False]
+    _flap(world, "n3")
+    assert [node.mesh.quarantined for node in world.nodes.values()] == [False, False, False]
+    for by, of in (("n1", "n2"), ("n1", "n3"), ("n2", "n3"), ("n3", "n2")):
+        assert world.state(of, by=by) is MemberState.ALIVE
+    before = max(world.generations())
+    world.power_off("n2")
+    world.run(2.0)
+    assert world.generations() == {before + 1}
+    assert world.nodes["n3"].mesh.quarantined, "one of the two that live"
+    world.power_on("n2")
+    world.run(5.0)
+    assert not world.nodes["n3"].mesh.quarantined
+
+
+def test_half_of_the_members_may_be_in_quarantine() -> None:
+    """Two of four leave two that carry the traffic."""
+    world = World(nodes=4, policy=MeshPolicy(interval_milliseconds=200))
+    world.run(5.0)
+    _flap(world, "n3", "n4")
+    assert [node.mesh.quarantined for node in world.nodes.values()] == [False, False, True, True]
+    before = max(world.generations())
+    world.power_off("n2")
+    world.run(2.0)
+    assert world.generations() == {before + 1}
+
+
+def test_a_quarantined_member_that_is_silent_disarms_nobody() -> None:
+    """It needs no raise, so it must not stand in the way of one either."""
+    world = World(nodes=3, policy=MeshPolicy(interval_milliseconds=200))
+    world.run(5.0)
+    _flap(world, "n3")
+    before = max(world.generations())
+    world.power_off("n3")
+    world.run(2.0)
+    assert world.generations() == {before}
+    assert world.nodes["n1"].mesh.status(world.now).counted == 2
+    world.power_off("n2")
+    world.run(2.0)
+    assert world.nodes["n1"].mesh.generation == before + 1
