@@ -1,0 +1,170 @@
+"""A cluster that outlives the command that asked for it: `up`, `status`, `down`.
+
+`up` starts a supervisor, a Python that holds the `Cluster`; when that ends, by whatever cause, the
+kernel ends the programs. `down` ends the supervisor that the state file names, if it is still the
+process that started then, and looks after the programs.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.error import EX_USAGE, ClusterError
+from tests.cluster.processes import start_time
+
+ROOT = Path(__file__).parents[2]
+PLACE = ROOT / "build" / "cluster"
+_PATIENCE = 90.0
+_POLL = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A cluster in the background, as its state file remembers it."""
+
+    url: str
+    kubeconfig: str
+    started: Mapping[str, tuple[int, int]]
+    """Each process: its pid, and when it started, which guards against a pid used again."""
+
+    @property
+    def living(self) -> dict[str, int]:
+        """The processes that still run."""
+        return {name: pid for name, (pid, at) in self.started.items() if start_time(pid) == at}
+
+
+def place(name: str, parent: Path = PLACE) -> Path:
+    """Return the directory of the cluster *name*."""
+    if not name.replace("-", "_").isidentifier():
+        raise ClusterError(f"--name {name}: letters, digits, - and _ only", EX_USAGE)
+    return parent / name
+
+
+def load(directory: Path) -> State | None:
+    """Return what *directory* remembers, or nothing where no cluster is."""
+    try:
+        read = json.loads((directory / "state.json").read_text())
+    except FileNotFoundError:
+        return None
+    return State(
+        url=read["url"],
+        kubeconfig=read["kubeconfig"],
+        started={name: (pid, at) for name, (pid, at) in read["started"].items()},
+    )
+
+
+def up(directory: Path, *, port: int = 0, controllers: bool = False) -> State:
+    """Start a cluster in *directory* that stays up, and return when it is ready."""
+    before = load(directory)
+    if before and before.living:
+        raise ClusterError(
+            f"a cluster is up in {directory}: scripts/cluster down --name {directory.name}",
+            EX_USAGE,
+        )
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    words = [str(directory), str(port), *(["controllers"] if controllers else [])]
+    pid = _spawn([sys.executable, "-m", "tests.cluster.background", *words], directory)
+    try:
+        return _await(directory, pid)
+    except BaseException:
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        raise
+
+
+def down(directory: Path) -> None:
+    """End the cluster in *directory*, verify that nothing of it runs, and remove its files."""
+    state = load(directory)
+    if state is None:
+        raise ClusterError(f"no cluster is up in {directory}", EX_USAGE)
+    _end(state, "supervisor", signal.SIGTERM)
+    if not _until(lambda: not state.living, 5.0):
+        for name in state.living:
+            _end(state, name, signal.SIGKILL)
+    if not _until(lambda: not state.living, 10.0):
+        raise ClusterError(f"processes are left: {state.living}")
+    shutil.rmtree(directory)
+
+
+def serve(directory: Path, *, port: int, controllers: bool) -> int:
+    """Be the supervisor: hold a cluster until SIGTERM, or until one of its programs ends."""
+    signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with Cluster(directory, port=port, controllers=controllers) as cluster:
+        pids = {"supervisor": os.getpid(), **cluster.pids}
+        started = {name: (pid, start_time(pid) or 0) for name, pid in pids.items()}
+        state = State(url=cluster.url, kubeconfig=str(cluster.kubeconfig), started=started)
+        remember(directory, state)
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        while signal.sigtimedwait(signals, 1.0) is None:
+            if gone := pids.keys() - cluster.pids.keys() - {"supervisor"}:
+                print(f"ended by itself, so all end: {', '.join(sorted(gone))}", flush=True)
+                return 1
+    return 0
+
+
+def remember(directory: Path, state: State) -> None:
+    """Write the state file in one step."""
+    temporary = directory / ".state"
+    temporary.write_text(json.dumps(asdict(state), indent=1))
+    temporary.replace(directory / "state.json")
+
+
+def _spawn(command: list[str], directory: Path) -> int:
+    """Start the supervisor in a session of its own; it is not for us to wait for its end."""
+    log = os.O_WRONLY | os.O_CREAT
+    return os.posix_spawn(
+        command[0],
+        command,
+        {**os.environ, "PYTHONPATH": str(ROOT)},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(directory / "supervisor.log"), log, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+
+
+def _await(directory: Path, pid: int) -> State:
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end and os.waitpid(pid, os.WNOHANG)[0] == 0:
+        if state := load(directory):
+            return state
+        time.sleep(_POLL)
+    raise ClusterError((directory / "supervisor.log").read_text().strip() or "it does not start")
+
+
+def _end(state: State, name: str, how: signal.Signals) -> None:
+    if name in state.living:
+        with suppress(ProcessLookupError):
+            os.kill(state.living[name], how)
+
+
+def _until(fact: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not fact():
+        if time.monotonic() > end:
+            return False
+        time.sleep(_POLL)
+    return True
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(
+            serve(Path(sys.argv[1]), port=int(sys.argv[2]), controllers="controllers" in sys.argv)
+        )
+    except ClusterError as error:
+        print(error)
+        sys.exit(error.status)

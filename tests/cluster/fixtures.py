@@ -1,0 +1,97 @@
+"""Fixtures for tests that need a real API server; a plugin of all tests.
+
+* `cluster`: one for the whole session, the API server alone. Be a good guest: use `namespace` for
+  what has namespaces, names of your own for what has none, and kill nothing.
+* `own_cluster`: one for a single test, which may kill, compact and restart it.
+* `cluster_programs`: for a test that makes a `Cluster` itself.
+
+Where the programs are missing they are built before the first test, if any test will need them.
+"""
+
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.binaries import PROGRAMS, found, missing
+from tests.cluster.build import build, can_build
+from tests.cluster.cluster import Cluster
+from tests.cluster.error import ClusterError
+
+_LACKING = "no API server to test with: neither Go to build it nor a cache (scripts/cluster build)"
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build what is missing before the first test: a test's own timeout would end a build."""
+    config = session.config
+    if config.option.collectonly or not missing(PROGRAMS):
+        return
+    if not any("cluster_programs" in getattr(item, "fixturenames", ()) for item in session.items):
+        return
+    capture = config.pluginmanager.getplugin("capturemanager")
+    assert capture is not None
+    with capture.global_and_fixture_disabled():
+        if not can_build():
+            _say(f"SKIPPED, ALL OF IT: {_LACKING}")
+            return
+        try:
+            build(_say)
+        except ClusterError as error:
+            _say(str(error))
+
+
+@pytest.fixture(scope="session")
+def cluster_programs() -> Mapping[str, Path]:
+    """Return the programs of a cluster, or skip; under CI their absence is an error."""
+    if missing(PROGRAMS):
+        if os.environ.get("CI") == "true":
+            pytest.fail(_LACKING)
+        pytest.skip(_LACKING)
+    return found()
+
+
+@pytest.fixture(scope="session")
+def cluster(
+    cluster_programs: Mapping[str, Path],  # noqa: ARG001
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Cluster]:
+    """Return the session's API server, alone, which no test may kill."""
+    with _held(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture
+def own_cluster(
+    cluster_programs: Mapping[str, Path],  # noqa: ARG001
+    tmp_path: Path,
+) -> Iterator[Cluster]:
+    """Return an API server that dies with the test."""
+    with _held(tmp_path / "cluster") as running:
+        yield running
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> str:
+    """Return a new namespace of the session's cluster."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    cluster.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}])
+    return name
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[Cluster]:
+    """Hold a cluster; leave its logs to whoever looks after a failure, but not etcd's 128 MB."""
+    try:
+        with Cluster(directory) as running:
+            yield running
+    finally:
+        shutil.rmtree(directory / "etcd", ignore_errors=True)
+
+
+def _say(line: str) -> None:
+    print(f"\n{line}", file=sys.stderr, end="", flush=True)
