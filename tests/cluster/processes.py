@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 _CLONE_NEWNET: Final = 0x40000000
+# The shell closes a gap: had we ended before setpriv spoke to the kernel, the program would have
+# another parent by now, whose end nobody waits for.
+_TIED = ("setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", '[ $PPID = $0 ] && exec "$@"')
 _T = TypeVar("_T")
 
 
@@ -36,7 +39,7 @@ class Launcher:
         with log.open("ab") as output:
             return self.call(
                 lambda: subprocess.Popen(
-                    ["setpriv", "--pdeathsig", "KILL", "--", *command],
+                    [*_TIED, str(os.getpid()), *command],
                     cwd=directory,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
