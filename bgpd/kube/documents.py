@@ -219,6 +219,20 @@ _CONVERTERS: Final[Mapping[type, Callable[[Any, Faults], Object]]] = {
     objects.SpeakerPolicy: configure.speaker_policy,
 }
 
+
+def judge(wire: objects.AnyDocument, form: type[objects.AnyDocument], faults: Faults) -> Object:
+    """Return the object that a decoded *form* stands for; what forbids it is in *faults*."""
+    return _CONVERTERS[form](wire, faults)
+
+
+def judge_content(
+    content: Mapping[str, Any], form: type[objects.AnyDocument], faults: Faults
+) -> tuple[Key | None, Object | None]:
+    """Return what a document that did not decode is known by, and the object if there is one."""
+    key = _key(faults.kind, content)
+    return key, None if key is None else _decode(content, form, faults)
+
+
 _MOST_PROBLEMS: Final = 20
 """Problems reported of one document: more do not help whoever has to correct it."""
 

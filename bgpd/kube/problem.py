@@ -1,9 +1,12 @@
 """What is wrong with a document, in a sentence that names it and what is legal."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
 import msgspec
+
+from bgpd.model.status import Condition
 
 _LINE = 1000
 _LONGEST = 80
@@ -38,6 +41,19 @@ def sentence(*, source: str, kind: str, name: str, path: str, what: str) -> str:
     whole = f"{where}: {path}: {what}" if path else f"{where}: {what}"
     return "".join(
         one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in whole[:_LINE]
+    )
+
+
+def conditions_of(problems: Iterable[Problem]) -> tuple[Condition, ...]:
+    """Return *problems* as conditions."""
+    return tuple(
+        Condition(
+            type="DocumentRefused" if one.refused else "FieldIgnored",
+            status=True,
+            reason=one.kind or "Unreadable",
+            message=one.message,
+        )
+        for one in problems
     )
 
 

@@ -26,6 +26,10 @@ class Objects:
         """Return the object known by *key*."""
         return self._objects[key]
 
+    def get(self, key: Key) -> Object | None:
+        """Return the object known by *key*, or None."""
+        return self._objects.get(key)
+
     def service(self, key: str) -> Service | None:
         """Return the Service `namespace/name`, or None."""
         namespace, _, name = key.partition("/")

@@ -1,0 +1,98 @@
+"""What is watched: the path, the narrowing, and the wire form of each kind.
+
+The server narrows what it can: only Services of type LoadBalancer, and only slices that belong to
+a Service with an address of its own. It cannot narrow slices by node, so every agent hears all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from bgpd.kube import objects
+from bgpd.kube.convert import SERVICE_LABEL
+
+PAGE: Final = 500
+"""Objects of one page, where the state cannot be streamed."""
+_SLICES: Final = (
+    f"{SERVICE_LABEL},!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name"
+)
+GROUP: Final = objects.OUR_GROUP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One collection of the API."""
+
+    kind: str
+    form: type[objects.AnyDocument]
+    path: str
+    fields: str = ""
+    """Field selector. A server that does not know it is asked without."""
+    labels: str = ""
+    ours: bool = False
+    """Whether it exists only where our CRDs are installed."""
+
+    @property
+    def plural(self) -> str:
+        """The last word of the path: `endpointslices`."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def word(self) -> str:
+        """What a person calls it: `endpointslices.discovery.k8s.io`."""
+        group = self.path.split("/")[2] if self.path.startswith("/apis/") else ""
+        return f"{self.plural}.{group}" if group else self.plural
+
+    def target(self, parameters: Mapping[str, str], *, narrowed: bool) -> str:
+        """Return path and query of a request for the collection."""
+        query = dict(parameters)
+        if self.labels:
+            query["labelSelector"] = self.labels
+        if self.fields and narrowed:
+            query["fieldSelector"] = self.fields
+        return f"{quote(self.path)}?{urlencode(query)}"
+
+
+def resources(namespace: str) -> tuple[Resource, ...]:
+    """Return everything that an agent watches; our kinds are read in *namespace* alone."""
+    ours = f"/apis/{GROUP}/namespaces/{namespace}"
+    return (
+        Resource(kind="Node", form=objects.Node, path="/api/v1/nodes"),
+        _ours("IPAddressPool", objects.IPAddressPool, f"{ours}/ipaddresspools"),
+        _ours("BGPAdvertisement", objects.BGPAdvertisement, f"{ours}/bgpadvertisements"),
+        _ours("BGPPeer", objects.BGPPeer, f"{ours}/bgppeers"),
+        _ours("SpeakerPolicy", objects.SpeakerPolicy, f"{ours}/speakerpolicies"),
+        Resource(
+            kind="Service",
+            form=objects.Service,
+            path="/api/v1/services",
+            fields="spec.type=LoadBalancer",
+        ),
+        Resource(
+            kind="EndpointSlice",
+            form=objects.EndpointSlice,
+            path="/apis/discovery.k8s.io/v1/endpointslices",
+            labels=_SLICES,
+        ),
+    )
+
+
+def _ours(kind: str, form: type[objects.AnyDocument], path: str) -> Resource:
+    return Resource(kind=kind, form=form, path=path, ours=True)
+
+
+class ListMetadata(msgspec.Struct, rename="camel"):
+    """`metadata` of a list."""
+
+    resource_version: str | None = None
+    next_page: str | None = msgspec.field(default=None, name="continue")
+
+
+class Page(msgspec.Struct):
+    """One page of a list; its objects are not decoded yet."""
+
+    metadata: ListMetadata
+    items: list[msgspec.Raw] | None = None

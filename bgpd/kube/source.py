@@ -1,0 +1,217 @@
+"""The Kubernetes API as a source of documents: what `directory.py` is for files.
+
+Seven resources are followed, each on a connection of its own. Until all of them are known once
+there is nothing to decide on, because absence in a cache that is not filled is no deletion; a kind
+whose CRD is not installed counts as known, and is looked for again.
+
+Nothing that the server does or fails to do takes an object away, except that it really went: an
+outage, a refusal, an answer that breaks off and an answer from the past change conditions only.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bgpd.kube.access import Access
+from bgpd.kube.course import Reason, Trouble
+from bgpd.kube.documents import Key
+from bgpd.kube.problem import conditions_of
+from bgpd.kube.quiet import Quiet
+from bgpd.kube.reflector import Counters, Reflector
+from bgpd.kube.resource import Resource, resources
+from bgpd.kube.store import Changes
+from bgpd.kube.view import Objects, View
+from bgpd.model.errors import ConfigError
+from bgpd.model.status import Condition
+
+NAME: Final = "kubernetes"
+"""Where objects come from, for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """One resource, for status and metrics."""
+
+    resource: str
+    synced: bool
+    age_seconds: float | None
+    """Since the last byte of a good answer; a healthy watch says something once a minute."""
+    events: int
+    resyncs: int
+    errors: int
+
+
+class KubernetesSource:
+    """The objects of one cluster that this node needs, and every change of them."""
+
+    def __init__(
+        self,
+        access: Access,
+        *,
+        watched: Iterable[Resource] | None = None,
+        newest: Mapping[str, int] | None = None,
+    ) -> None:
+        """Follow *watched* (default: everything that an agent needs).
+
+        *newest* is the newest version of each kind that an earlier process saw.
+        """
+        self.synced = False
+        """Whether everything is known once: before that there is nothing to decide on."""
+        self._access = access
+        self._view = View()
+        self._on_change: Callable[[Changes], None] = _ignore
+        self._told: tuple[Condition, ...] = ()
+        quiet = Quiet()
+        self._reflectors = tuple(
+            Reflector(
+                one,
+                access=access,
+                view=self._view,
+                listener=self,
+                quiet=quiet,
+                newest=(newest or {}).get(one.kind, 0),
+            )
+            for one in (resources(access.namespace) if watched is None else watched)
+        )
+
+    @property
+    def objects(self) -> Objects:
+        """The objects in force."""
+        return self._view
+
+    @property
+    def sources(self) -> dict[Key, str]:
+        """Where each object in force comes from."""
+        return dict.fromkeys(self._view, NAME)
+
+    @property
+    def outdated(self) -> tuple[Key, ...]:
+        """What is in force in its last good version, because the newest was refused."""
+        return tuple(key for one in self._reflectors for key in one.mirror.outdated)
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """The kinds whose CRDs are not installed."""
+        return frozenset(
+            one.resource.kind
+            for one in self._reflectors
+            if one.trouble is not None and one.trouble.reason is Reason.MISSING
+        )
+
+    @property
+    def newest(self) -> dict[str, int]:
+        """The newest version seen of each kind, for the next process."""
+        return {one.resource.kind: one.history.newest for one in self._reflectors}
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What a person should know or correct, in a stable order."""
+        problems = (one for each in self._reflectors for one in each.mirror.problems)
+        return (*self._troubles(), *conditions_of(problems))
+
+    def watched(self, now: float) -> tuple[Watched, ...]:
+        """Return how each resource is followed; *now* is the loop's clock."""
+        return tuple(_watched(one, one.counters, now) for one in self._reflectors)
+
+    def accept(self) -> None:
+        """Believe the next answers even where they tell the past: a person says that they hold."""
+        for one in self._reflectors:
+            if one.history.doubted:
+                one.history.accept()
+
+    async def run(self, on_change: Callable[[Changes], None]) -> None:
+        """Follow the API until cancelled; call *on_change* when synced and after changes."""
+        self._on_change = on_change
+        try:
+            async with asyncio.TaskGroup() as group:
+                for one in self._reflectors:
+                    group.create_task(one.run(), name=f"watch {one.resource.plural}")
+        except BaseExceptionGroup as failures:
+            # Each of them says the same; one sentence is enough.
+            raise failures.exceptions[0] from None
+
+    # bgpd.kube.reflector.Listener
+
+    def changed(self, reflector: Reflector, changes: Changes) -> None:
+        """Tell what changed, once everything is known."""
+        self._give_up(reflector.trouble)
+        if not changes.keys and changes.conditions:
+            conditions = self.conditions
+            # Seven watches see the same outage: that is one thing to tell.
+            changes = Changes(conditions=conditions != self._told)
+            self._told = conditions
+        if self.synced:
+            if changes:
+                self._on_change(changes)
+        elif all(one.settled for one in self._reflectors):
+            self.synced = True
+            self._on_change(Changes(added=frozenset(self._view), conditions=True))
+        elif changes.conditions:
+            self._on_change(Changes(conditions=True))
+
+    def answered(self) -> None:
+        """Let everybody ask who waited for the server to be back."""
+        for one in self._reflectors:
+            one.wake()
+
+    # Ours
+
+    def _give_up(self, trouble: Trouble | None) -> None:
+        """Raise `ConfigError` where what a person gave us cannot work."""
+        person = self._access.person
+        if trouble is None or not person or self.synced:
+            return
+        if trouble.reason in {Reason.UNTRUSTED, Reason.UNAUTHORIZED}:
+            raise ConfigError(f"{person}: {self._sentence(trouble.reason, trouble.why, '')}")
+
+    def _troubles(self) -> Iterator[Condition]:
+        found: dict[tuple[Reason, str], list[Reflector]] = {}
+        for one in self._reflectors:
+            if one.trouble is not None:
+                apart = one.trouble.why if one.trouble.reason in _APART else ""
+                found.setdefault((one.trouble.reason, apart), []).append(one)
+        for (reason, _), them in found.items():
+            words = ", ".join(one.resource.word for one in them)
+            why = min(one.trouble.why for one in them if one.trouble is not None)
+            yield Condition(
+                type="SourceDegraded",
+                status=True,
+                reason=reason.value,
+                message=self._sentence(reason, why, words),
+            )
+
+    def _sentence(self, reason: Reason, why: str, words: str) -> str:
+        return _SENTENCES[reason].format(where=self._access.where, why=why, words=words)
+
+
+_APART: Final = frozenset({Reason.FORBIDDEN, Reason.REFUSED, Reason.PAST})
+"""What each resource has a reason of its own for; the rest is about the server, and said once."""
+_STAYS: Final = "what was in force stays"
+_SENTENCES: Final[Mapping[Reason, str]] = {
+    Reason.UNREACHABLE: "API server {where}: {why}; " + _STAYS,
+    Reason.UNTRUSTED: "API server {where} is not trusted: {why}; check certificates and token",
+    Reason.UNAUTHORIZED: "API server {where} does not accept who we are: {why}; renew the token "
+    "or certificate",
+    Reason.FORBIDDEN: "API server {where} forbids us to list and watch {words}: {why}; bind the "
+    "agent's role to its ServiceAccount; " + _STAYS,
+    Reason.MISSING: "API server {where} does not know {words}; install bgpd's CRDs; " + _STAYS,
+    Reason.REFUSED: "API server {where} refuses {words}: {why}; " + _STAYS,
+    Reason.PAST: "API server {where}: {words}: {why}; " + _STAYS + "; if a backup was restored, "
+    "run bgpctl accept",
+}
+
+
+def _watched(one: Reflector, counters: Counters, now: float) -> Watched:
+    return Watched(
+        resource=one.resource.word,
+        synced=one.mirror.synced,
+        age_seconds=None if counters.heard is None else max(0.0, now - counters.heard),
+        events=counters.events,
+        resyncs=counters.resyncs,
+        errors=counters.errors,
+    )
+
+
+def _ignore(changes: Changes) -> None:
+    del changes
