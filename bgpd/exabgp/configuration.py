@@ -28,6 +28,16 @@ REFLEX: Final = "reflex"
 MAX_KEY: Final = 80
 """Bytes of a TCP MD5 key that Linux accepts (TCP_MD5SIG_MAXKEYLEN)."""
 
+_WORDS: Final = frozenset(
+    """
+    process run encoder respawn neighbor local-address router-id local-as peer-as connect hold-time
+    passive outgoing-ttl incoming-ttl md5-password md5-base64 group-updates adj-rib-in adj-rib-out
+    manual-eor family ipv4 ipv6 nexthop capability asn4 extended-message route-refresh
+    graceful-restart api processes
+    """.split()  # noqa: SIM905 - one a line would be a page
+)
+"""What a line of ours begins with: these may be shown, anything else may be a key."""
+
 _FAMILY: Final = {Family.IPV4: "ipv4 unicast", Family.IPV6: "ipv6 unicast"}
 
 
@@ -49,6 +59,27 @@ def render(peers: Sequence[Peer], *, reflex: str) -> str:
         _check(peer)
         lines += ["", f"neighbor {peer.address} {{", *_indent(_neighbor(peer)), "}"]
     return "\n".join(lines) + "\n"
+
+
+def blame(text: str, line: int, statement: str = "") -> str:
+    """Return where *text*, a file, was refused at *line*, without a word that may be a key.
+
+    What ExaBGP says of a syntax error quotes the line. Its reader is ahead of its parser: the
+    *statement* that was refused, without blanks, is at *line* or before.
+    """
+    if line < 1:
+        return "its parts contradict each other"
+    lines = text.splitlines()
+    bare = ["".join(one.split()) for one in lines[:line]]
+    if statement and statement in bare:
+        line = max(number for number, one in enumerate(bare, 1) if one == statement)
+    words = " ".join(lines[line - 1 : line]).split()
+    word = words[0].rstrip(";{}") if words else ""
+    if word in _WORDS:
+        return f"line {line}: {word}"
+    if words and set(words[0]) <= set("{};"):
+        return f"line {line}: the end of a section"
+    return f"line {line}: an unknown word" if words else f"line {line}"
 
 
 def _neighbor(peer: Peer) -> Iterator[str]:

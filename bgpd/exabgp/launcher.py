@@ -93,6 +93,9 @@ def set_environment(level: str) -> None:
     environment.daemon.drop = False
     environment.daemon.pid = ""
     environment.daemon.umask = _umask()
+    environment.log.all = False
+    environment.log.configuration = False  # it would write each line of the file, keys too
+    environment.log.parser = False
     environment.log.destination = "stderr"
     environment.log.level = level
     environment.log.short = True

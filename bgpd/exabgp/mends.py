@@ -43,3 +43,7 @@ class Mend(StrEnum):
     """Setting the wall clock expires no hold timer."""
     STDERR = "stderr"
     """Whoever reads the log may stall for as long as they like."""
+    REDACT = "redact"
+    """A configuration that does not load is reported without the keys in it."""
+    AFRESH = "afresh"
+    """A configuration that does not load spoils none that follows."""

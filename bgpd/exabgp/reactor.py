@@ -24,7 +24,7 @@ from bgpd.exabgp.command import (
     PEER_DECONFIGURED,
 )
 from bgpd.exabgp.commands import ReflexCommands
-from bgpd.exabgp.configuration import REFLEX
+from bgpd.exabgp.configuration import REFLEX, blame
 from bgpd.exabgp.mends import Mend
 from bgpd.exabgp.message import Terminating
 from bgpd.exabgp.say import say
@@ -170,12 +170,28 @@ class SpeakerReactor(Reactor):  # type: ignore[misc]
             if self.configuration.reload() is not True:
                 # ExaBGP forgets all its peers when the parser gives up in the middle.
                 self.configuration.neighbors = before
-                reason = " ".join(str(self.configuration.error).split())
-                raise TransientError(f"{self._path} does not load: {reason}")
+                why = self._blame()
+                if Mend.AFRESH not in self.without:
+                    # What the parser had read stays in it, and the next file is then refused
+                    # for saying it twice.
+                    self.configuration._cleanup()  # noqa: SLF001
+                raise TransientError(f"{self._path} does not load: {why}")
         finally:
             self.configuration.processes = self._reflex
         wanted: dict[str, Any] = self.configuration.neighbors
         return wanted
+
+    def _blame(self) -> str:
+        said, reader = str(self.configuration.error), self.configuration.tokeniser
+        if Mend.REDACT in self.without:
+            return " ".join(said.split())
+        try:
+            text = self._path.read_text("utf-8", "replace")
+        except OSError as error:
+            return str(error.strerror)
+        # What the reader itself stumbled over is where it is; the statement is an older one.
+        read = not said.startswith("problem parsing")
+        return blame(text, reader.index_line, "".join(reader.line) if read else "")
 
     def _remove(self, wanted: dict[str, Any]) -> tuple[Address, ...]:
         kept = {str(neighbor["peer-address"]) for neighbor in wanted.values()}

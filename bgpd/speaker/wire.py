@@ -143,12 +143,15 @@ class MeshWire:
         if desired is None:
             return
         if desired.mesh_address is None:
-            if self._bound is None and len(desired.members) > 1:
-                self._socket_problem = _NO_ADDRESS
+            missed = self._bound is None and len(desired.members) > 1
+            self._socket_problem = _NO_ADDRESS if missed else ""
+            self._listens_for, self._wanted = None, self._bound
             return
         if desired is not self._listens_for:
             self._listens_for = desired
             self._wanted = (desired.mesh_address, self._port(desired.members))
+            if self._wanted == self._bound:
+                self._socket_problem = ""  # the place that could not be had is wanted no more
         if self._wanted is not None and self._wanted != self._bound and now >= self._bind_due:
             self._bind_due = now + _RETRY_SECONDS
             self._bind(*self._wanted)

@@ -9,7 +9,7 @@ from exabgp.util.psk import decode_base64
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpd.exabgp.configuration import render
+from bgpd.exabgp.configuration import blame, render
 from bgpd.model.errors import ConfigError
 from bgpd.model.peer import Asn, Peer, PeerName
 from bgpd.model.prefix import Address, Family
@@ -155,3 +155,47 @@ def key(neighbor: Any) -> bytes | None:
 
 def _ordinary(address: str) -> bool:
     return address not in {"0.0.0.0", "::"}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        pytest.param("    md5-password c2VjcmV0;", "line 2: md5-password", id="a key's own line"),
+        pytest.param("    md5-pasword c2VjcmV0;", "line 2: an unknown word", id="a misspelt word"),
+        pytest.param("    c2VjcmV0;", "line 2: an unknown word", id="a key alone"),
+        pytest.param("c2VjcmV0", "line 2: an unknown word", id="a key without its semicolon"),
+        pytest.param("    };", "line 2: the end of a section", id="a brace"),
+        pytest.param("", "line 2", id="an empty line"),
+        pytest.param("    family{", "line 2: family", id="a brace that touches its word"),
+    ],
+)
+def test_a_refused_line_is_named_without_its_value(line: str, expected: str) -> None:
+    """Number and keyword; a word that is none of ours may be a key."""
+    assert blame(f"neighbor 192.0.2.1 {{\n{line}\n}}\n", 2) == expected
+
+
+def test_every_word_that_we_write_may_be_shown() -> None:
+    """Whatever line of ours ExaBGP refuses, its keyword is named."""
+    six = replace(
+        peer(ROUTER_V6, password="key", graceful_restart=120),  # noqa: S106
+        ttl=3,
+        families=(Family.IPV4, Family.IPV6),
+    )
+    text = render([six, replace(peer(), ttl_security=255)], reflex="/bin/true")
+    for number, line in enumerate(text.splitlines(), 1):
+        word = line.replace("}", "").replace(";", "").split()[:1]
+        assert "unknown" not in blame(text, number)
+        assert not word or word[0] in blame(text, number)
+
+
+def test_a_reader_that_is_ahead_is_followed_back() -> None:
+    """The statement that was refused is found above; one that is nowhere changes nothing."""
+    text = "neighbor 192.0.2.1 {\n    hold-time ninety;\n\n    passive false;\n}\n"
+    assert blame(text, 4, "hold-timeninety;") == "line 2: hold-time"
+    assert blame(text, 4, "nowhere") == "line 4: passive"
+
+
+def test_a_line_that_is_not_there_is_nobody_s_fault() -> None:
+    """ExaBGP finds some faults only when it has read all."""
+    assert blame("neighbor {", 0) == "its parts contradict each other"
+    assert blame("neighbor {", 7) == "line 7"

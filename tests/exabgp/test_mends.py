@@ -1,5 +1,6 @@
 """Each mend, against the real ExaBGP and BIRD: the fault without it, the cure with it."""
 
+import base64
 import os
 import signal
 import sys
@@ -496,6 +497,57 @@ def test_a_wrong_md5_key_is_named_and_the_right_one_mends_it(lab: Rig) -> None:
     assert "the TCP MD5 keys differ" in session.error
     assert lab.speaker.reload(peer(password=key)).changed == (ROUTER_V4,)
     lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
+
+
+@pytest.mark.parametrize("mended", [True, False], ids=["mended", "without the mend"])
+def test_a_configuration_that_does_not_load_spoils_none_that_follows(
+    lab: Rig, mended: bool
+) -> None:
+    """ExaBGP keeps what it read of a broken file, and refuses all later ones as repetitions."""
+    lab.speaker.start(peer(), without=[] if mended else ["afresh"])
+    good = lab.speaker.configuration.read_text()
+    lab.speaker.configuration.write_text(good.replace("hold-time 90", "hold-time ninety"))
+    lab.speaker.send_line(b'bgpd reload {"id":1}\n')
+    failed = lab.speaker.wait(lambda item: getattr(item, "id", 0) == 1, "Failed")
+    assert "does not load: line" in getattr(failed, "error", "")
+    lab.speaker.write(peer(), peer(GHOST, name="ghost"))
+    lab.speaker.send_line(b'bgpd reload {"id":2}\n')
+    answer = lab.speaker.wait(lambda item: getattr(item, "id", 0) == 2, "an answer")
+    assert isinstance(answer, Reloaded) is mended
+
+
+@pytest.mark.parametrize("mended", [True, False], ids=["mended", "without the mend"])
+def test_a_configuration_that_does_not_load_shows_no_key(lab: Rig, mended: bool) -> None:
+    """Neither in the answer, which becomes a condition, nor in the log, at any level."""
+    key = "dead-beef-0123456789"
+    written = base64.b64encode(key.encode()).decode()
+    lab.speaker.start(
+        peer(), without=[] if mended else ["redact"], arguments=["--log-level", "DEBUG"]
+    )
+    lab.speaker.write(peer(password=key))
+    good = lab.speaker.configuration.read_text()
+    answers = []
+    for number, bad in enumerate(
+        (
+            good.replace("md5-password", "md5-pasword"),
+            good.replace(f"{written};", written),
+            good.replace(f"{written};", f'"{written};'),
+            good.replace("md5-password ", ""),
+            good.replace(written, f"{written}!"),
+        ),
+        100,
+    ):
+        lab.speaker.configuration.write_text(bad)
+        lab.speaker.send_line(b'bgpd reload {"id":%d}\n' % number)
+        failed = lab.speaker.wait(lambda m, n=number: getattr(m, "id", 0) == n, "Failed")  # type: ignore[misc]
+        answers.append(getattr(failed, "error", ""))
+    assert all("does not load: " in answer for answer in answers)
+    shown = "".join(answers) + lab.speaker.stderr()
+    assert (written in shown or key in shown) is not mended
+    if mended:
+        line = 1 + good.splitlines().index(f"    md5-password {written};")
+        assert answers[0].endswith(f"does not load: line {line}: an unknown word")
+        assert answers[1].endswith(f"does not load: line {line}: md5-password")
 
 
 def test_a_session_that_ends_says_why(lab: Rig) -> None:

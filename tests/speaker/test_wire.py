@@ -29,11 +29,13 @@ def free_port() -> int:
 PORT = free_port()
 
 
-def desired(address: Address, *, listed: bool = True) -> DesiredState:
+def desired(address: Address | None, *, listed: bool = True, alone: bool = False) -> DesiredState:
     """Return a state in which our mesh address is *address*."""
-    own = Member(name=NodeName("n1"), address=address, port=PORT)
+    own = Member(name=NodeName("n1"), address=address or HERE, port=PORT)
     other = Member(name=NodeName("n2"), address=THERE, port=PORT)
-    members = (own, other) if listed else (other,)
+    members: tuple[Member, ...] = (own, other) if listed else (other,)
+    if alone:
+        members = (own,)
     whole = World(1).desired("n1")
     return DesiredState.of(
         msgspec.structs.replace(whole, members=members, mesh_address=address, peers=())
@@ -141,5 +143,50 @@ def test_a_node_without_an_address_says_so(tmp_path: Path) -> None:
         assert [(c.type, c.status) for c in wire.conditions()] == [("MeshNotListening", True)]
         wire.listen(desired(HERE), 2.0)
         assert wire.conditions() == ()
+
+    wired(tmp_path, story)
+
+
+def test_a_move_that_is_taken_back_is_no_problem_any_more(tmp_path: Path) -> None:
+    """The address that could not be had is wanted no more: nothing is wrong."""
+
+    async def story(wire: MeshWire) -> None:
+        wire.listen(desired(HERE), 1.0)
+        wire.listen(desired(NOWHERE), 2.0)
+        assert len(wire.conditions()) == 1
+        wire.listen(desired(HERE), 3.0)
+        assert wire.conditions() == ()
+        assert await heard(wire, HERE)
+
+    wired(tmp_path, story)
+
+
+def test_a_node_that_is_alone_needs_no_address(tmp_path: Path) -> None:
+    """The condition goes with the members that could not hear us."""
+
+    async def story(wire: MeshWire) -> None:
+        wire.listen(desired(None), 1.0)
+        assert len(wire.conditions()) == 1
+        wire.listen(desired(None, alone=True), 2.0)
+        assert wire.conditions() == ()
+
+    wired(tmp_path, story)
+
+
+def test_an_address_that_is_unknown_again_is_not_tried_for_ever(tmp_path: Path) -> None:
+    """No retry is due any more, and what is bound stays bound."""
+
+    async def story(wire: MeshWire) -> None:
+        wire.make_mesh(desired(HERE), 0.0)
+        wire.listen(desired(HERE), 1.0)
+        wire.listen(desired(NOWHERE), 2.0)
+        mesh = wire.mesh
+        assert mesh is not None
+        mesh.handle_timer(1000.0)
+        assert wire.deadline() != mesh.deadline(), "the address is tried again soon"
+        wire.listen(desired(None), 3.0)
+        assert wire.deadline() == mesh.deadline()
+        assert wire.conditions() == ()
+        assert await heard(wire, HERE)
 
     wired(tmp_path, story)
