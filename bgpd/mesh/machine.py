@@ -7,8 +7,9 @@ Before `handle_timer` the driver must have drained the sockets, with the kernel'
 a process that slept judges nobody by what still waits in its buffer. Unless `must_know_all`,
 the routine heartbeats suffice.
 
-`liveness` says what one member's silence means, `takeover` who may raise the generation,
-`packet` and `seal` what goes over the wire; this file only joins them. The rules and their
+`ear` takes in what arrives, `judge` decides with the rules of `liveness` (what one member's
+silence means) and `takeover` (who may raise the generation), `sender` says what leaves, and
+`packet` and `seal` how; this file only joins them. The rules and their
 reasons are in docs/mesh.md.
 """
 
@@ -17,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from bgpd.mesh.ear import Ear
 from bgpd.mesh.events import (
     ConditionChanged,
     Datagram,
@@ -26,23 +28,13 @@ from bgpd.mesh.events import (
 )
 from bgpd.mesh.judge import REPEATS, Judge
 from bgpd.mesh.liveness import GRACE_LIMIT
-from bgpd.mesh.packet import (
-    VERSION,
-    Echo,
-    Flag,
-    Heartbeat,
-    MalformedHeartbeatError,
-    Sight,
-    decode,
-    member_id,
-)
+from bgpd.mesh.packet import Flag
 from bgpd.mesh.report import conditions, status
-from bgpd.mesh.roster import COUNTS, Roster
-from bgpd.mesh.seal import Refusal
+from bgpd.mesh.roster import Roster
 from bgpd.mesh.sender import Sender
 from bgpd.mesh.settings import Keys, MeshSettings
-from bgpd.mesh.takeover import Docket, Hearing, Quarantine, Register, fresh
-from bgpd.mesh.track import Role, Track
+from bgpd.mesh.takeover import Docket, Quarantine, Register, fresh
+from bgpd.mesh.track import Track
 from bgpd.model.member import Member, NodeName
 from bgpd.model.prefix import Address
 from bgpd.model.status import Condition, MemberState, MeshStatus
@@ -77,7 +69,6 @@ class Mesh:
         members: Iterable[Member] | None = None,
     ) -> None:
         """Start at *now*; *incarnation* is random and not 0, *generation* as kept on disk."""
-        self._me = member_id(settings.node)
         self._register = Register(generation=generation, resets=resets)
         self._docket = Docket()
         self._quarantine = Quarantine(started=now)
@@ -101,11 +92,17 @@ class Mesh:
             quarantine=self._quarantine,
             sender=self._sender,
         )
+        self.counters: Counter[str] = Counter()
+        self._ear = Ear(
+            roster=self._roster,
+            register=self._register,
+            sender=self._sender,
+            judge=self._judge,
+            counters=self.counters,
+        )
         self._wake_at = math.inf
         self._tidy_at = now
-        self._jumped_at = -math.inf
         self._conditions: dict[str, Condition] = {}
-        self.counters: Counter[str] = Counter()
         self.configure(members=members, now=now)
 
     # What the driver tells us.
@@ -138,27 +135,7 @@ class Mesh:
 
     def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
         """Take in *data*, whatever it is; *now* is when the kernel received it."""
-        opened = self._sender.sealer.open(data)
-        if isinstance(opened, Refusal):
-            self.counters[opened] += 1
-            return
-        try:
-            beat = decode(opened)
-        except MalformedHeartbeatError:
-            self.counters[Refusal.MALFORMED] += 1
-            return
-        if beat.version > VERSION:
-            self.counters["future_version"] += 1
-        if beat.sender == self._sender.settings.node:
-            self.counters[Refusal.OURSELVES] += 1
-            return
-        track = self._roster.tracks.get(NodeName(beat.sender))
-        if track is None:
-            self.counters[Refusal.UNKNOWN_MEMBER] += 1
-            return
-        if source != track.member.address:
-            self.counters["other_source"] += 1
-        self._take(beat, track, now)
+        self._ear.receive(data, source, now)
 
     def refused(self, address: Address, now: float) -> None:
         """Note that the kernel at *address* refused a heartbeat (ECONNREFUSED)."""
@@ -301,100 +278,6 @@ class Mesh:
             else [{"name": m.name, "address": m.address, "port": m.port} for m in members],
         }
 
-    # Hearing.
-
-    def _take(self, beat: Heartbeat, track: Track, now: float) -> None:
-        us = self._echo_of_us(beat)
-        if beat.incarnation != track.incarnation and not self._believe(beat, track, us, now):
-            if track.role is not Role.PARTNER:
-                self._take_hearsay(beat, track, now)
-            return
-        if not track.is_new(beat.sequence):
-            self.counters[Refusal.REPLAYED] += 1
-            return
-        if beat.sequence != track.sequence:
-            self.counters["reordered"] += 1
-            track.loss.arrived(beat.beat, whole=False)
-            return
-        track.mark = self._sender.sequence
-        if self._roster.full and track.beat is not None and beat.beat > track.beat.beat:
-            self._sender.keep_step(now)
-        track.hear(beat, us, members=1 + len(self._roster.tracks), now=now)
-        track.hears_majority = track.hears_us or self._hears_majority(track)
-        if track.hears_us or track.hears_majority:
-            track.vital_at = now
-        goodbye = beat.flags & Flag.GOODBYE
-        grace = min(beat.grace or GRACE_LIMIT, GRACE_LIMIT)
-        track.goodbye_until = now + grace if goodbye else -math.inf
-        self._roster.hear(track, us, now)
-        self._hear_generation(beat, track, hears_us=track.hears_us, now=now)
-        self._judge.judge_ourselves(now)
-        self._judge.take_opinions(beat, now)
-        self._judge.step(track, now)
-        if now <= self._sender.next_beat + self._sender.settings.interval:
-            # Later than that we slept and are being drained: handle_timer will judge.
-            self._judge.decide(now)
-
-    def _take_hearsay(self, beat: Heartbeat, track: Track, now: float) -> None:
-        """Believe a generation without knowing its sender (beyond sixteen members).
-
-        It is authentic, so it was true once; a recording of it cannot be higher than what was
-        reached since. Whether we are heard, our own partners must tell.
-        """
-        partners = [t for t in self._roster.contacts if t.state in COUNTS]
-        hearing = sum(1 for t in partners if t.hears_us)
-        heard = hearing > 0 and 2 * hearing >= len(partners)
-        if beat.resets == self._register.resets:
-            self._hear_generation(beat, track, hears_us=heard, now=now)
-
-    def _hear_generation(
-        self, beat: Heartbeat, track: Track, *, hears_us: bool, now: float
-    ) -> None:
-        hearing = self._judge.hear(beat, track, hears_us=hears_us, now=now)
-        if hearing is Hearing.JUMP:
-            self.counters["generation_jump"] += 1
-            self._jumped_at = now
-        elif hearing is Hearing.WITHHELD:
-            self.counters["generation_withheld"] += 1
-        if hears_us and beat.flags & Flag.LEARNED and not self._register.learned:
-            self._become_learned()
-
-    def _echo_of_us(self, beat: Heartbeat) -> Echo | None:
-        incarnation = self._sender.incarnation
-        for echo in beat.echoes:
-            if echo.member == self._me and echo.incarnation == incarnation:
-                return echo
-        return None
-
-    def _believe(self, beat: Heartbeat, track: Track, us: Echo | None, now: float) -> bool:
-        """Accept a new incarnation if it echoes something we sent after we last heard the old.
-
-        A recording cannot: it was made before, or for another incarnation of ours.
-        """
-        if us is not None and track.mark < us.sequence <= self._sender.sequence:
-            if track.incarnation:
-                self.counters["incarnations"] += 1
-            track.welcome(beat.incarnation)
-            return True
-        self.counters["unproven" if not track.incarnation else Refusal.OLD_INCARNATION] += 1
-        if track.role is not Role.STRANGER:
-            track.pending = beat.incarnation
-            track.pending_sequence = beat.sequence
-            track.pending_at = now
-            self._sender.answer(track, now)
-        return False
-
-    def _hears_majority(self, track: Track) -> bool:
-        heard = total = 1
-        counting = {one.id for one in self._roster.counting()} | {self._me}
-        for echo in track.echoes.values():
-            if self._roster.full and echo.member not in counting:
-                continue
-            total += 1
-            if echo.incarnation and not echo.sight & Sight.SILENT:
-                heard += 1
-        return 2 * heard > total
-
     # Time.
 
     def _plan_wake(self, now: float) -> None:
@@ -417,18 +300,14 @@ class Mesh:
         waited = now - self._roster.known_at
         tracks = self._roster.tracks.values()
         if not tracks or waited >= START_LIMIT:
-            self._become_learned()
+            self._sender.become_learned()
         elif waited >= START_WAIT:
             # One that knows but does not believe us yet is worth waiting for; one that just
             # started, like us, knows no more than its disk.
             near = [t for t in tracks if now - t.pending_at < START_WAIT]
             near += [t for t in tracks if t.flags & Flag.LEARNED and not t.hears_us]
             if not near:
-                self._become_learned()
-
-    def _become_learned(self) -> None:
-        self._register.learned = True
-        self._sender.flags |= Flag.LEARNED
+                self._sender.become_learned()
 
     def _tidy(self, now: float) -> None:
         self._judge.end_quarantines(now)
@@ -441,7 +320,7 @@ class Mesh:
         self._choose_key(now)
         if not self._roster.full:
             self._roster.tune(now)
-        view, jumped = self._sender.view(), now - self._jumped_at < JUMP_SHOWN
+        view, jumped = self._sender.view(), now - self._ear.jumped_at < JUMP_SHOWN
         for condition in conditions(view, self._roster.contacts, jumped=jumped, now=now):
             before = self._conditions.get(condition.type)
             if condition != before if before else condition.status:

@@ -276,6 +276,11 @@ class Sender:
         self.flags |= Flag.DRAINING if draining else 0
         self.router_ids = tuple(sorted(router_ids))
 
+    def become_learned(self) -> None:
+        """Know the generation from now on, and say so."""
+        self._register.learned = True
+        self.flags |= Flag.LEARNED
+
     def say_goodbye(self, seconds: float) -> None:
         """Say from now on that our process ends and is back within *seconds*."""
         self.flags |= Flag.GOODBYE
