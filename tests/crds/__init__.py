@@ -1,0 +1,1 @@
+"""Tests of our kinds as the API server knows them."""

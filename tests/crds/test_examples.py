@@ -1,0 +1,87 @@
+"""bgpd and the API server agree on every example, and say the same about it."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from bgpd.kube.documents import read
+from tests.cluster.api import ApiError
+from tests.cluster.cluster import Cluster
+from tests.crds.examples import Example, definitions, examples
+
+VALID = examples("valid")
+INVALID = examples("invalid")
+LATE = examples("late")
+
+
+def _id(example: Example) -> str:
+    return example.name
+
+
+@pytest.fixture(scope="module")
+def served(cluster: Cluster) -> Cluster:
+    """Return an API server that knows our kinds."""
+    cluster.apply(definitions())
+    for one in definitions():
+        version = {"apiVersion": "bgpd.io/v1alpha1", "kind": one["spec"]["names"]["kind"]}
+        cluster.api.path({**version, "metadata": {"name": "x"}})
+    return cluster
+
+
+def _create(cluster: Cluster, namespace: str, example: Example) -> Any:
+    """Create the example as kubectl does: a field that is not known is an error."""
+    path = cluster.api.path(example.document, namespace).rpartition("/")[0]
+    return cluster.api.request("POST", path, example.document, fieldValidation="Strict")
+
+
+def test_there_are_examples() -> None:
+    """An empty folder would prove nothing."""
+    assert len(VALID) >= 15
+    assert len(INVALID) >= 90
+    assert all(one.at and one.says for one in INVALID + LATE)
+    assert {one.document["kind"] for one in VALID} == {one.document["kind"] for one in INVALID}
+
+
+@pytest.mark.parametrize("example", VALID, ids=_id)
+def test_bgpd_takes_what_is_valid(example: Example) -> None:
+    """Nothing is refused; a field without effect may be noticed."""
+    found = read("f.yaml", example.text)
+    assert [one.message for one in found.problems if one.refused] == []
+    assert len(found.objects) == 1
+
+
+@pytest.mark.parametrize("example", INVALID + LATE, ids=_id)
+def test_bgpd_refuses_what_is_not_and_says_why(example: Example) -> None:
+    """The field and the words are those of the example."""
+    found = read("f.yaml", example.text)
+    refused = [one for one in found.problems if one.refused]
+    paths = [re.sub(r"\[\.\.\.\]$", "", one.path) for one in refused]
+    assert not found.objects
+    assert any(path.startswith(example.at) for path in paths)
+    assert example.says in " ".join(one.message for one in refused)
+
+
+@pytest.mark.parametrize("example", VALID + LATE, ids=_id)
+def test_the_server_takes_what_it_can_not_fault(
+    served: Cluster, namespace: str, example: Example
+) -> None:
+    """It drops nothing, and bgpd reads the same in what it keeps: our defaults are its own."""
+    kept = json.dumps(_create(served, namespace, example)).encode()
+    ours, theirs = read("f.yaml", example.text), read("f.yaml", kept)
+    assert theirs.objects == ours.objects
+    assert [one.path for one in theirs.problems] == [one.path for one in ours.problems]
+
+
+@pytest.mark.parametrize("example", INVALID, ids=_id)
+def test_the_server_refuses_what_is_invalid_in_our_words(
+    served: Cluster, namespace: str, example: Example
+) -> None:
+    """The refusal names the field and says what would be legal."""
+    with pytest.raises(ApiError) as refused:
+        _create(served, namespace, example)
+    assert refused.value.status in {400, 422}
+    assert (example.server or example.says) in str(refused.value)
+    assert example.at in str(refused.value)
+    assert "geheim" not in str(refused.value)
