@@ -1,6 +1,7 @@
 """The rendered configuration: ExaBGP's own parser reads from it what the peers say."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpd.exabgp.configuration import blame, render
+from bgpd.exabgp.mends import Mend
+from bgpd.exabgp.reactor import SpeakerReactor
 from bgpd.model.errors import ConfigError
 from bgpd.model.peer import Asn, Peer, PeerName
 from bgpd.model.prefix import Address, Family
@@ -199,3 +202,31 @@ def test_a_line_that_is_not_there_is_nobody_s_fault() -> None:
     """ExaBGP finds some faults only when it has read all."""
     assert blame("neighbor {", 0) == "its parts contradict each other"
     assert blame("neighbor {", 7) == "line 7"
+
+
+@pytest.mark.parametrize("mended", [True, False], ids=["mended", "without the mend"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("md5-base64 true", "md5-base64 false", id="how the key is written"),
+        pytest.param("manual-eor true", "manual-eor false", id="who sends End-of-RIB"),
+        pytest.param("ipv4 unicast ipv6;", "", id="next hops of the other family"),
+        pytest.param("connect 179", "source-interface up;connect 179", id="the interface"),
+    ],
+)
+def test_what_exabgp_does_not_compare_is_compared(
+    tmp_path: Path, mended: bool, old: str, new: str
+) -> None:
+    """Without the mend such a change is never applied."""
+    six = peer(ROUTER_V6, password="dGVzdA==", graceful_restart=9)  # noqa: S106
+    path = tmp_path / "exabgp.conf"
+    without = frozenset() if mended else frozenset({Mend.COMPARE})
+    reactor = SpeakerReactor(path, ["/bin/true"], term_timeout=1.0, without=without)
+    found = []
+    for text in ((good := render([six], reflex="/bin/true")), good.replace(old, new)):
+        path.write_text(text)
+        assert reactor.configuration.reload() is True
+        found += reactor.configuration.neighbors.values()
+    assert found[0] is not found[1]
+    assert reactor._differs(found[0], found[0]) is False
+    assert reactor._differs(*found) is mended

@@ -33,6 +33,10 @@ from tests.exabgp.rig import (
 pytestmark = pytest.mark.integration
 
 EIP, OTHER, THIRD = "203.0.113.7/32", "203.0.113.8/32", "203.0.113.9/32"
+_SILENCE = (
+    "table inet t { chain i { type filter hook input priority 0; policy drop; }; "
+    "chain o { type filter hook output priority 0; policy drop; }; }"
+)
 EXTENDED = bird_session(
     neighbor=NODE_V6,
     local=ROUTER_V6,
@@ -335,6 +339,17 @@ def test_after_a_silent_reboot_of_the_router_the_session_is_back_soon(
 
 
 @pytest.mark.parametrize("mended", [True, False], ids=["mended", "without the mend"])
+def test_a_router_that_comes_late_is_greeted_soon(lab: Rig, mended: bool) -> None:
+    """A SYN that nobody answers is repeated by the kernel after 1, 3, 7 and 15 seconds."""
+    lab.router_space.run("nft", _SILENCE)
+    lab.speaker.start(peer(), without=[] if mended else ["reconnect"])
+    time.sleep(8.5)
+    lab.router.start("")
+    lab.router_space.run("nft", "delete", "table", "inet", "t")
+    assert _back(lab, seconds=5.0 if mended else 2.5) is mended
+
+
+@pytest.mark.parametrize("mended", [True, False], ids=["mended", "without the mend"])
 def test_a_router_that_missed_something_is_asked_where_the_kernel_backs_off(
     lab: Rig, mended: bool
 ) -> None:
@@ -475,6 +490,19 @@ def test_with_graceful_restart_the_router_keeps_routes_after_close(lab: Rig) -> 
     eventually(lambda: not lab.router.established(), "the session is down")
     assert EIP in lab.router.prefixes()
     assert "Received" not in lab.router.log()
+
+
+def test_a_removed_peer_keeps_no_route_though_it_restarts_gracefully(lab: Rig) -> None:
+    """Nobody will come back to it: withdrawals and a reason, not a silent end."""
+    lab.router.start(bird_session(options="graceful restart on;"))
+    lab.speaker.start(peer(graceful_restart=60))
+    lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
+    lab.speaker.update(to(ROUTER_V4, offer(EIP)))
+    eventually(lambda: EIP in lab.router.prefixes(), "the route")
+    assert lab.speaker.reload().removed == (ROUTER_V4,)
+    eventually(lambda: not lab.router.established(), "the session is down")
+    eventually(lambda: not lab.router.prefixes(), "no route is kept")
+    assert "Received: Peer de-configured" in lab.router.log()
 
 
 def test_close_gives_a_reason_where_the_peer_does_not_restart_gracefully(lab: Rig) -> None:
@@ -634,9 +662,7 @@ def _update(number: int, prefixes: list[str]) -> bytes:
 
 
 def _reboot_router(lab: Rig, seconds: float, missed: str = "") -> None:
-    silence = "table inet t { chain i { type filter hook input priority 0; policy drop; }; "
-    silence += "chain o { type filter hook output priority 0; policy drop; }; }"
-    lab.router_space.run("nft", silence)
+    lab.router_space.run("nft", _SILENCE)
     # The dead BIRD's kernel must forget the connection, as one that lost power would.
     lab.router_space.run("sysctl", "-q", "-w", "net.ipv4.tcp_orphan_retries=1")
     lab.router.kill()
