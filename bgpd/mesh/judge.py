@@ -55,8 +55,6 @@ class Judge:
         self._docket = docket
         self._quarantine = quarantine
         self._sender = sender
-        self.hold = 0.0
-        """Seconds to wait before a raise: the routers' own BFD may be faster."""
         self.raises = 0
         self.quarantined = False
         """Whether our routes shall rank behind the others', because those hold us in quarantine."""
@@ -108,7 +106,7 @@ class Judge:
 
     def _entered(self, track: Track, old: MemberState, sign: Sign, now: float) -> None:
         if old is MemberState.SUSPECT:
-            track.suspected_at = track.confirmed_at = math.inf
+            track.suspected_at = math.inf
         name, why = track.name, _why(track, sign, now)
         match track.state:
             case MemberState.ALIVE | MemberState.QUARANTINED:
@@ -140,7 +138,7 @@ class Judge:
             track.echoes = {}
             if track.state is MemberState.SUSPECT:
                 track.state = MemberState.ALIVE
-                track.suspected_at = track.confirmed_at = math.inf
+                track.suspected_at = math.inf
 
     # The generation.
 
@@ -246,9 +244,7 @@ class Judge:
             interval=self._interval,
         )  # fmt: skip
         if not reason:
-            track.confirmed_at = min(track.confirmed_at, now)
-            return now - track.confirmed_at >= self.hold
-        track.confirmed_at = math.inf
+            return True
         if now - track.suspected_at >= 2 * self._interval:
             # Said once, and not before the others have had the time to agree.
             track.suspected_at = math.inf

@@ -87,8 +87,6 @@ class Track:
         self.ponged_at = -math.inf
         self.sent_at = -math.inf
         self.suspected_at = math.inf
-        self.confirmed_at = math.inf
-        """Since when nothing but a delay stands between the suspicion and a raise."""
 
     def _forget_incarnation(self) -> None:
         self.sequence = 0

@@ -65,11 +65,12 @@ Verdict: TypeAlias = Attributes | Reason
 def effective_generation(previous: int, generation: int, *, unheard: bool) -> int:
     """Return the generation that a lever with three steps may express now.
 
-    *previous* is what it expressed last; *unheard* says that a listed member is silent.
+    *previous* is what it expressed last; *unheard* says that a listed member is silent. Only a
+    person's reset lowers the generation: all follow at once, or they would express unlike ones.
     """
     if unheard and generation // STEPS > previous // STEPS:
         return previous // STEPS * STEPS + STEPS - 1
-    return max(previous, generation)
+    return generation
 
 
 def attributes(advertisement: Advertisement, peer: Peer, stance: Stance) -> Verdict:

@@ -34,6 +34,8 @@ from bgpd.telemetry import logs
 
 SOCKET_NAME: Final = "speaker.sock"
 CONFIGURATION_NAME: Final = "exabgp.conf"
+_GOODBYES: Final = 3
+_GOODBYE_PAUSE: Final = 0.002
 _GC_THRESHOLD: Final = 20_000
 """New objects before the cycle collector looks: heartbeats make hundreds, and no cycles."""
 _SWITCH_SECONDS: Final = 0.001
@@ -275,6 +277,11 @@ class Service:
         if self._reflex.mesh is not None:
             self._reflex.mesh.say_goodbye(GOODBYE_SECONDS, self._loop.time())
             self._wire.send()
+            for _ in range(_GOODBYES - 1):
+                # One may be lost, and later there is nobody to repeat it.
+                time.sleep(_GOODBYE_PAUSE)
+                self._reflex.mesh.handle_timer(self._loop.time())
+                self._wire.send()
             self._save_mesh()
         self._save_desired()
 

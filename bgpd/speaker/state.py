@@ -24,7 +24,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class KeptMesh(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of `Mesh.persistent` that a start needs; the member list comes with `Desired`."""
+    """What `Mesh.persistent` wrote; the list of members is in `desired.json`."""
 
     generation: Annotated[int, msgspec.Meta(ge=1, le=MAX_GENERATION)] = 1
     resets: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0

@@ -24,7 +24,7 @@ from typing import Any
 
 from bgpd.mesh import machine
 from bgpd.mesh.events import GenerationChanged, Kind, MeshEvent
-from bgpd.mesh.machine import Mesh, restore
+from bgpd.mesh.machine import Mesh
 from bgpd.mesh.packet import decode
 from bgpd.mesh.settings import Keys, MeshSettings
 from bgpd.model.member import Member, MeshPolicy, NodeName
@@ -55,7 +55,7 @@ class Node:
     name: NodeName
     address: Address
     mesh: Mesh
-    disk: dict[str, Any]
+    disk: dict[str, int]
     power: bool = True
     running: bool = True
     paused: bool = False
@@ -125,17 +125,16 @@ class World:
         node.mesh.configure(now=self.now, **changes)
         self._pump(node)
 
-    def _mesh(self, member: Member, disk: dict[str, Any], now: float) -> Mesh:
-        generation, resets, members = restore(disk)
+    def _mesh(self, member: Member, disk: dict[str, int], now: float) -> Mesh:
         return Mesh(
             MeshSettings(node=member.name, cluster_uid="simulated", policy=self.policy),
             keys=KEYS,
             incarnation=self.random.getrandbits(63) + 1,
-            generation=generation,
-            resets=resets,
+            generation=disk.get("generation", 1),
+            resets=disk.get("resets", 0),
             now=now,
             random=self.random.random,
-            members=members or self.members,
+            members=self.members,
         )
 
     # Time.
@@ -201,7 +200,7 @@ class World:
         present = (node.mesh.resets, node.mesh.generation)
         assert present >= node.generation, (node.name, present, node.generation)
         node.generation = present
-        node.disk = {"generation": present[1], "resets": present[0]}
+        node.disk = node.mesh.persistent()
 
     # The network and the kernels.
 

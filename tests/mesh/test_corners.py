@@ -442,18 +442,6 @@ def test_a_member_that_joins_counts_from_its_first_heartbeat() -> None:
     assert world.generations() == {2}
 
 
-def test_raises_can_be_held_back() -> None:
-    """With a router's own BFD at work a raise waits for it."""
-    world = settled()
-    for node in world.up():
-        node.mesh.hold_raises(0.5)
-    world.power_off("n3")
-    world.run(0.6)
-    assert world.generations() == {1}
-    world.run(0.2)
-    assert world.generations() == {2}
-
-
 def _late(world: World, seconds: float) -> None:
     world.pause("n1")
     world.run(seconds)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpd.mesh.events import ConditionChanged, GenerationChanged, KeyChanged, MemberUp, MeshEvent
-from bgpd.mesh.machine import Mesh, restore
+from bgpd.mesh.machine import Mesh
 from bgpd.mesh.packet import Echo, Flag, Heartbeat, Sight, decode, encode, member_id
 from bgpd.mesh.seal import Sealer, key_id
 from bgpd.mesh.settings import Keys, MeshSettings
@@ -251,14 +251,26 @@ def test_conditions_begin_and_are_told_once(fields: dict[str, Any], condition: s
     assert _conditions(subject.events()) == set()
 
 
-def test_what_is_kept_on_disk_comes_back() -> None:
-    """Members and generation survive a restart; a torn file is as good as none."""
+def test_what_is_kept_on_disk() -> None:
+    """The generation survives a restart, with the number of resets that it is to be compared by."""
     subject = met()
     subject.receive_datagram(from_b(2, generation=9), B.address, 0.02)
-    assert restore(subject.persistent()) == (9, 0, (A, B))
-    assert restore({}) == (1, 0, None)
-    torn = {"generation": "9", "resets": -1, "members": [{"name": 3}, None, "x"]}
-    assert restore(torn) == (1, 0, ())
+    assert subject.persistent() == {"generation": 9, "resets": 0}
+    subject.reset_generation(4, 0.03)
+    assert subject.persistent() == {"generation": 4, "resets": 1}
+
+
+def test_a_goodbye_is_said_three_times() -> None:
+    """One datagram may be lost, and whoever ends cannot repeat it later."""
+    subject = met()
+    subject.say_goodbye(30.0, 0.010)
+    words = said(subject)
+    for moment in (0.0121, 0.0142):
+        subject.handle_timer(moment)
+        words += said(subject)
+    assert [bool(one.flags & Flag.GOODBYE) for one in words] == [True] * 3
+    assert len({one.sequence for one in words}) == 3
+    assert {one.grace for one in words} == {30}
 
 
 def test_what_does_not_fit_a_heartbeat_is_refused_at_once() -> None:

@@ -88,7 +88,8 @@ def test_levers_with_three_steps_walk_down_and_wrap(
         pytest.param(4, 9, True, 5, id="the best step of the cycle is the most that is taken"),
         pytest.param(5, 6, False, 6, id="a wrap is taken when everybody is heard"),
         pytest.param(6, 6, True, 6, id="nothing changes when nothing changes"),
-        pytest.param(6, 5, False, 6, id="nothing is ever lowered"),
+        pytest.param(100, 1, False, 1, id="a reset by a person is followed"),
+        pytest.param(100, 1, True, 1, id="also while a listed member is unheard"),
     ],
 )
 def test_effective_generation(previous: int, generation: int, unheard: bool, expected: int) -> None:
