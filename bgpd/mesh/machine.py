@@ -15,8 +15,8 @@ reasons are in docs/mesh.md.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from bgpd.mesh.ear import Ear
 from bgpd.mesh.events import (
@@ -35,7 +35,7 @@ from bgpd.mesh.sender import Sender
 from bgpd.mesh.settings import Keys, MeshSettings
 from bgpd.mesh.takeover import Docket, Quarantine, Register, fresh
 from bgpd.mesh.track import Track
-from bgpd.model.member import Member, NodeName
+from bgpd.model.member import Member
 from bgpd.model.prefix import Address
 from bgpd.model.status import Condition, MemberState, MeshStatus
 
@@ -183,10 +183,6 @@ class Mesh:
         self._sender.say(agent_alive=agent_alive, draining=draining, router_ids=peer_router_ids)
         self._tidy_at = min(self._tidy_at, now)
 
-    def hold_raises(self, seconds: float) -> None:
-        """Wait *seconds* longer before a raise: the routers' own BFD may be faster."""
-        self._judge.hold = max(0.0, seconds)
-
     def reset_generation(self, to: int, now: float) -> None:
         """Begin again at generation *to* everywhere, by a person's wish."""
         self._judge.reset(to, now)
@@ -234,13 +230,8 @@ class Mesh:
         return self._register.resets
 
     @property
-    def members(self) -> tuple[Member, ...] | None:
-        """The member list as last told; None as long as nobody told it."""
-        return self._roster.members
-
-    @property
     def quarantined(self) -> bool:
-        """Whether the others hold us in quarantine: our routes rank 250."""
+        """Whether our routes rank 250, because the others hold us in quarantine."""
         return self._judge.quarantined
 
     @property
@@ -266,17 +257,9 @@ class Mesh:
             now=now,
         )
 
-    def persistent(self) -> dict[str, Any]:
-        """Return what must survive a restart, ready for JSON; `restore` reads it."""
-        members = self._roster.members
-        return {
-            "version": 1,
-            "generation": self._register.generation,
-            "resets": self._register.resets,
-            "members": None
-            if members is None
-            else [{"name": m.name, "address": m.address, "port": m.port} for m in members],
-        }
+    def persistent(self) -> dict[str, int]:
+        """Return what must survive a restart; the list of members is the driver's to keep."""
+        return {"generation": self._register.generation, "resets": self._register.resets}
 
     # Time.
 
@@ -288,8 +271,6 @@ class Mesh:
             if track.state is MemberState.ALIVE:
                 due = max(track.heard_at, track.floor) + track.slept + track.allowed(interval)
                 wake = min(wake, due)
-            elif track.confirmed_at < math.inf:
-                wake = min(wake, track.confirmed_at + self._judge.hold)
         # A hair later, so that rounding never wakes us a moment too early.
         self._wake_at = max(wake + 1e-6, now + 1e-3)
 
@@ -338,28 +319,3 @@ class Mesh:
             mark=self._sender.sequence,
             multiplier=self._sender.settings.policy.multiplier,
         )
-
-
-def restore(document: Mapping[str, Any]) -> tuple[int, int, tuple[Member, ...] | None]:
-    """Return generation, resets and members from what `Mesh.persistent` wrote.
-
-    What cannot be read is as good as never written: a torn file must not stop a speaker.
-    """
-    generation = document.get("generation")
-    resets = document.get("resets")
-    listed = document.get("members")
-    members: tuple[Member, ...] | None = None
-    if isinstance(listed, list):
-        members = tuple(
-            Member(name=NodeName(one["name"]), address=Address(one["address"]), port=one["port"])
-            for one in listed
-            if isinstance(one, Mapping)
-            and isinstance(one.get("name"), str)
-            and isinstance(one.get("address"), str)
-            and isinstance(one.get("port"), int)
-        )
-    return (
-        generation if isinstance(generation, int) and generation > 0 else 1,
-        resets if isinstance(resets, int) and resets >= 0 else 0,
-        members,
-    )
