@@ -65,12 +65,12 @@ class Cluster:
         self._launcher: Launcher | None = None
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._tls: ssl.SSLContext | None = None
+        self._refusal: OSError | ApiError | None = None
 
     @property
     def url(self) -> str:
         """The API server's address, as a client writes it."""
-        host = f"[{self.bind}]" if ":" in self.bind else self.bind
-        return f"https://{host}:{self.port}"
+        return f"https://{self._host}:{self.port}"
 
     @property
     def kubeconfig(self) -> Path:
@@ -191,6 +191,10 @@ class Cluster:
         """Stop."""
         self.stop()
 
+    @property
+    def _host(self) -> str:
+        return f"[{self.bind}]" if ":" in self.bind else self.bind
+
     def _start(self, name: str, command: Iterable[str]) -> None:
         if self._launcher is None:
             raise ClusterError("the cluster is not started")
@@ -210,7 +214,8 @@ class Cluster:
     def _answers(self, path: str) -> bool:
         try:
             self.api.request("GET", path)
-        except (OSError, ApiError):
+        except (OSError, ApiError) as error:
+            self._refusal = error
             return False
         return True
 
@@ -219,7 +224,8 @@ class Cluster:
             if process.poll() is not None:
                 raise ClusterError(f"{name} ended with {process.returncode}: {self._last(name)}")
         if time.monotonic() > end:
-            raise ClusterError(f"the API server is not ready: {self._last('kube-apiserver')}")
+            last = self._last("kube-apiserver")
+            raise ClusterError(f"the API server is not ready: {self._refusal}{last}")
 
     def _last(self, name: str) -> str:
         lines = (self.directory / f"{name}.log").read_text(errors="replace").splitlines()
@@ -229,7 +235,7 @@ class Cluster:
         tls = self._tls if certificate else ssl.create_default_context(cafile=self.authority)
         if tls is None:
             raise ClusterError("the cluster is not started")
-        return Connection(self._open, tls, self.bind)
+        return Connection(self._open, tls, self._host)
 
     def _open(self) -> socket.socket:
         launcher = self._launcher

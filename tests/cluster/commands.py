@@ -49,7 +49,7 @@ def apiserver(program: Path, bind: str, port: int, *, controllers: bool) -> list
 
     Without controllers nobody makes the ServiceAccount `default` that its admission asks of a Pod.
     """
-    family = "fd00:a::/112" if ":" in bind else "10.0.0.0/16"
+    ranges = ["10.0.0.0/16", "fd00:a::/112"]  # the API server's own family comes first
     return [
         str(program),
         f"--etcd-servers=unix://{ETCD_SOCKET}",
@@ -63,7 +63,7 @@ def apiserver(program: Path, bind: str, port: int, *, controllers: bool) -> list
         "--service-account-issuer=https://kubernetes.default.svc",
         "--service-account-key-file=pki/tokens.pub",
         "--service-account-signing-key-file=pki/tokens.key",
-        f"--service-cluster-ip-range={family}",
+        f"--service-cluster-ip-range={','.join(reversed(ranges) if ':' in bind else ranges)}",
         "--endpoint-reconciler-type=none",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",

@@ -207,9 +207,10 @@ def test_a_cluster_may_live_in_another_network_namespace(
     other_network: Path,
     tmp_path: Path,
 ) -> None:
-    """Its server listens there, we reach it from here, and we stay where we were."""
+    """Its server listens there, by IPv6 if asked to; we reach it and stay where we were."""
     before = Path("/proc/self/ns/net").readlink()
-    with Cluster(tmp_path / "cluster", port=6443, netns=other_network) as cluster:
+    with Cluster(tmp_path / "cluster", bind="::1", port=6443, netns=other_network) as cluster:
+        assert cluster.url == "https://[::1]:6443"
         server = Path(f"/proc/{cluster.pids['kube-apiserver']}/ns/net").readlink()
         assert server == other_network.readlink() != before
         assert cluster.api.request("GET", "/readyz") == "ok"
