@@ -1,7 +1,9 @@
 """What a person sees of the mesh: its status, and the conditions that need attention."""
 
+import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bgpd.mesh.packet import Flag, packed
 from bgpd.mesh.settings import MeshSettings
@@ -95,7 +97,14 @@ def _member(track: Track, now: float) -> MemberStatus:
         agent_alive=bool(track.flags & Flag.AGENT_ALIVE) if track.beat else True,
         draining=bool(track.flags & Flag.DRAINING),
         hears_us=track.hears_us and track.state is not MemberState.DEAD,
+        router_ids=_addresses(track.beat.router_ids) if track.beat else (),
     )
+
+
+@lru_cache(maxsize=4096)
+def _addresses(router_ids: tuple[bytes, ...]) -> tuple[Address, ...]:
+    """Return *router_ids* for people; asked for at each look, they nearly never change."""
+    return tuple(Address(str(ipaddress.ip_address(one))) for one in router_ids)
 
 
 def conditions(

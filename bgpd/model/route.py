@@ -43,6 +43,8 @@ class Advertisement:
     """RFC 8092 large communities as `a:b:c`, sorted."""
     as_path_prepend: int = 0
     """How often our ASN is repeated in front of the path, 0..10."""
+    carriers: tuple[str, ...] | None = None
+    """The nodes that advertise the prefix, ourselves included, sorted; None: any member may."""
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for what no router could be told."""

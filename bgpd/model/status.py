@@ -64,6 +64,8 @@ class MemberStatus:
     agent_alive: bool = True
     draining: bool = False
     hears_us: bool = False
+    router_ids: tuple[Address, ...] = ()
+    """The BGP identifiers of the routers that it has sessions with, as it says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,14 +5,17 @@ Resolved once for each configuration, so that a decision about one Service only 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from bgpd.model.cluster import Node
+from bgpd.model.cluster import EXCLUDE_LABEL, Node
 from bgpd.model.configuration import BGPAdvertisement, IPAddressPool
 from bgpd.model.peer import Peer, PeerName
 from bgpd.policy.admission import Admission, admit
 from bgpd.policy.selector import matches_any
+
+MOST_CARRIERS: Final = 16
+"""With more nodes than that, another one lives for all practical purposes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,8 @@ class Reach:
     offers: tuple[Offer, ...] = ()
     conflict: str | None = None
     """Why the advertisements cannot hold at once, in a sentence."""
+    nodes: tuple[str, ...] | None = None
+    """The nodes that they select, sorted; None: all of them."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +50,12 @@ class PoolRules:
     elsewhere: tuple[str, ...]
     """Names of those that select only other nodes."""
     peers: tuple[Peer, ...]
+    nodes: tuple[Node, ...] = ()
+    """Every node of the cluster."""
     _reaches: dict[tuple[str, ...], Reach] = field(default_factory=dict, repr=False, compare=False)
+    _carriers: dict[tuple[str, ...], tuple[str, ...]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def matching(self, labels: Mapping[str, str]) -> tuple[BGPAdvertisement, ...]:
         """Return the advertisements of this node that want a Service with *labels*."""
@@ -55,8 +65,24 @@ class PoolRules:
         """Return what *advertisements* together offer; the answer is remembered."""
         names = tuple(one.name for one in advertisements)
         if names not in self._reaches:
-            self._reaches[names] = _reach(advertisements, self.peers)
+            nodes = _selected(advertisements, self.nodes)
+            self._reaches[names] = replace(_reach(advertisements, self.peers), nodes=nodes)
         return self._reaches[names]
+
+    def carriers(self, reach: Reach, serving: Iterable[str] | None) -> tuple[str, ...] | None:
+        """Return the nodes that advertise an address; *serving* has local endpoints, if it matters.
+
+        Equal answers are one value, so that ten thousand of them take no room. Many carriers are
+        as good as all.
+        """
+        if serving is None:
+            nodes = reach.nodes
+        else:
+            found = {name for name in serving if name}
+            nodes = tuple(sorted(found if reach.nodes is None else found.intersection(reach.nodes)))
+        if nodes is None or len(nodes) > MOST_CARRIERS:
+            return None
+        return self._carriers.setdefault(nodes, nodes)
 
 
 NO_RULES: Final = PoolRules(pool="", here=(), elsewhere=(), peers=())
@@ -68,8 +94,10 @@ def rules_of(
     pools: Iterable[IPAddressPool],
     advertisements: Sequence[BGPAdvertisement],
     peers: tuple[Peer, ...],
+    *,
+    nodes: tuple[Node, ...] = (),
 ) -> dict[str, PoolRules]:
-    """Return the rules of each pool."""
+    """Return the rules of each pool; *nodes* are all of the cluster."""
     found: dict[str, PoolRules] = {}
     for pool in pools:
         about = [one for one in advertisements if _names_pool(one, pool)]
@@ -80,8 +108,24 @@ def rules_of(
             here=tuple(here),
             elsewhere=tuple(one.name for one in about if one.name not in names),
             peers=peers,
+            nodes=nodes,
         )
     return found
+
+
+def _selected(
+    advertisements: Sequence[BGPAdvertisement], nodes: Sequence[Node]
+) -> tuple[str, ...] | None:
+    found = tuple(
+        sorted(
+            one.name
+            for one in nodes
+            if not one.network_unavailable
+            and EXCLUDE_LABEL not in one.labels
+            and any(matches_any(rule.node_selectors, one.labels) for rule in advertisements)
+        )
+    )
+    return None if len(found) == len(nodes) else found
 
 
 def admit_advertisements(

@@ -87,6 +87,7 @@ class Context:
                 "with --node"
             )
         documents = tuple(peers)
+        nodes = tuple(nodes)
         before = previous.in_force if previous else Admitted()
         kept_pools = admit_pools(pools, before.pools)
         peer_set = peers_of(node, documents, password_of=password_of or {}, previous=before.peers)
@@ -123,7 +124,13 @@ class Context:
                 peers=peer_set,
             ),
             index=index_of(kept_pools.admitted),
-            rules=rules_of(node, kept_pools.admitted, kept_advertisements.admitted, peer_set.peers),
+            rules=rules_of(
+                node,
+                kept_pools.admitted,
+                kept_advertisements.admitted,
+                peer_set.peers,
+                nodes=nodes,
+            ),
             blocked=_blocked(node),
         )
 

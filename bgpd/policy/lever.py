@@ -17,6 +17,7 @@ that a dead node left behind would win again: `effective_generation` holds the w
 a listed member is unheard.
 """
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -53,8 +54,9 @@ class Stance:
     generation: int
     floor: int = 0
     """Least rank of every route: 250 in doubt, 255 while draining, else 0."""
-    graceful_shutdown: bool = False
-    """Whether GRACEFUL_SHUTDOWN (RFC 8326) goes with every route."""
+    others: frozenset[str] = frozenset()
+    """While we drain, the members that stay: GRACEFUL_SHUTDOWN (RFC 8326) goes with each route
+    that one of them carries, too."""
     withdraw_unranked: bool = True
     """Whether a peer whose lever has no ranks is withdrawn from instead of ranked."""
 
@@ -82,7 +84,7 @@ def attributes(advertisement: Advertisement, peer: Peer, stance: Stance) -> Verd
     if rank and peer.lever not in RANKED and (rank < RANK_SLOW_START or stance.withdraw_unranked):
         return Reason.STANDBY
     communities = advertisement.communities
-    if stance.graceful_shutdown:
+    if carried_by(stance.others, advertisement):
         communities = tuple(sorted({*communities, GRACEFUL_SHUTDOWN}))
     lever = Lever.NONE if peer.takeover is Takeover.NEVER and not rank else peer.lever
     step = STEPS - 1 - stance.generation % STEPS
@@ -95,6 +97,13 @@ def attributes(advertisement: Advertisement, peer: Peer, stance: Stance) -> Verd
         large_communities=advertisement.large_communities,
         as_path_prepend=advertisement.as_path_prepend + (step if lever is Lever.AS_PATH else 0),
     )
+
+
+def carried_by(others: AbstractSet[str], advertisement: Advertisement) -> bool:
+    """Return whether one of *others* carries the prefix, too."""
+    if advertisement.carriers is None:
+        return bool(others)
+    return not others.isdisjoint(advertisement.carriers)
 
 
 def next_hop_of(peer: Peer, family: Family) -> Address | None:

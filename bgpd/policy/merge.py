@@ -108,7 +108,17 @@ def _join(versions: Iterable[Advertisement]) -> Advertisement:
         communities=tuple(sorted({text for one in every for text in one.communities})),
         large_communities=tuple(sorted({text for one in every for text in one.large_communities})),
         as_path_prepend=max(one.as_path_prepend for one in every),
+        carriers=_carriers(every),
     )
+
+
+def _carriers(every: Iterable[Advertisement]) -> tuple[str, ...] | None:
+    found: set[str] = set()
+    for one in every:
+        if one.carriers is None:
+            return None
+        found.update(one.carriers)
+    return tuple(sorted(found))
 
 
 def _conditions(wanted: Mapping[RouteKey, Mapping[str, Advertisement]]) -> Iterator[Condition]:

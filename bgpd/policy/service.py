@@ -94,9 +94,12 @@ def _routes(
         yield _withheld(service, prefix, offers)
         return
     family = family_of(prefix)
+    reach = rules.reach(rules.matching(service.labels))
+    serving = (name for one in slices for name in one.serving) if service.local else None
+    carriers = rules.carriers(reach, serving)
     for offer in offers:
         if family in offer.peer.families:
-            yield _advertisement(prefix, offer)
+            yield _advertisement(prefix, offer, carriers)
         else:
             yield _family_missing(service, prefix, offer)
 
@@ -184,7 +187,7 @@ def _not_serving(slices: tuple[EndpointSlice, ...]) -> int:
     return sum(one.not_serving for one in slices)
 
 
-def _advertisement(prefix: Prefix, offer: Offer) -> Advertisement:
+def _advertisement(prefix: Prefix, offer: Offer, carriers: tuple[str, ...] | None) -> Advertisement:
     return Advertisement(
         peer=offer.peer.name,
         prefix=prefix,
@@ -192,6 +195,7 @@ def _advertisement(prefix: Prefix, offer: Offer) -> Advertisement:
         communities=offer.communities,
         large_communities=offer.large_communities,
         as_path_prepend=offer.as_path_prepend,
+        carriers=carriers,
     )
 
 

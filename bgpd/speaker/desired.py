@@ -1,5 +1,6 @@
 """What the agent wants of this node, as the speaker holds it: whole, then changed by deltas."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from bgpd.ipc.message import Delta, Desired
@@ -9,6 +10,7 @@ from bgpd.model.peer import Peer, PeerName
 from bgpd.model.prefix import Address, Prefix, parse_address
 from bgpd.model.route import Advertisement
 from bgpd.policy.gate import Fence
+from bgpd.policy.lever import carried_by
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,6 +26,8 @@ class DesiredState:
     fence: Fence
     policy: SpeakerPolicy
     advertisements: dict[PeerName, dict[Prefix, Advertisement]] = field(default_factory=dict)
+    _carriers: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    """One value for each set of carriers: ten thousand routes have a few of them."""
 
     @classmethod
     def of(cls, message: Desired) -> "DesiredState":
@@ -66,7 +70,20 @@ class DesiredState:
         advertised = ((item.peer, item.prefix) for item in delta.advertise)
         return frozenset({*delta.withdraw, *advertised})
 
+    def carried_by(self, others: AbstractSet[str]) -> bool:
+        """Return whether one of *others* carries one of our prefixes, too."""
+        return any(
+            carried_by(others, advertisement)
+            for routes in self.advertisements.values()
+            for advertisement in routes.values()
+        )
+
     def _advertise(self, advertisement: Advertisement) -> None:
+        carriers = advertisement.carriers
+        if carriers is not None:
+            shared = self._carriers.setdefault(carriers, carriers)
+            # An equal value in its place; a copy of each route would double the work of a start.
+            object.__setattr__(advertisement, "carriers", shared)
         routes = self.advertisements.setdefault(advertisement.peer, {})
         routes[advertisement.prefix] = advertisement
 

@@ -30,9 +30,10 @@ class Leaving:
         situation = self._situation
         if situation.drain.active:
             return
-        alone = not situation.others_can_carry(now)
-        hurry = alone or self._offer.desired is None
-        wait = 0 if hurry else situation.policy.drain_milliseconds / 1000
+        # Waiting is for routers that move traffic; with nobody to move it to, nobody waits.
+        desired = self._offer.desired
+        moves = desired is not None and desired.carried_by(situation.staying(now))
+        wait = situation.policy.drain_milliseconds / 1000 if moves else 0
         situation.drain.begin(now, wait)
         self._outbox.note("info", "draining", seconds=wait)
         self._timeline.begin(

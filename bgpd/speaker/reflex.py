@@ -22,12 +22,12 @@ from bgpd.exabgp.message import (
     Terminating,
 )
 from bgpd.ipc.message import AnyMessage, Beat, Delta, Desired
-from bgpd.mesh.events import GenerationChanged, Kind, MeshEvent
+from bgpd.mesh.events import ConditionChanged, GenerationChanged, Kind, MeshEvent
 from bgpd.mesh.machine import Mesh
 from bgpd.model.errors import BgpdError
 from bgpd.model.member import NodeName
 from bgpd.model.peer import PeerState
-from bgpd.speaker import journal
+from bgpd.speaker import comparable, journal
 from bgpd.speaker.cadence import Cadence
 from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.effect import DropAgent, Effect, KillExabgp, SaveDesired, SaveMesh
@@ -269,8 +269,18 @@ class Reflex:
     def _mesh_event(self, event: MeshEvent, now: float) -> None:
         if isinstance(event, GenerationChanged):
             self._generation_changed(event)
-        self._outbox.put(journal.line(event))
+        if not self._irrelevant(event, now):
+            self._outbox.put(journal.line(event))
         self._cadence.report_soon(now)
+
+    def _irrelevant(self, event: MeshEvent, now: float) -> bool:
+        """Return whether *event* is about routers that no prefix of ours depends on."""
+        if not isinstance(event, ConditionChanged) or event.condition.type != comparable.TYPE:
+            return False
+        members = self.situation.mesh_status(now).members
+        ours = self.sessions.router_ids()
+        found = comparable.condition(self.desired, members, ours=ours, node=self.node)
+        return event.condition.status and not found.status
 
     def _generation_changed(self, event: GenerationChanged) -> None:
         if self.offer.advertising:

@@ -7,7 +7,7 @@ a restart of this process nothing is withdrawn that should stay and nothing stay
 from collections.abc import Iterable, Mapping
 
 from bgpd.model.peer import Peer, PeerName
-from bgpd.model.prefix import Family, Prefix, family_of
+from bgpd.model.prefix import Prefix, family_of
 from bgpd.model.reason import Reason, Withheld
 from bgpd.model.route import Advertisement, Attributes
 from bgpd.policy.gate import admit
@@ -157,7 +157,7 @@ class Rib:
         verdicts: dict[tuple[object, ...], Verdict] = {}
         for prefix in passed:
             advertisement = known[prefix]
-            key = _template(advertisement)
+            key = _template(advertisement, stance)
             verdict = verdicts.get(key)
             if verdict is None:
                 verdict = verdicts[key] = attributes(advertisement, peer, stance)
@@ -217,7 +217,7 @@ class Rib:
         )
 
 
-def _template(advertisement: Advertisement) -> tuple[Family, int, int | None, object, object, int]:
+def _template(advertisement: Advertisement, stance: Stance) -> tuple[object, ...]:
     """Return what decides the attributes of *advertisement*: everything but its address."""
     return (
         family_of(advertisement.prefix),
@@ -226,4 +226,5 @@ def _template(advertisement: Advertisement) -> tuple[Family, int, int | None, ob
         advertisement.communities,
         advertisement.large_communities,
         advertisement.as_path_prepend,
+        advertisement.carriers if stance.others else None,
     )

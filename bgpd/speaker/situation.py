@@ -42,9 +42,9 @@ class Situation:
             return MeshStatus(node=self.node, generation=0, armed=False, reachable=1, counted=1)
         return self.mesh.status(now)
 
-    def others_can_carry(self, now: float) -> bool:
-        """Return whether another live member stays when we leave."""
-        return stance.others_can_carry(self.mesh_status(now).members, self.node)
+    def staying(self, now: float) -> frozenset[str]:
+        """Return the other live members that stay when we leave."""
+        return stance.staying(self.mesh_status(now).members, self.node)
 
     def base_stance(self, now: float) -> Stance:
         """Return what we say with every route right now."""
@@ -55,7 +55,7 @@ class Situation:
         return Stance(
             generation=self.generation,
             floor=stance.floor(draining=draining, in_doubt=in_doubt or quarantined),
-            graceful_shutdown=draining and stance.others_can_carry(members, self.node),
+            others=stance.staying(members, self.node) if draining else frozenset(),
             withdraw_unranked=draining
             or not stance.half_of_the_agents_are_away(members, ours_away=in_doubt),
         )

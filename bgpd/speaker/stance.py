@@ -27,11 +27,12 @@ def floor(*, draining: bool, in_doubt: bool) -> int:
     return RANK_DOUBT if in_doubt else RANK_NORMAL
 
 
-def others_can_carry(members: tuple[MemberStatus, ...], node: NodeName) -> bool:
-    """Return whether another live member stays: only then is GRACEFUL_SHUTDOWN of use."""
-    return any(
-        member.name != node and member.state is MemberState.ALIVE and not member.draining
+def staying(members: tuple[MemberStatus, ...], node: NodeName) -> frozenset[str]:
+    """Return the other live members that stay: GRACEFUL_SHUTDOWN is of use where they carry."""
+    return frozenset(
+        member.name
         for member in members
+        if member.name != node and member.state is MemberState.ALIVE and not member.draining
     )
 
 

@@ -7,7 +7,8 @@ from bgpd.model.peer import PeerName
 from bgpd.model.prefix import Prefix
 from bgpd.model.reason import Reason, Withheld
 from bgpd.model.route import Advertisement, Attributes
-from bgpd.model.status import Condition, RouteStatus, SpeakerStatus
+from bgpd.model.status import Condition, MeshStatus, RouteStatus, SpeakerStatus
+from bgpd.speaker import comparable
 from bgpd.speaker.reflex import Reflex
 
 
@@ -42,7 +43,7 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
         ),
         routes=_routes(actual, {} if desired is None else desired.advertisements),
         withheld=(*reflex.offer.rib.withheld, *_not_started(reflex)),
-        mesh=None if reflex.mesh is None else reflex.mesh.status(now),
+        mesh=None if reflex.mesh is None else _mesh(reflex, reflex.mesh.status(now)),
         counters={**counters, **reflex.counters},
         conditions=(
             *conditions,
@@ -50,6 +51,15 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
         ),
         draining=reflex.situation.drain.active,
     )
+
+
+def _mesh(reflex: Reflex, seen: MeshStatus) -> MeshStatus:
+    """Return *seen*, with what the mesh cannot know: which members carry which prefixes."""
+    own = comparable.condition(
+        reflex.desired, seen.members, ours=reflex.sessions.router_ids(), node=reflex.node
+    )
+    conditions = (own if one.type == own.type else one for one in seen.conditions)
+    return replace(seen, conditions=tuple(conditions))
 
 
 def _routes(

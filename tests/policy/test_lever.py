@@ -120,9 +120,29 @@ def test_a_peer_with_takeover_never_hears_no_generation() -> None:
 def test_graceful_shutdown_is_added_to_the_communities() -> None:
     """RFC 8326: planned shutdown is announced with 65535:0."""
     advertisement = replace(EIP, communities=("65000:1",))
-    verdict = attributes(advertisement, PEER, Stance(generation=1, graceful_shutdown=True))
+    verdict = attributes(advertisement, PEER, Stance(generation=1, others=frozenset({"n2"})))
     assert isinstance(verdict, Attributes)
     assert verdict.communities == ("65000:1", "65535:0")
+
+
+@pytest.mark.parametrize(
+    ("carriers", "others", "expected"),
+    [
+        pytest.param(None, {"n2"}, True, id="any member may carry it, and one stays"),
+        pytest.param(None, set(), False, id="nobody stays"),
+        pytest.param(("n1", "n2"), {"n2", "n3"}, True, id="a carrier stays"),
+        pytest.param(("n1", "n2"), {"n3"}, False, id="who stays does not carry it"),
+        pytest.param(("n1",), {"n2", "n3"}, False, id="only we carry it"),
+    ],
+)
+def test_graceful_shutdown_goes_where_another_carries_the_prefix(
+    carriers: tuple[str, ...] | None, others: set[str], expected: bool
+) -> None:
+    """A route that nobody else has must not be made the worst of all: there is no other."""
+    advertisement = replace(EIP, carriers=carriers)
+    verdict = attributes(advertisement, PEER, Stance(generation=1, others=frozenset(others)))
+    assert isinstance(verdict, Attributes)
+    assert ("65535:0" in verdict.communities) is expected
 
 
 @pytest.mark.parametrize(

@@ -398,3 +398,49 @@ def test_nothing_is_advertised_or_withheld_without_a_reason(
     assert len(routes) == len(found.advertisements)
     assert not routes & {(one.peer, one.prefix) for one in found.withheld}
     assert all(one.message and one.service == asked.key for one in found.withheld)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "local", "serving", "expected"),
+    [
+        pytest.param(Cluster(), False, ("n2",), None, id="every node carries it"),
+        pytest.param(Cluster(), True, ("n1", "n1", "n2"), ("n1", "n2"), id="nodes with endpoints"),
+        pytest.param(Cluster(), True, ("", "n1"), ("n1",), id="an endpoint without a node"),
+        pytest.param(
+            Cluster(nodes=(node("n1"), node("n2"), node("n3", network_unavailable=True))),
+            False,
+            ("n2",),
+            ("n1", "n2"),
+            id="but for one that attracts no traffic",
+        ),
+        pytest.param(
+            Cluster(
+                nodes=(node("n1", labels={"r": "1"}), node("n2"), node("n3", labels={"r": "1"})),
+                advertisements=(advertisement(node_selectors=(label("r", "1"),)),),
+            ),
+            True,
+            ("n1", "n2", "n3"),
+            ("n1", "n3"),
+            id="that an advertisement selects",
+        ),
+        pytest.param(
+            Cluster(), True, tuple(f"n{number}" for number in range(1, 20)), None, id="very many"
+        ),
+    ],
+)
+def test_who_carries_a_prefix(
+    cluster: Cluster, local: bool, serving: tuple[str, ...], expected: tuple[str, ...] | None
+) -> None:
+    """The speaker has to know whether somebody else is there when this node leaves."""
+    found = decide(service(local=local), slices(*serving), cluster.context())
+    assert {one.carriers for one in found.advertisements} == {expected}
+
+
+def test_carriers_of_many_services_are_one_value() -> None:
+    """Ten thousand routes with the same carriers cost no more memory than one."""
+    context = Cluster().context()
+    one, two = (
+        decide(service(name=name, local=True), slices("n1", "n2", name=name), context)
+        for name in ("a", "b")
+    )
+    assert one.advertisements[0].carriers is two.advertisements[0].carriers

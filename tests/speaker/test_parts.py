@@ -133,16 +133,16 @@ def member(name: str, state: MemberState = MemberState.ALIVE, **facts: bool) -> 
 @pytest.mark.parametrize(
     ("members", "expected"),
     [
-        pytest.param((), False, id="nobody else is known"),
-        pytest.param((member("n1"),), False, id="only ourselves"),
-        pytest.param((member("n2"),), True, id="another lives"),
-        pytest.param((member("n2", draining=True),), False, id="the other drains too"),
-        pytest.param((member("n2", MemberState.DEAD),), False, id="the other is dead"),
+        pytest.param((), set(), id="nobody else is known"),
+        pytest.param((member("n1"),), set(), id="only ourselves"),
+        pytest.param((member("n2"), member("n3")), {"n2", "n3"}, id="others live"),
+        pytest.param((member("n2", draining=True),), set(), id="the other drains too"),
+        pytest.param((member("n2", MemberState.DEAD),), set(), id="the other is dead"),
     ],
 )
-def test_who_else_can_carry(members: tuple[MemberStatus, ...], expected: bool) -> None:
+def test_who_stays(members: tuple[MemberStatus, ...], expected: set[str]) -> None:
     """GRACEFUL_SHUTDOWN with nobody else there would only hurt."""
-    assert stance.others_can_carry(members, NodeName("n1")) is expected
+    assert stance.staying(members, NodeName("n1")) == expected
 
 
 @pytest.mark.parametrize(
