@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for number, series in enumerate([] if options.page_only else wanted, start=1):
         print(f"[{number}/{len(wanted)}] {series.name}", flush=True)
         try:
-            error = _measure(series, repeat=options.repeat, fresh=options.fresh)
+            error = _measure(series, repeat=options.repeat, fresh=options.fresh, attempt=_try)
         except KeyboardInterrupt:
             print("interrupted; the same command goes on here", file=sys.stderr)
             return 130
@@ -86,7 +86,9 @@ def _there(series: Series, repeat: int) -> bool:
     )
 
 
-def _measure(series: Series, *, repeat: int, fresh: bool) -> str:
+def _measure(
+    series: Series, *, repeat: int, fresh: bool, attempt: Callable[[Series, int], dict[str, Any]]
+) -> str:
     """Measure one row unless it is there; return what was wrong, or the empty string."""
     if not fresh and _there(series, repeat):
         return ""
@@ -94,7 +96,7 @@ def _measure(series: Series, *, repeat: int, fresh: bool) -> str:
     _file(series, "facts").unlink(missing_ok=True)
     facts: dict[str, Any] = {}
     for number in range(1, _TRIES + 1):
-        facts = {**_try(series, repeat), "tries": number}
+        facts = {**attempt(series, repeat), "tries": number}
         if not facts["error"]:
             break
         print(f"  {facts['error']}", flush=True)

@@ -121,6 +121,31 @@ def test_a_measurement_goes_on_with_what_is_missing(
     assert measure._there(ROW, 20) is there
 
 
+@pytest.mark.parametrize(
+    ("errors", "tries", "told"),
+    [
+        pytest.param(["", "never asked"], 1, "", id="the first try is enough"),
+        pytest.param(["it broke", ""], 2, "", id="the second try is enough"),
+        pytest.param(["it broke", "again"], 2, "again", id="two tries, then the row is marked"),
+    ],
+)
+def test_a_row_is_tried_twice_and_then_marked(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    errors: list[str],
+    tries: int,
+    told: str,
+) -> None:
+    """A failing row costs no other row: its error is kept beside it."""
+    monkeypatch.setattr(measure, "BUILD", tmp_path)
+    left = list(errors)
+    error = measure._measure(
+        ROW, repeat=1, fresh=False, attempt=lambda _series, _repeat: {"error": left.pop(0)}
+    )
+    assert error == told
+    assert measure._facts(ROW) == {"error": told, "tries": tries}
+
+
 def stat(policy: int, user: int, system: int) -> str:
     """Return a line of proc(5)'s stat whose name holds a parenthesis."""
     fields = ["R", *("0" for _ in range(49))]
