@@ -223,9 +223,13 @@ class Speaker:
         reflex: str = "",
         arguments: Sequence[str] = (),
         accept: bool = True,
+        manual_end_of_rib: bool = True,
     ) -> None:
         """Start the launcher with *peers* and wait for its reflex."""
         self.write(*peers)
+        if not manual_end_of_rib:
+            text = self.configuration.read_text()
+            self.configuration.write_text(text.replace("manual-eor true", "manual-eor false"))
         self._process = self.space.start(
             *(sys.executable, "-m", "bgpd.exabgp.launcher"),
             *("--configuration", str(self.configuration)),

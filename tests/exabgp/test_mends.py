@@ -283,8 +283,13 @@ def test_an_ipv6_next_hop_is_held_back_from_a_peer_that_cannot_read_it(lab: Rig)
     session = lab.speaker.until(ROUTER_V6, PeerState.ESTABLISHED)
     assert not session.extended_next_hop
     lab.speaker.update(to(ROUTER_V6, offer(EIP, "2001:db8::7/128", next_hop=NODE_V6)))
-    eventually(lambda: lab.router.prefixes() == {"2001:db8::7/128"}, "the IPv6 route alone")
-    assert lab.router.established()
+    eventually(lambda: "2001:db8::7/128" in lab.router.prefixes(), "the IPv6 route")
+    lab.speaker.update(to(ROUTER_V6, offer("2001:db8::8/128", next_hop=NODE_V6)))
+    eventually(lambda: "2001:db8::8/128" in lab.router.prefixes(), "what was said after it")
+    assert EIP not in lab.router.prefixes()
+    log = lab.router.log()
+    assert "closed" not in log
+    assert "Invalid" not in log
 
 
 def test_sigterm_lets_the_reflex_drain_and_says_why_to_the_router(lab: Rig) -> None:
@@ -490,6 +495,51 @@ def test_with_graceful_restart_the_router_keeps_routes_after_close(lab: Rig) -> 
     eventually(lambda: not lab.router.established(), "the session is down")
     assert EIP in lab.router.prefixes()
     assert "Received" not in lab.router.log()
+
+
+@pytest.mark.parametrize("mended", [True, False], ids=["mended", "without the mend"])
+def test_end_of_rib_waits_for_the_reflex(lab: Rig, mended: bool) -> None:
+    """Told by ExaBGP itself, it comes before the routes, and the router drops what it kept."""
+    lab.router.start(bird_session(options="graceful restart on;"))
+    lab.speaker.start(peer(graceful_restart=60))
+    lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
+    lab.speaker.update(to(ROUTER_V4, offer(EIP, OTHER)))
+    eventually(lambda: lab.router.prefixes() == {EIP, OTHER}, "the routes")
+    lab.speaker.signal(signal.SIGKILL)
+    lab.speaker.exit_status()
+    eventually(lambda: not lab.router.established(), "the session is down")
+    lab.speaker.states.clear()
+    lab.speaker.start(peer(graceful_restart=60), manual_end_of_rib=mended)
+    lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
+    time.sleep(1.0)
+    assert (lab.router.prefixes() == {EIP, OTHER}) is mended
+    lab.speaker.update(to(ROUTER_V4, offer(EIP)))
+    lab.speaker.send(EndOfRib(id=40, peers=(ROUTER_V4,)))
+    eventually(lambda: lab.router.prefixes() == {EIP}, "what is not offered again is gone")
+
+
+def test_exabgp_takes_nothing_from_us_and_nothing_from_the_node(lab: Rig) -> None:
+    """Neither our user nor our umask, which the reflex inherits, nor port 179."""
+    lab.establish()
+    status = lab.node_space.run("cat", f"/proc/{lab.speaker.reflex_pid}/status")
+    mask = os.umask(0o022)
+    os.umask(mask)
+    found = {line.split()[0]: line.split()[1] for line in status.splitlines() if line.split()[1:]}
+    assert int(found["Uid:"]) == os.geteuid()
+    assert int(found["Umask:"], 8) == mask
+    assert ":179" not in lab.node_space.run("ss", "-ltnH")
+
+
+def test_a_reflex_that_never_reads_is_replaced_before_memory_is_gone(lab: Rig) -> None:
+    """Answers wait for it up to a limit."""
+    reflex = f"{sys.executable} {RELAY} {lab.speaker.directory / 'reflex'} deaf"
+    lab.speaker.start(peer(), reflex=reflex)
+    lab.speaker.send_line(_update(1, [f"198.18.{n // 250}.{n % 250}/32" for n in range(2000)]))
+    lab.speaker.send_line(b'bgpd show {"id":2}\n' * 1200)
+    eventually(
+        lambda: "does not read what it is told" in lab.speaker.stderr(), "the end of it", 40.0
+    )
+    lab.speaker.accept()
 
 
 def test_a_removed_peer_keeps_no_route_though_it_restarts_gracefully(lab: Rig) -> None:
