@@ -1,0 +1,1 @@
+"""What is measured by a command instead of asserted by a test."""

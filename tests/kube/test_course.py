@@ -1,0 +1,175 @@
+"""Every way for a request to end has a next request, a pause and a sentence."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgpd.kube.backoff import LONGEST, MOST_TOLD
+from bgpd.kube.course import (
+    HEAD_WITHIN,
+    WATCH_SECONDS,
+    Backwards,
+    Broken,
+    Course,
+    Ended,
+    Outcome,
+    Past,
+    Phase,
+    Reason,
+    Refused,
+    Untrusted,
+)
+from bgpd.kube.watchline import Status
+
+ALMOST = 0.999
+
+
+def refused(code: int, *, within: bool = False, retry_after: float = 0.0) -> Refused:
+    """Return a refusal with that code."""
+    return Refused(Status(code=code, reason="R", message="m", retry_after=retry_after), within)
+
+
+def course(phase: Phase, *, ours: bool = False) -> Course:
+    """Return a course in *phase*, at version 7 where it watches."""
+    found = Course(ours=ours)
+    if phase is Phase.LIST:
+        found.after(refused(400), healthy=99, chance=0)
+    elif phase is Phase.WATCH:
+        found.completed("7")
+    return found
+
+
+ROWS: Sequence[tuple[str, Phase, Outcome, Phase, bool]] = (
+    ("a watch that ends is watched again at once", Phase.WATCH, Ended(), Phase.WATCH, True),
+    ("a stream that ends too early is asked again", Phase.STREAM, Ended(), Phase.STREAM, False),
+    ("a version that is gone asks for the state", Phase.WATCH, refused(410), Phase.STREAM, True),
+    (
+        "the same within the stream",
+        Phase.WATCH,
+        refused(410, within=True),
+        Phase.STREAM,
+        True,
+    ),
+    ("a page that is gone begins the list anew", Phase.LIST, refused(410), Phase.STREAM, True),
+    ("a server without streams is asked for pages", Phase.STREAM, refused(422), Phase.LIST, True),
+    ("an older word for the same", Phase.STREAM, refused(400), Phase.LIST, True),
+    ("a selector that is not known is left out", Phase.LIST, refused(400), Phase.STREAM, True),
+    ("a broken watch goes on where it was", Phase.WATCH, Broken("b"), Phase.WATCH, False),
+    ("a broken list begins anew", Phase.LIST, Broken("b"), Phase.STREAM, False),
+    ("an error within a watch asks for the state", Phase.WATCH, refused(500, within=True),
+     Phase.STREAM, False),
+    ("a busy server is asked the same later", Phase.WATCH, refused(429), Phase.WATCH, False),
+    ("an answer from the past asks again", Phase.WATCH, Past("3"), Phase.STREAM, False),
+    ("a watch that goes back asks for the state", Phase.WATCH, Backwards(), Phase.STREAM, True),
+    ("a token that ended is read anew at once", Phase.WATCH, refused(401), Phase.WATCH, True),
+    ("no right to watch waits", Phase.WATCH, refused(403), Phase.WATCH, False),
+    ("an impostor is asked again", Phase.WATCH, Untrusted("u"), Phase.WATCH, False),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("phase", "outcome", "then", "at_once"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
+)
+def test_what_follows_the_first(phase: Phase, outcome: Outcome, then: Phase, at_once: bool) -> None:
+    """Each row is one way to end, from a phase, after a healthy time."""
+    one = course(phase)
+    step = one.after(outcome, healthy=60.0, chance=ALMOST)
+    assert one.phase is then
+    assert (step.delay == 0.0) is at_once
+    if then is Phase.WATCH:
+        assert one.parameters(0.0)["resourceVersion"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "first"),
+    [
+        pytest.param(Broken("b", reached=False), Reason.UNREACHABLE, False, id="unreachable"),
+        pytest.param(Untrusted("u"), Reason.UNTRUSTED, True, id="an impostor, at once"),
+        pytest.param(refused(401), Reason.UNAUTHORIZED, False, id="the new token is no better"),
+        pytest.param(refused(403), Reason.FORBIDDEN, True, id="forbidden, at once"),
+        pytest.param(refused(404), Reason.MISSING, True, id="not installed, at once"),
+        pytest.param(refused(503), Reason.REFUSED, False, id="busy"),
+        pytest.param(Past("3"), Reason.PAST, True, id="the past, at once"),
+    ],
+)
+def test_what_a_person_hears(outcome: Outcome, reason: Reason, first: bool) -> None:
+    """What a restart of the server explains is worth a word the second time only."""
+    one = course(Phase.WATCH, ours=True)
+    step = one.after(outcome, healthy=60.0, chance=ALMOST)
+    assert (step.trouble is not None) is first
+    step = one.after(outcome, healthy=0.0, chance=ALMOST)
+    assert step.trouble is not None
+    assert step.trouble.reason is reason
+
+
+def test_a_kind_of_kubernetes_itself_is_never_not_installed() -> None:
+    """A 404 for Services is a server that is not one; nothing is known from it."""
+    one = course(Phase.WATCH)
+    one.after(refused(404), healthy=0.0, chance=0.0)
+    step = one.after(refused(404), healthy=0.0, chance=0.0)
+    assert step.trouble is not None
+    assert step.trouble.reason is Reason.REFUSED
+
+
+def test_the_second_end_in_a_row_waits() -> None:
+    """A server that ends every watch at once must not be asked five thousand times a second."""
+    one = course(Phase.WATCH)
+    assert one.after(Ended(), healthy=0.1, chance=ALMOST).delay == 0.0
+    assert one.after(Ended(), healthy=0.1, chance=ALMOST).delay > 0.1
+    assert one.after(Ended(), healthy=60.0, chance=ALMOST).delay == 0.0
+
+
+def test_what_cannot_be_reached_is_tried_every_few_seconds_and_at_once_when_another_is() -> None:
+    """An outage must end within seconds of its cause."""
+    one = course(Phase.WATCH)
+    steps = [one.after(Broken("b", reached=False), healthy=0, chance=ALMOST) for _ in range(50)]
+    assert all(step.wakeable for step in steps)
+    assert max(step.delay for step in steps) < 4.0
+    assert one.head_within == HEAD_WITHIN[-1]
+
+
+def test_a_stream_that_never_completes_becomes_a_list() -> None:
+    """Something in between may swallow streams."""
+    one = course(Phase.STREAM)
+    phases = []
+    for _ in range(4):
+        one.after(Broken("it answered nothing"), healthy=0.0, chance=0.0)
+        phases.append(one.phase)
+    assert phases == [Phase.STREAM, Phase.LIST, Phase.STREAM, Phase.LIST]
+
+
+def test_requests_say_what_the_phase_asks_for() -> None:
+    """A list is read without a version: with one, the server ignores the limit."""
+    assert course(Phase.LIST).parameters(0.0) == {"limit": "500"}
+    one = course(Phase.LIST)
+    one.turned("token")
+    assert one.parameters(0.0)["continue"] == "token"
+    stream = course(Phase.STREAM).parameters(ALMOST)
+    assert stream["sendInitialEvents"] == "true"
+    assert "resourceVersion" not in stream
+    least, most = WATCH_SECONDS
+    assert least <= int(stream["timeoutSeconds"]) < most
+
+
+OUTCOMES = st.one_of(
+    st.sampled_from([Ended(), Past("1"), Backwards(), Untrusted("u")]),
+    st.builds(Broken, st.just("b"), st.booleans()),
+    st.builds(refused, st.integers(200, 599), within=st.booleans(), retry_after=st.floats(0, 1e6)),
+)
+
+
+@given(st.lists(st.tuples(OUTCOMES, st.floats(0, 100), st.floats(0, ALMOST)), max_size=30))
+def test_no_story_stops_a_watch_or_runs_hot(
+    story: list[tuple[Outcome, float, float]],
+) -> None:
+    """Pauses are bounded, and of four unhealthy rounds in a row at least one waits."""
+    one = Course(ours=True)
+    at_once = 0
+    for outcome, healthy, chance in story:
+        step = one.after(outcome, healthy=healthy, chance=max(chance, 0.01))
+        assert 0 <= step.delay <= max(LONGEST, MOST_TOLD)
+        at_once = 0 if step.delay or healthy >= 10 else at_once + 1
+        assert at_once <= 4
+        assert one.parameters(chance)
