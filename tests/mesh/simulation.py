@@ -6,7 +6,8 @@ The kernels are modeled as far as the mesh relies on them: echo replies while th
 refusals while it runs and the port is closed (a burst of six, then one a second for each
 asker), a socket buffer with receive times while the process is paused.
 
-`python -m tests.mesh.simulation --nodes N --loss P --hours H --seed S` prints figures.
+`python -m tests.mesh.simulation --nodes N --loss P --hours H --seed S` prints figures, with
+`--scale` for meshes of 16, 100 ... up to N members beside each other.
 """
 
 import argparse
@@ -23,9 +24,9 @@ from functools import lru_cache
 from typing import Any
 
 from bgpd.mesh import machine
-from bgpd.mesh.events import GenerationChanged, Kind, MeshEvent
+from bgpd.mesh.events import GenerationChanged, Kind, MemberDead, MeshEvent
 from bgpd.mesh.machine import Mesh
-from bgpd.mesh.packet import decode
+from bgpd.mesh.packet import decode, member_id
 from bgpd.mesh.settings import Keys, MeshSettings
 from bgpd.model.member import Member, MeshPolicy, NodeName
 from bgpd.model.prefix import Address
@@ -95,6 +96,10 @@ class World:
         self.changes: list[tuple[float, str, GenerationChanged]] = []
         self.deaths = 0
         self.datagrams = 0
+        self.bytes = 0
+        """Of datagrams, without the headers of UDP and IP."""
+        self.parted: set[str] = set()
+        """Who ever said goodbye, or was taken off a list."""
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
         self.members = [
@@ -122,6 +127,8 @@ class World:
     def configure(self, name: str, **changes: Any) -> None:
         """Give one node another list, other keys or other settings."""
         node = self.nodes[name]
+        if changes.get("members") is not None:
+            self.parted |= {one.name for one in self.members} - {m.name for m in changes["members"]}
         node.mesh.configure(now=self.now, **changes)
         self._pump(node)
 
@@ -192,8 +199,16 @@ class World:
                 self.raises.append(
                     Raise(self.now, node.name, event.new, event.members, event.cause_at)
                 )
+        if isinstance(event, MemberDead) and event.member not in self.parted:
+            self._check_covered(node, event.member)
         if self.on_event:
             self.on_event(node, event, self.now)
+
+    def _check_covered(self, node: Node, member: str) -> None:
+        """Nobody is given up without a raise, unless by its own word or the list's."""
+        state = next(one for one in node.mesh.status(self.now).members if one.name == member).state
+        covered = member_id(member) in node.mesh._docket
+        assert covered or state is not MemberState.DEAD, (node.name, member, self.now)
 
     def _check(self, node: Node) -> None:
         """Nothing is ever lowered, on any node, across restarts."""
@@ -215,6 +230,7 @@ class World:
 
     def _send(self, node: Node, target: Address, payload: bytes) -> None:
         self.datagrams += 1
+        self.bytes += len(payload)
         if self.tap:
             self.tap(node.address, target, payload)
         if self._passes(node.address, target):
@@ -286,6 +302,14 @@ class World:
             node.power, node.paused, node.running = True, False, False
             node.died_at = None
             self.start(name)
+
+    def part(self, name: str) -> None:
+        """End the process in order: it says goodbye."""
+        self.parted.add(name)
+        self.nodes[name].mesh.say_goodbye(30, self.now)
+        self._pump(self.nodes[name])
+        self.run(0.1)
+        self.kill(name)
 
     def kill(self, name: str) -> None:
         """Kill the process: the kernel goes on, and refuses."""
@@ -418,6 +442,26 @@ def measure_false_raises(
     }
 
 
+def measure_scale(*, nodes: int, seed: int, policy: MeshPolicy) -> dict[str, float]:
+    """Return what one death and one second of quiet look like in a mesh of *nodes*."""
+    world = World(nodes=nodes, seed=seed, policy=policy)
+    world.run(2.5)
+    datagrams, size = world.datagrams, world.bytes
+    world.run(1.0)
+    datagrams, size = world.datagrams - datagrams, world.bytes - size
+    died, mark = world.now, len(world.changes)
+    world.power_off("n7")
+    world.run(0.4)
+    told = {name: at for at, name, change in reversed(world.changes[mark:]) if change.new == 2}
+    return {
+        "nodes": nodes,
+        "detection_milliseconds": round((max(told.values()) - died) * 1000, 1),
+        "survivors_told": len(told),
+        "datagrams_per_second_and_node": round(datagrams / nodes, 1),
+        "bytes_per_second_and_node": round(size / nodes),
+    }
+
+
 def main() -> None:
     """Print the figures of one mesh."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -429,11 +473,17 @@ def main() -> None:
     parser.add_argument(
         "--interval", type=int, default=MeshPolicy().interval_milliseconds, help="milliseconds"
     )
+    parser.add_argument("--scale", action="store_true", help="one death at 16, 100, 300 ... N")
     args = parser.parse_args()
     policy = MeshPolicy(interval_milliseconds=args.interval)
     # One heartbeat of sixteen members has fifteen hearers: read it once.
     setattr(machine, "decode", lru_cache(maxsize=1024)(decode))  # noqa: B010
     begun = time.monotonic()
+    if args.scale:
+        for nodes in (16, 17, 100, 300, 1000):
+            if nodes <= args.nodes:
+                print(json.dumps(measure_scale(nodes=nodes, seed=args.seed, policy=policy)))
+        return
     out: dict[str, Any] = {"nodes": args.nodes, "loss_per_link": args.loss, "seed": args.seed}
     out["interval_milliseconds"] = args.interval
     if args.hours:

@@ -214,10 +214,7 @@ def test_thirty_restarts_in_a_minute_raise_nothing(seed: int) -> None:
 def test_a_kernel_that_dies_while_restarting_is_dead(seed: int) -> None:
     """Neither a refusal nor a goodbye excuses a kernel that went silent."""
     world = settled(seed=seed)
-    world.nodes["n3"].mesh.say_goodbye(30, world.now)
-    world._pump(world.nodes["n3"])
-    world.run(0.1)
-    world.kill("n3")
+    world.part("n3")
     world.run(1.0)
     assert world.raises == []
     assert world.state("n3", by="n1") is MemberState.RESTARTING
@@ -229,10 +226,7 @@ def test_a_kernel_that_dies_while_restarting_is_dead(seed: int) -> None:
 def test_a_goodbye_raises_nothing() -> None:
     """A planned restart within its grace is nobody's death, and the member returns."""
     world = settled()
-    world.nodes["n3"].mesh.say_goodbye(30, world.now)
-    world._pump(world.nodes["n3"])
-    world.run(0.1)
-    world.kill("n3")
+    world.part("n3")
     world.run(20.0)
     world.start("n3")
     world.run(2.0)
@@ -240,18 +234,10 @@ def test_a_goodbye_raises_nothing() -> None:
     assert world.state("n3", by="n1") is MemberState.ALIVE
 
 
-def part(world: World, name: str) -> None:
-    """Let *name* say goodbye, and end."""
-    world.nodes[name].mesh.say_goodbye(30, world.now)
-    world._pump(world.nodes[name])
-    world.run(0.1)
-    world.kill(name)
-
-
 def test_a_member_that_said_goodbye_has_left_after_a_minute() -> None:
     """Its routes were withdrawn: it does not count, and what becomes of its kernel is all one."""
     world = settled()
-    part(world, "n3")
+    world.part("n3")
     world.run(75.0)
     assert world.state("n3", by="n1") is MemberState.DEAD
     assert world.nodes["n1"].mesh.status(world.now).counted == 2
@@ -416,7 +402,7 @@ def test_unlisted_members_go_only_when_silent(seed: int) -> None:
     world = settled(seed=seed)
     shorter = world.members[:2]
     for name in ("n1", "n2"):
-        world.nodes[name].mesh.configure(members=shorter, now=world.now)
+        world.configure(name, members=shorter)
     world.run(2.0)
     assert world.state("n3", by="n1") is MemberState.ALIVE
     world.power_off("n3")
