@@ -132,6 +132,14 @@ class DirectorySource:
         trouble = (self._trouble,) if self._trouble else ()
         return (*trouble, *busy, *self._store.conditions)
 
+    @property
+    def missing(self) -> frozenset[str]:
+        """The kinds that are not installed: none, in a directory."""
+        return frozenset()
+
+    def accept(self) -> None:
+        """Believe what is doubted: a directory is never doubted."""
+
     async def run(self, on_change: Callable[[Changes], None]) -> None:
         """Follow the directory until cancelled; call *on_change* when synced and after changes."""
         loop = asyncio.get_running_loop()

@@ -15,7 +15,7 @@ from typing import Final
 
 from bgpd.kube.access import Access
 from bgpd.kube.course import Reason, Trouble
-from bgpd.kube.documents import Key
+from bgpd.kube.documents import Key, Object
 from bgpd.kube.problem import conditions_of
 from bgpd.kube.quiet import Quiet
 from bgpd.kube.reflector import Counters, Reflector
@@ -50,16 +50,21 @@ class KubernetesSource:
         access: Access,
         *,
         watched: Iterable[Resource] | None = None,
+        remembered: Mapping[Key, Object] | None = None,
         newest: Mapping[str, int] | None = None,
     ) -> None:
         """Follow *watched* (default: everything that an agent needs).
 
-        *newest* is the newest version of each kind that an earlier process saw.
+        *remembered* is what an earlier process had in force, *newest* the newest version of each
+        kind that it saw: the first answers are compared with both.
         """
         self.synced = False
         """Whether everything is known once: before that there is nothing to decide on."""
         self._access = access
         self._view = View()
+        for key, one in (remembered or {}).items():
+            self._view.put(key, one)
+        self._before = Changes()
         self._on_change: Callable[[Changes], None] = _ignore
         self._told: tuple[Condition, ...] = ()
         quiet = Quiet()
@@ -144,9 +149,15 @@ class KubernetesSource:
         if self.synced:
             if changes:
                 self._on_change(changes)
-        elif all(one.settled for one in self._reflectors):
+            return
+        # Of what is remembered, that which has gone in the meantime; the rest is told as a whole.
+        self._before = self._before.then(
+            Changes(removed=changes.removed, services=changes.services)
+        )
+        if all(one.settled for one in self._reflectors):
             self.synced = True
-            self._on_change(Changes(added=frozenset(self._view), conditions=True))
+            everything = Changes(added=frozenset(self._view), conditions=True)
+            self._on_change(self._before.then(everything))
         elif changes.conditions:
             self._on_change(Changes(conditions=True))
 

@@ -1,0 +1,116 @@
+"""Any source, with configuration that vanished held back (`bgpd.kube.vanish`)."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from bgpd.kube.documents import Key, Object
+from bgpd.kube.store import Changes
+from bgpd.kube.vanish import Keeper
+from bgpd.kube.view import Objects
+from bgpd.model.status import Condition
+
+
+class Source(Protocol):
+    """Where objects come from."""
+
+    synced: bool
+
+    @property
+    def objects(self) -> Objects:
+        """The objects in force."""
+
+    @property
+    def sources(self) -> dict[Key, str]:
+        """Where each object in force comes from."""
+
+    @property
+    def outdated(self) -> tuple[Key, ...]:
+        """What is in force in its last good version."""
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """The kinds whose CRDs are not installed."""
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What a person should know or correct."""
+
+    def accept(self) -> None:
+        """Believe what is doubted."""
+
+    async def run(self, on_change: Callable[[Changes], None]) -> None:
+        """Follow the source until cancelled."""
+
+
+class KeptSource:
+    """A source like any other, in which pools and peers do not vanish all at once."""
+
+    def __init__(self, source: Source, remembered: Mapping[Key, Object] | None = None) -> None:
+        """Wrap *source*; *remembered* is what an earlier process had in force."""
+        self._source = source
+        self._keeper = Keeper(source.objects, remembered)
+        self._on_change: Callable[[Changes], None]
+        self._due = asyncio.Event()
+
+    @property
+    def synced(self) -> bool:
+        """Whether everything is known once."""
+        return self._source.synced
+
+    @property
+    def objects(self) -> Objects:
+        """The objects in force."""
+        return self._keeper.objects
+
+    @property
+    def sources(self) -> dict[Key, str]:
+        """Where each object in force comes from."""
+        return self._source.sources
+
+    @property
+    def outdated(self) -> tuple[Key, ...]:
+        """What is in force in its last good version."""
+        return self._source.outdated
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What a person should know, correct or accept."""
+        return (*self._keeper.conditions, *self._source.conditions)
+
+    def accept(self) -> int:
+        """Let go of what vanished, because a person says so; return how much that was."""
+        self._source.accept()
+        changes = self._keeper.accept()
+        if changes:
+            self._on_change(changes)
+        return len(changes.removed)
+
+    async def run(self, on_change: Callable[[Changes], None]) -> None:
+        """Follow the source until cancelled; call *on_change* when synced and after changes."""
+        self._on_change = on_change
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._source.run(self._changed), name="said")
+                group.create_task(self._settle(), name="vanished")
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    def _changed(self, changes: Changes) -> None:
+        if not self._source.synced:
+            return
+        now = asyncio.get_running_loop().time()
+        self._on_change(self._keeper.take(changes, now=now, missing=self._source.missing))
+        if self._keeper.due is not None:
+            self._due.set()
+
+    async def _settle(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._due.wait()
+            while (due := self._keeper.due) is not None:
+                await asyncio.sleep(max(0.0, due - loop.time()))
+                changes = self._keeper.settle(now=loop.time(), missing=self._source.missing)
+                if changes:
+                    self._on_change(changes)
+            self._due.clear()

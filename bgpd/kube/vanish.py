@@ -1,0 +1,198 @@
+"""Configuration that vanishes as a whole stays in force until a person says that it may go.
+
+Somebody deletes a CRD, a directory, a chart or a backup too much, and every pool or every peer of
+a cluster is gone within a moment. Acting on that would take every elastic IP off the network. So
+what is removed from our kinds takes effect only after a pause in which nothing more goes; and when
+all pools, all peers, or a whole kind with its CRD went, what they said holds until each is back or
+a person accepts that they are gone. Services, endpoints and Nodes come and go at once.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from bgpd.kube.documents import Key, Object
+from bgpd.kube.store import Changes
+from bgpd.kube.view import Objects
+from bgpd.model.cluster import EndpointSlice, Node, Service
+from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
+from bgpd.model.status import Condition
+
+SETTLE: Final = 2.0
+"""Seconds without another removal after which a removal takes effect."""
+CONDITION: Final = "ConfigurationVanished"
+KINDS: Final = frozenset({"IPAddressPool", "BGPPeer", "BGPAdvertisement", "SpeakerPolicy"})
+"""The kinds whose objects do not go at once."""
+VITAL: Final = frozenset({"IPAddressPool", "BGPPeer"})
+"""The kinds without which nothing is advertised: a cluster that has them needs one at least."""
+_SHOWN: Final = 5
+_Kind = TypeVar("_Kind")
+
+
+class Kept(Objects):
+    """What a source says, with the objects that are gone but still hold."""
+
+    def __init__(self, said: Objects) -> None:
+        super().__init__()
+        self._said = said
+        self.gone: dict[Key, Object] = {}
+
+    def __len__(self) -> int:
+        """Return how many objects are in force."""
+        return len(self._said) + len(self.gone)
+
+    def __iter__(self) -> Iterator[Key]:
+        """Return the keys of all objects."""
+        yield from self._said
+        yield from self.gone
+
+    def __getitem__(self, key: Key) -> Object:
+        """Return the object known by *key*."""
+        return self.gone[key] if key in self.gone else self._said[key]
+
+    def get(self, key: Key) -> Object | None:
+        """Return the object known by *key*, or None."""
+        return self.gone.get(key) or self._said.get(key)
+
+    def service(self, key: str) -> Service | None:
+        """Return the Service `namespace/name`, or None."""
+        return self._said.service(key)
+
+    def slices(self, service: str) -> tuple[EndpointSlice, ...]:
+        """Return the EndpointSlices of the Service `namespace/name`."""
+        return self._said.slices(service)
+
+    def node(self, name: str) -> Node | None:
+        """Return the Node *name*, or None."""
+        return self._said.node(name)
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """All Services."""
+        return self._said.services
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All Nodes."""
+        return self._said.nodes
+
+    @property
+    def pools(self) -> tuple[IPAddressPool, ...]:
+        """All IPAddressPools."""
+        return (*self._said.pools, *self._still(IPAddressPool))
+
+    @property
+    def advertisements(self) -> tuple[BGPAdvertisement, ...]:
+        """All BGPAdvertisements."""
+        return (*self._said.advertisements, *self._still(BGPAdvertisement))
+
+    @property
+    def peers(self) -> tuple[BGPPeer, ...]:
+        """All BGPPeers."""
+        return (*self._said.peers, *self._still(BGPPeer))
+
+    @property
+    def policies(self) -> tuple[NodePolicy, ...]:
+        """All SpeakerPolicies."""
+        return (*self._said.policies, *self._still(NodePolicy))
+
+    def _still(self, kind: type[_Kind]) -> tuple[_Kind, ...]:
+        return tuple(one for one in self.gone.values() if isinstance(one, kind))
+
+
+class Keeper:
+    """Between a source and whoever decides: holds back what vanished."""
+
+    def __init__(self, said: Objects, remembered: Mapping[Key, Object] | None = None) -> None:
+        """Keep what *said* says; *remembered* is what an earlier process had in force."""
+        self.objects = Kept(said)
+        self._said = said
+        self._known = {key: one for key, one in (remembered or {}).items() if key.kind in KINDS}
+        """Every object of the kinds concerned as it was told last: a removal does not repeat it."""
+        self._going: dict[str, float] = {}
+        """By kind: when a removal counts, if nothing more goes."""
+        self._held: set[Key] = set()
+        """What holds until a person accepts that it is gone."""
+        self._first = True
+        self._uninstalled: set[str] = set()
+        """Kinds whose CRD went while there were objects."""
+
+    @property
+    def due(self) -> float | None:
+        """When to call `settle`, or None."""
+        return min(self._going.values(), default=None)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What a person should restore or accept."""
+        kinds = sorted({key.kind for key in self._held})
+        return tuple(self._condition(kind) for kind in kinds)
+
+    def take(self, changes: Changes, *, now: float, missing: Collection[str] = ()) -> Changes:
+        """Return what of *changes* takes effect at once; *missing* are kinds without a CRD."""
+        self._uninstalled |= {key.kind for key in self._known} & set(missing)
+        gone = {key for key in changes.removed if key in self._known}
+        if self._first:
+            # What went while nobody looked is in no change.
+            self._first = False
+            gone |= {key for key in self._known if self._said.get(key) is None}
+        for key in sorted(gone):
+            self.objects.gone[key] = self._known.pop(key)
+            self._going[key.kind] = now + SETTLE
+        told = {key for key in changes.added | changes.changed if key.kind in KINDS}
+        same = {key for key in told if self.objects.gone.get(key) == self._said[key]}
+        other = (told & self.objects.gone.keys()) - same
+        freed = bool(told & self._held)
+        for key in told:
+            self._known[key] = self._said[key]
+            self.objects.gone.pop(key, None)
+            self._uninstalled.discard(key.kind)
+        self._held -= told
+        return replace(
+            changes,
+            added=changes.added - same - other,
+            changed=(changes.changed - same) | other,
+            removed=changes.removed - gone,
+            conditions=changes.conditions or freed,
+        )
+
+    def settle(self, *, now: float, missing: Collection[str] = ()) -> Changes:
+        """Return what is really gone by now."""
+        removed: set[Key] = set()
+        held = False
+        for kind in [kind for kind, due in self._going.items() if due <= now]:
+            del self._going[kind]
+            keys = {key for key in self.objects.gone if key.kind == kind} - self._held
+            if keys and self._vanished(kind, missing):
+                self._held |= keys
+                held = True
+            else:
+                removed |= keys
+        return self._drop(removed, conditions=held)
+
+    def accept(self) -> Changes:
+        """Return what goes because a person says that it may."""
+        held = set(self._held)
+        self._held.clear()
+        return self._drop(held, conditions=bool(held))
+
+    def _vanished(self, kind: str, missing: Collection[str]) -> bool:
+        if any(key.kind == kind for key in self._known):
+            return False
+        return kind in VITAL or kind in missing or kind in self._uninstalled
+
+    def _drop(self, removed: set[Key], *, conditions: bool) -> Changes:
+        for key in removed:
+            del self.objects.gone[key]
+        return Changes(removed=frozenset(removed), conditions=conditions)
+
+    def _condition(self, kind: str) -> Condition:
+        names = sorted(key.name for key in self._held if key.kind == kind)
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        return Condition(
+            type=CONDITION,
+            status=True,
+            reason=f"{kind}Gone",
+            message=f"{kind} {', '.join(names[:_SHOWN])}{more}: gone all at once; still in force "
+            "until they are back, or until a person says with bgpctl accept that they may go",
+        )
