@@ -178,8 +178,9 @@ def test_controllers_make_endpoint_slices_of_pods(
         slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 
         def ready() -> bool:
-            items = cluster.api.request("GET", slices)["items"]
-            return [e["conditions"]["ready"] for i in items for e in i["endpoints"]] == [True]
+            found = cluster.api.request("GET", slices)["items"]
+            endpoints = [e for each in found for e in each["endpoints"] or ()]  # null at first
+            return [e["conditions"]["ready"] for e in endpoints] == [True]
 
         assert _eventually(ready)
 
