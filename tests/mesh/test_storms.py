@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bgpd.mesh.events import QuarantineStarted
 from bgpd.model.status import MemberState
 from tests.mesh.simulation import World
 
@@ -176,3 +177,40 @@ def test_random_loss_alone_raises_nothing(nodes: int) -> None:
     world = World(nodes=nodes, seed=nodes, loss=0.05)
     world.run(300.0 / nodes)
     assert world.generations() == {1}
+
+
+def starve(world: World, *, stop: float, every: float) -> None:
+    """Let each process stop now and then, on average *every* so many seconds for *stop*."""
+
+    def stall(name: str) -> None:
+        world.pause(name)
+        world.at(world.now + dice.expovariate(1 / stop), lambda: go_on(name))
+
+    def go_on(name: str) -> None:
+        world.wake(name)
+        world.at(world.now + dice.expovariate(1 / every), lambda: stall(name))
+
+    dice = random.Random(1)
+    for name in world.nodes:
+        world.at(world.now + dice.expovariate(1 / every), lambda name=name: stall(name))  # type: ignore[misc]
+
+
+def test_starved_machines_leave_most_members_their_rank() -> None:
+    """Where all flap for want of CPU none ranks behind: one node would carry everything."""
+    world = World(nodes=3)
+    world.run(2.0)
+    accused: set[str] = set()
+    world.on_event = lambda _node, event, _now: (
+        accused.add(event.member) if isinstance(event, QuarantineStarted) else None
+    )
+    starve(world, stop=0.1, every=1.0)
+    world.run(60.0)
+    assert accused == set(world.nodes)
+    world._queue.clear()
+    for node in world.nodes.values():
+        world.wake(node.name)
+        node.timer = -1.0
+        world._arm(node)
+    world.run(2.0)
+    assert not [node.name for node in world.nodes.values() if node.mesh.quarantined]
+    assert len(world.generations()) == 1
