@@ -24,6 +24,7 @@ class _Open:
     routes: int = 0
     waiting: set[int] = field(default_factory=set)
     flushed: list[Step] = field(default_factory=list)
+    flushed_to: set[str] = field(default_factory=set)
 
     def closed(self) -> Failover:
         steps = [
@@ -82,9 +83,10 @@ class Timeline:
     def commanded(self, update: int, *, routes: int, now: float) -> None:
         """Note that *update* left for ExaBGP on behalf of the failovers that wait for one."""
         for item in self._open:
-            if item.commanded_at is None:
+            if item.commanded_at is None or item.commanded_at == now:
+                # A large change leaves in several commands at one instant.
                 item.commanded_at = now
-                item.routes = routes
+                item.routes += routes
                 item.waiting.add(update)
 
     def settle(self) -> None:
@@ -94,10 +96,14 @@ class Timeline:
     def flushed(self, update: int, *, detail: str, now: float) -> None:
         """Note that *update* was written to the sessions that *detail* names."""
         for item in self._open:
-            if update in item.waiting:
-                item.waiting.discard(update)
+            if update not in item.waiting:
+                continue
+            item.waiting.discard(update)
+            item.flushed_to.update(detail.split(", "))
+            if not item.waiting:
+                peers = ", ".join(sorted(item.flushed_to))
                 item.flushed.append(
-                    Step(name="flushed", milliseconds=item.since(now), detail=detail)
+                    Step(name="flushed", milliseconds=item.since(now), detail=peers)
                 )
         self._close(lambda item: item.commanded_at is not None and not item.waiting)
 

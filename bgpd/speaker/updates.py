@@ -6,10 +6,9 @@ until it is time for another attempt, and all others flow.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
-from bgpd.exabgp.command import PeerUpdate, RouteGroup, Update
+from bgpd.exabgp.command import PeerUpdate, Ping, RouteGroup, Update
 from bgpd.model.peer import Peer, PeerName
 from bgpd.model.status import Condition
 from bgpd.policy.reconcile import PeerPlan
@@ -19,6 +18,8 @@ from bgpd.speaker.timeline import Timeline
 
 AGAIN_SECONDS: Final = 10.0
 """How long a refused route is left out before it is tried again."""
+CHANGES: Final = 2000
+"""The most that one command changes: ExaBGP answers nothing else while it works on one."""
 SHOWN: Final = 3
 """How many refused prefixes a condition names."""
 
@@ -42,8 +43,11 @@ class Updates:
 
     def send(self, plans: Sequence[PeerPlan], peers: Mapping[PeerName, Peer], now: float) -> None:
         """Tell ExaBGP about *plans*."""
-        wholes = [(piece,) for plan in plans for piece in _pieces(plan)]
-        for whole in wholes if self._apart else [tuple(plans)] if plans else []:
+        apart = ((piece,) for plan in plans for piece in _pieces(plan))
+        for count, whole in enumerate(apart if self._apart else _parcels(plans)):
+            if count:
+                # ExaBGP answers in order, so a long row of commands leaves no long silence.
+                self._outbox.send(Ping(id=self._outbox.number()))
             number = self._outbox.number()
             self._sent[number] = whole
             changes = tuple(_peer_update(plan, peers[plan.peer]) for plan in whole)
@@ -100,11 +104,28 @@ class Updates:
 
 
 def _pieces(plan: PeerPlan) -> Iterator[PeerPlan]:
-    """Return *plan* as plans that each change one thing, withdrawals first."""
-    if plan.withdraw:
-        yield replace(plan, advertise=())
-    for group in plan.advertise:
-        yield PeerPlan(peer=plan.peer, advertise=(group,))
+    """Return *plan* as plans that each change one thing and not too much, withdrawals first."""
+    for start in range(0, len(plan.withdraw), CHANGES):
+        yield PeerPlan(peer=plan.peer, withdraw=plan.withdraw[start : start + CHANGES])
+    for attributes, prefixes in plan.advertise:
+        for start in range(0, len(prefixes), CHANGES):
+            group = (attributes, prefixes[start : start + CHANGES])
+            yield PeerPlan(peer=plan.peer, advertise=(group,))
+
+
+def _parcels(plans: Sequence[PeerPlan]) -> Iterator[tuple[PeerPlan, ...]]:
+    """Return *plans* in their order, in parcels of at most `CHANGES` changes."""
+    parcel: list[PeerPlan] = []
+    size = 0
+    for plan in plans:
+        for piece in [plan] if len(plan) <= CHANGES else _pieces(plan):
+            if parcel and size + len(piece) > CHANGES:
+                yield tuple(parcel)
+                parcel, size = [], 0
+            parcel.append(piece)
+            size += len(piece)
+    if parcel:
+        yield tuple(parcel)
 
 
 def _peer_update(plan: PeerPlan, peer: Peer) -> PeerUpdate:

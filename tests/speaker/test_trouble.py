@@ -9,15 +9,21 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from bgpd.exabgp.command import Command, Reload, Show, Update
+from bgpd.exabgp.command import Command, Ping, Reload, Show, Update
 from bgpd.exabgp.message import Done, Failed, Shown, Terminating
 from bgpd.ipc.message import Applied, Delta
 from bgpd.model.peer import Peer, PeerName
 from bgpd.model.prefix import Address, Prefix
+from bgpd.model.route import Attributes
+from bgpd.policy.reconcile import PeerPlan
 from bgpd.speaker import effect
 from bgpd.speaker.outbox import Outbox
 from bgpd.speaker.peering import RETRY_SECONDS, Peering
+from bgpd.speaker.rib import Rib
+from bgpd.speaker.timeline import Timeline
+from bgpd.speaker.updates import CHANGES, Updates
 from tests.policy.test_lever import PEER
+from tests.speaker.test_parts import begin
 from tests.speaker.test_reflex import Node, World, med
 from tests.speaker.test_rib import advertisement
 
@@ -370,3 +376,35 @@ def test_a_router_that_dampens_is_not_shaken(world: World) -> None:
     assert [n.keys for n in node.notes if n.event == "damping_budget_spent"] == [(("peer", "tor"),)]
     world.now += 599.0
     world.run_until(lambda: node.meds() == {med(8)}, within=3.0)
+
+
+def test_a_very_large_change_leaves_in_parcels_with_room_for_the_watchdog() -> None:
+    """ExaBGP answers nothing while it works on a command: none may keep it busy for long."""
+    outbox = Outbox()
+    timeline = Timeline()
+    updates = Updates(rib=Rib(), timeline=timeline, outbox=outbox)
+    prefixes = tuple(Prefix(f"10.0.{n // 256}.{n % 256}/32") for n in range(2 * CHANGES + 500))
+    said = Attributes(next_hop=Address("10.0.0.1"))
+    plans = [
+        PeerPlan(peer=PEER.name, withdraw=prefixes, advertise=((said, prefixes),)),
+        PeerPlan(peer=SECOND.name, advertise=((said, prefixes[:10]),)),
+    ]
+    begin(timeline, "a test")
+    updates.send(plans, {PEER.name: PEER, SECOND.name: SECOND}, 1.0)
+    commands = [item.command for item in outbox.empty() if isinstance(item, effect.Send)]
+    assert [type(one) for one in commands[::2]] == [Update] * 6
+    assert [type(one) for one in commands[1::2]] == [Ping] * 5
+    parcels = [one for one in commands if isinstance(one, Update)]
+    changes = [change for parcel in parcels for change in parcel.peers]
+    assert sum((change.withdraw for change in changes), ()) == prefixes
+    groups = [(change.peer, group) for change in changes for group in change.advertise]
+    assert sum((g.prefixes for peer, g in groups if peer == PEER.address), ()) == prefixes
+    assert groups[-1][0] == SECOND.address, "in the order of the plans"
+    for parcel in parcels:
+        updates.done(parcel.id)
+        timeline.flushed(parcel.id, detail=parcel.peers[-1].peer, now=2.0)
+    assert not updates.outstanding
+    (failover,) = timeline.failovers
+    assert failover.routes == 2 * len(prefixes) + 10
+    assert [step.name for step in failover.steps] == ["cause", "decision", "command", "flushed"]
+    assert failover.steps[-1].detail == f"{PEER.address}, {SECOND.address}"
