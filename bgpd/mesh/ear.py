@@ -15,6 +15,7 @@ from bgpd.mesh.packet import (
     decode,
     member_id,
 )
+from bgpd.mesh.repeat import INCARNATION, Repeat, is_repeatable, numbers
 from bgpd.mesh.roster import COUNTS, Roster
 from bgpd.mesh.seal import Refusal
 from bgpd.mesh.sender import Sender
@@ -22,6 +23,7 @@ from bgpd.mesh.takeover import Hearing, Register
 from bgpd.mesh.track import Role, Track
 from bgpd.model.member import NodeName
 from bgpd.model.prefix import Address
+from bgpd.model.status import MemberState
 
 
 class Ear:
@@ -45,12 +47,21 @@ class Ear:
         self.jumped_at = -math.inf
         """When a generation was last heard that is too far ahead."""
         self._me = member_id(sender.settings.node)
+        self._repeats: dict[bytes, Repeat] = {}
 
     def receive(self, data: bytes, source: Address, now: float) -> None:
         """Take in *data*, whatever it is; *now* is when the kernel received it."""
         opened = self._sender.sealer.open(data)
         if isinstance(opened, Refusal):
             self.counters[opened] += 1
+            return
+        known = self._repeats.get(opened[INCARNATION])
+        if (
+            known is not None
+            and source == known.track.member.address
+            and known.says(opened)
+            and self._take_again(known, opened, now)
+        ):
             return
         try:
             beat = decode(opened)
@@ -69,6 +80,60 @@ class Ear:
         if source != track.member.address:
             self.counters["other_source"] += 1
         self._take(beat, track, now)
+        if track.beat is beat:
+            self._repeats.pop(opened[INCARNATION], None)
+            if is_repeatable(beat):
+                us = self._echo_of_us(beat)
+                self._repeats[opened[INCARNATION]] = Repeat(track, beat, us, opened)
+
+    def decide(self, now: float) -> None:
+        """Raise for whom that is due, with all that was heard."""
+        if any(track.state is MemberState.SUSPECT for track in self._roster.contacts):
+            for known in self._repeats.values():
+                known.read()
+        self._judge.decide(now)
+
+    def tidy(self) -> None:
+        """Forget what processes said that are gone."""
+        for key, known in list(self._repeats.items()):
+            if not self._is_current(known):
+                del self._repeats[key]
+
+    def forget_repeats(self) -> None:
+        """Read every heartbeat again: after our own sleep old ages prove nothing."""
+        self._repeats.clear()
+
+    def _is_current(self, known: Repeat) -> bool:
+        track = known.track
+        return (
+            track.incarnation == known.beat.incarnation
+            and self._roster.by_id.get(track.id) is track
+        )
+
+    def _take_again(self, known: Repeat, body: bytes, now: float) -> bool:
+        """Take in what says nothing new, if nothing new happened here either."""
+        track, register = known.track, self._register
+        if (
+            track.state is not MemberState.ALIVE
+            or not track.hears_us
+            or not register.learned
+            or (known.beat.resets, known.beat.generation) > (register.resets, register.generation)
+            or self._judge.is_busy
+            or not self._is_current(known)
+        ):
+            return False
+        sequence, beat = numbers(body)
+        if sequence <= track.sequence:
+            return False
+        known.keep(body)
+        track.is_new(sequence)
+        track.mark = self._sender.sequence
+        if self._roster.full and beat > track.beats:
+            self._sender.keep_step(now)
+        track.hear_number(beat, whole=track.whole, members=1 + len(self._roster.tracks), now=now)
+        track.vital_at = now
+        self._roster.hear(track, known.us, now)
+        return True
 
     def _take(self, beat: Heartbeat, track: Track, now: float) -> None:
         us = self._echo_of_us(beat)
@@ -84,7 +149,7 @@ class Ear:
             track.loss.arrived(beat.beat, whole=False)
             return
         track.mark = self._sender.sequence
-        if self._roster.full and track.beat is not None and beat.beat > track.beat.beat:
+        if self._roster.full and 0 < track.beats < beat.beat:
             self._sender.keep_step(now)
         track.hear(beat, us, members=1 + len(self._roster.tracks), now=now)
         track.hears_majority = track.hears_us or self._hears_majority(track)
@@ -100,7 +165,7 @@ class Ear:
         self._judge.step(track, now)
         if now <= self._sender.next_beat + self._sender.settings.interval:
             # Later than that we slept and are being drained: handle_timer will judge.
-            self._judge.decide(now)
+            self.decide(now)
 
     def _take_hearsay(self, beat: Heartbeat, track: Track, now: float) -> None:
         """Believe a generation without knowing its sender (beyond sixteen members).

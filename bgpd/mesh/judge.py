@@ -66,6 +66,11 @@ class Judge:
     def _interval(self) -> float:
         return self._sender.settings.interval
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a death or a quarantine is remembered, so that every word counts."""
+        return self.quarantined or bool(self._docket) or bool(self._quarantine)
+
     # Members.
 
     def step(self, track: Track, now: float) -> None:

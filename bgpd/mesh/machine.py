@@ -154,14 +154,17 @@ class Mesh:
 
     def handle_timer(self, now: float) -> None:
         """Judge silence and send what is due; the driver has drained the socket before."""
+        if now > self._sender.next_beat + self._sender.settings.interval:
+            self._ear.forget_repeats()
         self._judge.notice_lateness(now)
         self._learn_alone(now)
         if now >= self._tidy_at:
             self._tidy_at = now + HOUSEKEEPING
+            self._ear.tidy()
             self._tidy(now)
         for track in self._roster.contacts:
             self._judge.step(track, now)
-        self._judge.decide(now)
+        self._ear.decide(now)
         if self._sender.send_due(now):
             self._sender.consider_probes(now)
         self._plan_wake(now)

@@ -12,7 +12,7 @@ which older ones skip, and lengthen echoes and records, whose size stands before
 
 import hashlib
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct, error
@@ -40,13 +40,13 @@ HEADER: Final = Struct("!2sBBHIQQQIIHB")
 FLAGS_OFFSET: Final = 3
 """Where the kernel finds the flags, to see which queue a heartbeat belongs to."""
 _FIELD: Final = Struct("!BH")
-_ECHO: Final = Struct("!QQIQHB")
+ECHO: Final = Struct("!QQIQHB")
 _RECORD: Final = Struct("!QQQ")
 _SETTINGS: Final = Struct("!II")
 _KEY_ID: Final = Struct("!I")
 _GRACE: Final = Struct("!H")
 
-_ECHOES, _RECORDS, _ROUTER_IDS, _LEVER, _KEYS, _LEAVING = range(1, 7)
+ECHOES, _RECORDS, _ROUTER_IDS, _LEVER, _KEYS, _LEAVING = range(1, 7)
 
 
 class MalformedHeartbeatError(ProtocolError):
@@ -162,11 +162,14 @@ def encode(beat: Heartbeat) -> bytes:
     The newest deaths always fit; beyond those, old records give way before echoes.
     """
     name = beat.sender.encode()
-    parts = [name, *_small_fields(beat)]
+    small = _small_fields(
+        beat.router_ids, beat.lever, beat.base, beat.stride, beat.key_ids, beat.grace
+    )
+    parts = [name, small]
     room = MAX_DATAGRAM - MAC_BYTES - HEADER.size - sum(map(len, parts)) - 2 * (_FIELD.size + 1)
     kept = min(len(beat.records), SURE_RECORDS) * _RECORD.size
-    echoes = beat.echoes[: min(MAX_ECHOES, (room - kept) // _ECHO.size)]
-    room -= len(echoes) * _ECHO.size
+    echoes = beat.echoes[: min(MAX_ECHOES, (room - kept) // ECHO.size)]
+    room -= len(echoes) * ECHO.size
     records = beat.records[: min(MAX_RECORDS, room // _RECORD.size)]
     parts += (_echoes(echoes), _records(records))
     body = b"".join(parts)
@@ -215,7 +218,7 @@ def _decode(data: bytes) -> Heartbeat:
     sender = data[HEADER.size : end].decode()
     try:
         fields = _split(data, end)
-        echoes = _read_echoes(fields.get(_ECHOES))
+        echoes = _read_echoes(fields.get(ECHOES))
         records = _read_records(fields.get(_RECORDS))
         router_ids = _read_router_ids(fields.get(_ROUTER_IDS, b""))
         lever, base, stride = _read_lever(fields.get(_LEVER))
@@ -252,23 +255,31 @@ def _field(kind: int, value: bytes) -> bytes:
     return _FIELD.pack(kind, len(value)) + value
 
 
-def _small_fields(beat: Heartbeat) -> list[bytes]:
+@lru_cache(maxsize=8)
+def _small_fields(
+    router_ids: tuple[bytes, ...],
+    lever: str,
+    base: int,
+    stride: int,
+    key_ids: tuple[int, ...],
+    grace: int,
+) -> bytes:
     parts = []
-    if beat.router_ids:
-        ids = b"".join(bytes((len(one),)) + one for one in beat.router_ids[:MAX_ROUTER_IDS])
+    if router_ids:
+        ids = b"".join(bytes((len(one),)) + one for one in router_ids[:MAX_ROUTER_IDS])
         parts.append(_field(_ROUTER_IDS, ids))
-    if beat.lever:
-        parts.append(_field(_LEVER, _SETTINGS.pack(beat.base, beat.stride) + beat.lever.encode()))
-    if beat.key_ids:
-        parts.append(_field(_KEYS, b"".join(map(_KEY_ID.pack, beat.key_ids[:MAX_KEYS]))))
-    if beat.grace:
-        parts.append(_field(_LEAVING, _GRACE.pack(beat.grace)))
-    return parts
+    if lever:
+        parts.append(_field(_LEVER, _SETTINGS.pack(base, stride) + lever.encode()))
+    if key_ids:
+        parts.append(_field(_KEYS, b"".join(map(_KEY_ID.pack, key_ids[:MAX_KEYS]))))
+    if grace:
+        parts.append(_field(_LEAVING, _GRACE.pack(grace)))
+    return b"".join(parts)
 
 
 def _echoes(echoes: Sequence[Echo]) -> bytes:
-    value = bytes((_ECHO.size,)) + b"".join([_ECHO.pack(*echo) for echo in echoes])
-    return _field(_ECHOES, value) if echoes else b""
+    value = bytes((ECHO.size,)) + b"".join([ECHO.pack(*echo) for echo in echoes])
+    return _field(ECHOES, value) if echoes else b""
 
 
 def _records(records: Sequence[DeathRecord]) -> bytes:
@@ -276,17 +287,22 @@ def _records(records: Sequence[DeathRecord]) -> bytes:
     return _field(_RECORDS, value) if records else b""
 
 
+def fields_in(data: bytes, offset: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the type, the start and the end of each field from *offset* on."""
+    while offset < len(data):
+        kind, length = _FIELD.unpack_from(data, offset)
+        start = offset + _FIELD.size
+        offset = start + length
+        if offset > len(data):
+            raise MalformedHeartbeatError(f"field {kind} is longer than the datagram")
+        yield kind, start, offset
+
+
 def _split(data: bytes, offset: int) -> dict[int, bytes]:
     """Return the fields from *offset* on; of two with one type the first is meant."""
     fields: dict[int, bytes] = {}
-    end = len(data)
-    while offset < end:
-        kind, length = _FIELD.unpack_from(data, offset)
-        offset += _FIELD.size
-        if offset + length > end:
-            raise MalformedHeartbeatError(f"field {kind} is longer than the datagram")
-        fields.setdefault(kind, data[offset : offset + length])
-        offset += length
+    for kind, start, end in fields_in(data, offset):
+        fields.setdefault(kind, data[start:end])
     return fields
 
 
@@ -303,7 +319,7 @@ def _rows(value: bytes, row: Struct) -> bytes:
 def _read_echoes(value: bytes | None) -> tuple[Echo, ...]:
     if not value:
         return ()
-    return tuple(map(Echo._make, _ECHO.iter_unpack(_rows(value, _ECHO))))
+    return tuple(map(Echo._make, ECHO.iter_unpack(_rows(value, ECHO))))
 
 
 def _read_records(value: bytes | None) -> tuple[DeathRecord, ...]:

@@ -195,6 +195,9 @@ class Quarantine:
         self._since.pop(member, None)
         self._accusations.pop(member, None)
 
+    def __bool__(self) -> bool:
+        return bool(self._since)
+
     def __contains__(self, member: int) -> bool:
         return member in self._since
 

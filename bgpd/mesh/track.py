@@ -1,6 +1,7 @@
 """All that is known of one member, from what was heard of it."""
 
 import math
+from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
@@ -92,6 +93,8 @@ class Track:
         self.sequence = 0
         self.recent = 0
         self.beat: Heartbeat | None = None
+        self.beats = 0
+        """The number of its last regular heartbeat."""
         self.echoes: dict[int, Echo] = {}
         self.interval = 0.0
         self.misses = self.multiplier
@@ -137,20 +140,27 @@ class Track:
     def hear(self, beat: Heartbeat, us: Echo | None, *, members: int, now: float) -> None:
         """Take in the newest heartbeat of one of *members*, and *us*, its echo of us."""
         self.beat = beat
-        self.echoes = {
-            echo.member: echo for echo in beat.echoes if not echo.sight & Sight.CHALLENGE
-        }
-        self.heard_at = max(self.heard_at, now)
-        self.slept = 0.0
+        self.take_echoes(beat.echoes)
         self.interval = min(beat.interval, MAX_INTERVAL) / 1000
         self.key_ids = beat.key_ids
         self.flags = beat.flags
         self.hears_us = us is not None and not us.sight & Sight.SILENT
         self.sight = 0 if us is None else us.sight
         whole = us is not None and not us.sight & _SLOWED
-        self.loss.arrived(beat.beat, whole=whole and self.whole)
-        self.jitter.arrived(beat.beat, at=now, interval=self.interval)
+        self.hear_number(beat.beat, whole=whole and self.whole, members=members, now=now)
         self.whole = whole
+
+    def take_echoes(self, echoes: Iterable[Echo]) -> None:
+        """Remember what the newest heartbeat says about others."""
+        self.echoes = {echo.member: echo for echo in echoes if not echo.sight & Sight.CHALLENGE}
+
+    def hear_number(self, beat: int, *, whole: bool, members: int, now: float) -> None:
+        """Take in that heartbeat number *beat* arrived; unless *whole*, a gap is not loss."""
+        self.beats = max(self.beats, beat)
+        self.heard_at = max(self.heard_at, now)
+        self.slept = 0.0
+        self.loss.arrived(beat, whole=whole)
+        self.jitter.arrived(beat, at=now, interval=self.interval)
         self.misses = misses_allowed(
             multiplier=self.multiplier,
             lost=self.loss.lost,

@@ -147,6 +147,7 @@ def test_a_one_way_node_is_dead_in_time() -> None:
     world.run(10.0)
     world.mute.add(world.nodes["n2"].address)
     world.run(0.4)
-    assert [one.members for one in world.raises] == [("n2",)]
+    # Both survivors may decide it in the same moment: that is one raise.
+    assert {(one.generation, one.members) for one in world.raises} == {(2, ("n2",))}
     assert world.nodes["n1"].mesh.generation == world.nodes["n3"].mesh.generation == 2
     assert world.nodes["n2"].mesh.generation == 1
