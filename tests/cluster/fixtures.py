@@ -26,16 +26,28 @@ from tests.cluster.error import ClusterError
 _LACKING = "no API server to test with: neither Go to build it nor a cache (scripts/cluster build)"
 
 
+_TIMEOUT = 240
+"""Seconds that a test with a server may take; the usual minute is soon over on a busy machine."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests that start a server more time, unless they say how much they take."""
+    for item in items:
+        if _needs_server(item) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_TIMEOUT))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what is missing before the first test: a test's own timeout would end a build."""
     config = session.config
     if config.option.collectonly or not missing(PROGRAMS):
         return
-    if not any("cluster_programs" in getattr(item, "fixturenames", ()) for item in session.items):
+    if not any(_needs_server(item) for item in session.items):
         return
     capture = config.pluginmanager.getplugin("capturemanager")
     assert capture is not None
     with capture.global_and_fixture_disabled():
+        _say("")  # pytest leaves its own line open
         if not can_build():
             _say(f"SKIPPED, ALL OF IT: {_LACKING}")
             return
@@ -93,5 +105,9 @@ def _held(directory: Path) -> Iterator[Cluster]:
         shutil.rmtree(directory / "etcd", ignore_errors=True)
 
 
+def _needs_server(item: pytest.Item) -> bool:
+    return "cluster_programs" in getattr(item, "fixturenames", ())
+
+
 def _say(line: str) -> None:
-    print(f"\n{line}", file=sys.stderr, end="", flush=True)
+    print(line, file=sys.stderr, flush=True)
