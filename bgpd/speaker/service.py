@@ -36,6 +36,8 @@ SOCKET_NAME: Final = "speaker.sock"
 CONFIGURATION_NAME: Final = "exabgp.conf"
 _GOODBYES: Final = 3
 _GOODBYE_PAUSE: Final = 0.002
+_COMPANY_SECONDS: Final = 0.05
+"""So long what concerns the reflex waits for a heartbeat: one wake-up instead of two."""
 _GC_THRESHOLD: Final = 20_000
 """New objects before the cycle collector looks: heartbeats make hundreds, and no cycles."""
 _SWITCH_SECONDS: Final = 0.001
@@ -204,7 +206,9 @@ class Service:
 
     def _arm(self, now: float) -> None:
         due, wire = self._reflex.deadline(now), self._wire.deadline()
-        due = max(now, due if wire is None else min(due, wire))
+        if wire is not None and wire <= due + _COMPANY_SECONDS:
+            due = wire
+        due = max(now, due)
         if self._timer is not None:
             if self._timer.when() <= due:
                 # A timer that comes too early finds nothing due and sets itself again; most
