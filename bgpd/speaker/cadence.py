@@ -4,6 +4,8 @@ REPORT_SECONDS = 5.0
 """The agent hears from us at least so often."""
 REPORT_PAUSE = 0.1
 """And at most so often, so that a burst of changes is one report."""
+REPORT_SHARE = 0.05
+"""The part of the time that may go into reports: with ten thousand routes one takes a while."""
 SAVE_PAUSE = 1.0
 """The desired state is written at most so often."""
 
@@ -13,6 +15,7 @@ class Cadence:
 
     def __init__(self, now: float) -> None:
         self._report = now
+        self._rest_until = now
         self._save: float | None = None
 
     @property
@@ -22,7 +25,12 @@ class Cadence:
 
     def report_soon(self, now: float) -> None:
         """Note that a report would say something new."""
-        self._report = min(self._report, now + REPORT_PAUSE)
+        self._report = min(self._report, max(now + REPORT_PAUSE, self._rest_until))
+
+    def reported(self, took: float, now: float) -> None:
+        """Note that a report *took* some seconds to make: the next waits the longer for it."""
+        self._rest_until = now + took / REPORT_SHARE
+        self._report = max(self._report, self._rest_until)
 
     def save_soon(self, now: float) -> None:
         """Note that the disk is behind."""

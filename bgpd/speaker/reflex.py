@@ -214,6 +214,10 @@ class Reflex:
         """Return whether a report should go to the agent now; it is then planned anew."""
         return self._cadence.report_due(now)
 
+    def reported(self, took: float, now: float) -> None:
+        """Note that a report *took* some seconds to make and send."""
+        self._cadence.reported(took, now)
+
     @property
     def has_effects(self) -> bool:
         """Whether there is anything to do."""

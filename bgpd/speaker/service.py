@@ -177,7 +177,7 @@ class Service:
             self._wire.send()
         self._note_problems()
         if self._reflex.report_due(now) and self._door.has_agent:
-            self._door.tell(Report(status=self._status(now)))
+            self._report(now)
         self._wire.listen(self._reflex.desired, now)
         self._arm(now)
 
@@ -218,6 +218,11 @@ class Service:
         self._timer = self._loop.call_at(due, self._on_timer)
 
     # Telling and remembering
+
+    def _report(self, now: float) -> None:
+        began = time.thread_time()
+        self._door.tell(Report(status=self._status(now)))
+        self._reflex.reported(time.thread_time() - began, now)
 
     def _status(self, now: float) -> SpeakerStatus:
         return status.observe(

@@ -7,7 +7,7 @@ from bgpd.model.member import NodeName
 from bgpd.model.prefix import Address
 from bgpd.model.status import MemberState, MemberStatus
 from bgpd.speaker import stance
-from bgpd.speaker.cadence import REPORT_SECONDS, Cadence
+from bgpd.speaker.cadence import REPORT_PAUSE, REPORT_SECONDS, Cadence
 from bgpd.speaker.drain import FLUSH_SECONDS, Drain, Phase
 from bgpd.speaker.effect import Note, SaveDesired, SaveMesh, Send
 from bgpd.speaker.outbox import Outbox
@@ -117,6 +117,21 @@ def test_a_burst_of_changes_is_one_report() -> None:
     assert not cadence.report_due(1.09)
     assert cadence.report_due(1.1)
     assert not cadence.report_due(1.2)
+
+
+def test_the_pace_of_reports_follows_their_cost() -> None:
+    """With ten thousand routes a report a tenth of a second would take the whole core."""
+    cadence = Cadence(0.0)
+    assert cadence.report_due(0.0)
+    cadence.reported(0.05, 0.0)
+    cadence.report_soon(0.1)
+    assert not cadence.report_due(0.9)
+    assert cadence.report_due(1.0), "a twentieth of the time"
+    cadence.reported(0.0001, 1.0)
+    cadence.report_soon(1.0)
+    assert cadence.report_due(1.0 + REPORT_PAUSE), "a small one as soon as ever"
+    cadence.reported(1.0, 2.0)
+    assert not cadence.report_due(2.0 + REPORT_SECONDS), "and the regular one waits as well"
 
 
 def member(name: str, state: MemberState = MemberState.ALIVE, **facts: bool) -> MemberStatus:
