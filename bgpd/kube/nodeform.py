@@ -33,6 +33,7 @@ def _number(description: str, most: int = _MOST_INT) -> Meta:
     return Meta(description=description, ge=0, le=most)
 
 
+Truth: TypeAlias = Literal["True", "False", "Unknown"]
 _Name: TypeAlias = Annotated[str, Meta(max_length=253)]
 _Word: TypeAlias = Annotated[str, Meta(max_length=64)]
 _Prefix: TypeAlias = Annotated[str, Meta(max_length=49)]
@@ -49,9 +50,7 @@ class ConditionForm(Form, kw_only=True):
     """A condition in Kubernetes' shape (metav1.Condition)."""
 
     type: Annotated[str, _says("What the condition is about, as an adjective.", most=316)]
-    status: Annotated[
-        Literal["True", "False", "Unknown"], Meta(description="True, False or Unknown.")
-    ]
+    status: Annotated[Truth, Meta(description="True, False or Unknown.")]
     observed_generation: (
         Annotated[int, _number("The metadata.generation that the condition was set for.")] | None
     ) = None
@@ -135,13 +134,16 @@ class MemberForm(Form, kw_only=True):
     draining: Annotated[bool, Meta(description="Whether it is being drained.")]
 
 
-class MeshForm(Form, kw_only=True):
-    """The mesh as this node's speaker sees it, and where it can be reached itself."""
+class ReachForm(Form, kw_only=True):
+    """Where this node's speaker can be reached by the others."""
 
-    address: Annotated[
-        _Address, Meta(description="Where this node's speaker listens for heartbeats.")
-    ] = ""
-    port: Annotated[int, _number("UDP port of the heartbeats.", 65535)] | None = None
+    address: Annotated[_Address, Meta(description="Address that it sends and hears from.")]
+    port: Annotated[int, _number("UDP port of the heartbeats.", 65535)]
+
+
+class MeshForm(Form, kw_only=True):
+    """The mesh as this node's speaker sees it."""
+
     armed: Annotated[
         bool, Meta(description="Whether a death would be answered by a takeover right now.")
     ] = False
@@ -185,13 +187,13 @@ class ConfigurationForm(Form, kw_only=True):
 
 
 class CountsForm(Form, kw_only=True):
-    """Whole numbers, whatever the lists had room for."""
+    """Whole numbers, whatever the lists had room for; absent where nobody knows them now."""
 
-    sessions: Annotated[int, _number("Sessions that should be.")]
-    established: Annotated[int, _number("Sessions that are.")]
-    routes: Annotated[int, _number("Prefixes advertised.")]
+    sessions: Annotated[int, _number("Sessions that should be.")] | None = None
+    established: Annotated[int, _number("Sessions that are.")] | None = None
+    routes: Annotated[int, _number("Prefixes advertised.")] | None = None
     withheld: Annotated[int, _number("Routes not advertised for a reason.")]
-    members: Annotated[int, _number("Members of the mesh, this one not included.")]
+    members: Annotated[int, _number("Members of the mesh, this one not included.")] | None = None
     problems: Annotated[int, _number("Things in the configuration that a person should correct.")]
 
 
@@ -220,6 +222,13 @@ class StatusForm(Form, kw_only=True):
             most=MOST_ROUTES,
         ),
     ] = field(default_factory=list)
+    member: (
+        Annotated[
+            ReachForm,
+            Meta(description="Where the other members of the mesh reach this node's speaker."),
+        ]
+        | None
+    ) = None
     mesh: Annotated[MeshForm, Meta(description="The mesh as this node sees it.")] | None = None
     configuration: Annotated[
         ConfigurationForm, Meta(description="What this node made of the configuration.")
