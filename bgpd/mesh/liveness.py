@@ -29,7 +29,7 @@ class Sign(Enum):
     FLAPPING = "flapping"
     """As beating, but it was raised against too often."""
     QUIET = "quiet"
-    """Nothing new, and not for long."""
+    """Nothing new, and not for long; or heard again, and what it says of us is from before."""
     SILENT = "silent"
     """Not heard for too long."""
     DEAF = "deaf"
@@ -121,7 +121,9 @@ def read_sign(track: Track, now: float, interval: float, *, covered: bool, flapp
         return Sign.RAISED
     if silent:
         return Sign.SILENT
-    return Sign.DEAF if deaf else Sign.QUIET
+    if deaf and not track.just_returned(now, interval):
+        return Sign.DEAF
+    return Sign.QUIET
 
 
 def _left(track: Track, now: float) -> bool:

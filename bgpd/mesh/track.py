@@ -68,6 +68,8 @@ class Track:
         """Silence is not counted from before this moment."""
         self.slept = 0.0
         """Seconds that our own loop lost since the last heartbeat: not the member's silence."""
+        self.returned_at = -math.inf
+        """When it was first heard after a silence: what it says of others is older than that."""
         self.hears_us = False
         self.hears_majority = False
         self._forget_times()
@@ -157,6 +159,8 @@ class Track:
     def hear_number(self, beat: int, *, whole: bool, members: int, now: float) -> None:
         """Take in that heartbeat number *beat* arrived; unless *whole*, a gap is not loss."""
         self.beats = max(self.beats, beat)
+        if now - self.heard_at > self.base_allowed(self.interval):
+            self.returned_at = now
         self.heard_at = max(self.heard_at, now)
         self.slept = 0.0
         self.loss.arrived(beat, whole=whole)
@@ -194,6 +198,10 @@ class Track:
             return ACQUAINTED_EVERY * self.multiplier + interval
         slowest = max(interval, self.interval)
         return self.misses * slowest + self.jitter.patience(slowest)
+
+    def just_returned(self, now: float, interval: float) -> bool:
+        """Return whether it was heard again so lately that it may not have heard us yet."""
+        return now - self.returned_at <= self.allowed(interval)
 
     def base_allowed(self, interval: float) -> float:
         """Return the silence that supports another member's suspicion: clean links assumed."""

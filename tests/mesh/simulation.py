@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from bgpd.mesh import machine
+from bgpd.mesh import ear
 from bgpd.mesh.events import GenerationChanged, Kind, MemberDead, MeshEvent
 from bgpd.mesh.machine import Mesh
 from bgpd.mesh.packet import decode, member_id
@@ -477,7 +477,7 @@ def main() -> None:
     args = parser.parse_args()
     policy = MeshPolicy(interval_milliseconds=args.interval)
     # One heartbeat of sixteen members has fifteen hearers: read it once.
-    setattr(machine, "decode", lru_cache(maxsize=1024)(decode))  # noqa: B010
+    setattr(ear, "decode", lru_cache(maxsize=1024)(decode))  # noqa: B010
     begun = time.monotonic()
     if args.scale:
         for nodes in (16, 17, 100, 300, 1000):

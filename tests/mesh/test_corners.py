@@ -60,6 +60,21 @@ def test_two_of_five_at_one_instant(seed: int) -> None:
     assert world.state("n4", by="n1") is world.state("n5", by="n2") is MemberState.DEAD
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_two_that_return_at_one_instant_are_not_raised_against(seed: int) -> None:
+    """What a member says of others just after its own silence is old, and proves no deafness."""
+    world = settled(nodes=5, seed=seed)
+    both = [world.nodes[name].address for name in ("n2", "n3")]
+    everybody = [node.address for node in world.nodes.values()]
+    world.cut = {pair for a in both for b in everybody if a != b for pair in ((a, b), (b, a))}
+    world.run(3.0)
+    reached = max(world.generations())
+    world.heal()
+    world.run(10.0)
+    assert world.generations() == {reached}
+    assert world.state("n2", by="n1") is world.state("n3", by="n4") is MemberState.ALIVE
+
+
 def test_paused_woken_and_powered_off_is_two_raises() -> None:
     """The record of the first death ends when the member is heard at that generation."""
     world = settled()
