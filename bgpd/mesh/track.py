@@ -68,8 +68,6 @@ class Track:
         """Silence is not counted from before this moment."""
         self.slept = 0.0
         """Seconds that our own loop lost since the last heartbeat: not the member's silence."""
-        self.returned_at = -math.inf
-        """When it was first heard after a silence: what it says of others is older than that."""
         self.hears_us = False
         self.hears_majority = False
         self._forget_times()
@@ -83,6 +81,8 @@ class Track:
         self._forget_incarnation()
 
     def _forget_times(self) -> None:
+        self.returned_at = -math.inf
+        """When it was first heard after a silence: what it says of others is older than that."""
         self.refused_at = -math.inf
         self.goodbye_until = -math.inf
         self.left_since = math.inf
