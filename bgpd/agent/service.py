@@ -14,6 +14,7 @@ from typing import Final
 
 from bgpd.agent.keeping import Keeping
 from bgpd.agent.memory import Memory, Snapshot
+from bgpd.agent.origin import persistent, source_of, versions
 from bgpd.agent.passwords import Passwords
 from bgpd.agent.planner import Planner
 from bgpd.disk import Write, Writer
@@ -33,7 +34,6 @@ from bgpd.ipc.message import (
     Welcome,
 )
 from bgpd.ipc.server import Server
-from bgpd.kube.directory import DirectorySource
 from bgpd.kube.documents import Key
 from bgpd.kube.store import Changes
 from bgpd.model.errors import ConfigError
@@ -45,6 +45,8 @@ SOCKET_NAME: Final = "agent.sock"
 SPEAKER_SOCKET_NAME: Final = "speaker.sock"
 _BEAT_SECONDS: Final = 1.0
 _PASSWORDS_SECONDS: Final = 5
+_MEMORY_SECONDS: Final = 2.0
+"""How long a start waits for its source, where there is something to go on with."""
 _LAST_WRITE_SECONDS: Final = 2.0
 """How long leaving waits for the disk."""
 _SHOWN: Final = 5
@@ -57,7 +59,7 @@ class Options:
 
     node: NodeName
     source: str
-    """`directory:PATH`."""
+    """`directory:PATH`, `kubernetes` or `kubernetes:KUBECONFIG`."""
     cluster_uid: str
     run_dir: Path
     program: str
@@ -87,14 +89,14 @@ class Service:
         )
         recalled = self._recall()
         self._passwords = Passwords(recalled.passwords)
-        self._source = DirectorySource(
-            directory_of(options.source), remembered=recalled.by_source if self._primed else None
-        )
+        self._source = source_of(options.source, recalled if self._primed else Snapshot())
         self._speaker: SpeakerStatus | None = None
         self._applied = 0
         self._lost_reason = ""
         self._told: set[Condition] = set()
         self._started = False
+        self._complete = False
+        """Whether everything was decided on what the source said itself."""
         self._client = Client(options.run_dir / SPEAKER_SOCKET_NAME, self, program=options.program)
 
     async def run(self) -> None:
@@ -111,10 +113,11 @@ class Service:
                 group.create_task(self._source.run(self._changed), name="source"),
                 group.create_task(self._client.run(), name="speaker"),
                 group.create_task(self._beat(), name="beat"),
+                group.create_task(self._start_from_memory(), name="memory"),
             ]
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _cancel, tasks)
-        if self._started and self._keeping.behind:
+        if self._started and self._source.synced and self._keeping.behind:
             self._remember()
         if not await self._disk.close(_LAST_WRITE_SECONDS):
             logs.write(self._log, "error", "state_not_written", [("reason", "the disk hangs")])
@@ -131,9 +134,20 @@ class Service:
             logs.write(self._log, "info", "recalled", [("documents", len(found.objects))])
         return found
 
+    async def _start_from_memory(self) -> None:
+        """Go on with what was accepted last, where the source lets us wait."""
+        await asyncio.sleep(_MEMORY_SECONDS)
+        if self._primed and not self._started:
+            logs.write(self._log, "warning", "started_from_memory")
+            self._decide(Changes(conditions=True))
+
     def _keep(self) -> None:
-        """Remember what is in force, when it is time."""
-        if self._started and self._keeping.due(asyncio.get_running_loop().time()):
+        """Remember what is in force, when it is time; half a first look is not."""
+        if (
+            self._started
+            and self._source.synced
+            and self._keeping.due(asyncio.get_running_loop().time())
+        ):
             self._remember()
 
     def _remember(self) -> None:
@@ -143,6 +157,7 @@ class Service:
                 Snapshot(
                     objects=objects,
                     sources=self._source.sources,
+                    resource_versions=versions(objects, self._source.newest),
                     passwords=dict(self._passwords.contents),
                 )
             )
@@ -172,15 +187,22 @@ class Service:
 
     def _changed(self, changes: Changes) -> None:
         """Decide on *changes* and tell the speaker, in one go."""
-        if not self._source.synced:
-            return
+        if self._source.synced:
+            self._decide(changes)
+        elif changes.conditions:
+            self._tell_conditions()
+
+    def _decide(self, changes: Changes) -> None:
         objects = self._source.objects
-        if not self._started or changes.configuration:
+        if not self._complete or changes.configuration:
             self._passwords.read(objects.peers)
             message = self._planner.configure(changes, objects, self._passwords.contents)
         else:
             message = self._planner.update(changes, objects)
         self._tell_conditions()
+        if self._source.synced and not self._complete:
+            self._complete = True
+            logs.write(self._log, "info", "synced", [("documents", len(objects))])
         if not self._started:
             # Before anything is sent: a configuration that ends the start must change no route.
             self._start()
@@ -192,10 +214,9 @@ class Service:
         context = self._planner.context
         errors = [self._planner.problem] if self._planner.problem else []
         errors += [] if context is None else context.errors
-        if errors and not self._primed:
+        if errors and not self._primed and not persistent(self._options.source):
             raise ConfigError("; ".join(errors))
         self._started = True
-        logs.write(self._log, "info", "synced", [("documents", len(self._source.objects))])
         gc.collect()
         gc.freeze()
 
@@ -263,6 +284,10 @@ class Service:
             services=self._planner.services,
         )
 
+    def accept(self) -> int:
+        """Let go of configuration that vanished; return how many objects that were."""
+        return self._source.accept()
+
     @property
     def _conditions(self) -> tuple[Condition, ...]:
         kept = () if self._memory is None else tuple(self._memory.conditions())
@@ -270,6 +295,7 @@ class Service:
             *self._source.conditions,
             *self._planner.conditions,
             *_last_accepted(self._source.outdated),
+            *_from_memory(wanted=self._started and not self._source.synced),
             *kept,
         )
 
@@ -304,6 +330,8 @@ class _People:
                 )
             case Ask(question="status"):
                 connection.send(Answer(content=self._service.status()))
+            case Ask(question="accept-vanished"):
+                connection.send(Answer(content={"accepted": self._service.accept()}))
             case Ask():
                 connection.send(
                     Answer(ok=False, error=f"the agent cannot answer {message.question!r}")
@@ -328,12 +356,15 @@ def _last_accepted(outdated: Sequence[Key]) -> Iterator[Condition]:
         )
 
 
-def directory_of(source: str) -> Path:
-    """Return the path in *source*, `directory:PATH`, or raise `ConfigError`."""
-    kind, _, path = source.partition(":")
-    if kind != "directory" or not path:
-        raise ConfigError(f"--source {source!r}: must be directory:PATH")
-    return Path(path)
+def _from_memory(*, wanted: bool) -> Iterator[Condition]:
+    if wanted:
+        yield Condition(
+            type="LastKnownState",
+            status=True,
+            reason="SourceUnread",
+            message="the source has not been read completely since the start; what was accepted"
+            " before it is in force",
+        )
 
 
 def _cancel(tasks: list[asyncio.Task[None]]) -> None:

@@ -171,6 +171,27 @@ def reset_command(
     print(f"generation/{to} reset")  # noqa: T201
 
 
+@app.command("accept", epilog=_EXIT_CODES)
+def accept_command(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    run_dir: RunDir = RUN_DIR,
+    agent: Agent = "",
+    timeout: Timeout = 3.0,
+) -> None:
+    """Accept on this node that configuration which vanished is gone.
+
+    All pools, all peers or a CRD at once change nothing until then.
+    """
+    from bgpd.ctl import observe  # noqa: PLC0415
+
+    if not yes and not _agreed("Let this node forget the configuration that vanished?"):
+        raise typer.Exit(1)
+    path = _path(agent) if agent else run_dir / observe.AGENT_SOCKET
+    count = observe.accept_vanished(path, timeout=timeout)
+    print(f"accepted: {count} objects are gone" if count else "nothing had vanished")  # noqa: T201
+
+
 @app.command("validate", epilog=_EXIT_CODES)
 def validate_command(
     paths: Annotated[

@@ -126,10 +126,11 @@ def agent_command(  # noqa: PLR0913 - each is an option of the command line
         typer.Option(
             "--source",
             envvar="BGPD_SOURCE",
-            help="Where documents come from: directory:PATH.",
+            help="Where documents come from: directory:PATH, kubernetes or kubernetes:KUBECONFIG."
+            "  [default: kubernetes in a pod]",
             metavar="SOURCE",
         ),
-    ],
+    ] = "",
     cluster_uid: Annotated[
         str,
         typer.Option(
@@ -155,6 +156,7 @@ def agent_command(  # noqa: PLR0913 - each is an option of the command line
     socket_group: SocketGroup = "",
 ) -> None:
     """Read documents, decide what this node advertises, and tell the speaker."""
+    source = source or _mounted_source()
     _check_source(source)
     if not cluster_uid:
         raise ConfigError("--cluster-uid: empty; give every node of the cluster the same text")
@@ -217,10 +219,31 @@ def _node(name: str) -> str:
     return node
 
 
+def _mounted_source() -> str:
+    """Return the source that goes without saying in a pod; elsewhere it must be given."""
+    from bgpd.kube.access import mounted  # noqa: PLC0415
+
+    if not mounted():
+        raise typer.BadParameter(
+            "not given, and this is no pod; use directory:PATH or kubernetes:KUBECONFIG",
+            param_hint="--source",
+        )
+    return "kubernetes"
+
+
 def _check_source(source: str) -> None:
     kind, _, path = source.partition(":")
+    if kind == "kubernetes":
+        if path and not os.access(path, os.R_OK):
+            raise ConfigError(
+                f"--source: {path} is no kubeconfig that user {os.geteuid()} can read"
+            )
+        return
     if kind != "directory" or not path:
-        raise ConfigError(f"--source: {source!r} is not known; use directory:PATH")
+        raise ConfigError(
+            f"--source: {source!r} is not known; use directory:PATH, kubernetes or"
+            " kubernetes:KUBECONFIG"
+        )
     directory = Path(path)
     if not directory.is_dir():
         raise ConfigError(f"--source: {path} is not a directory; create it or name another")

@@ -80,6 +80,18 @@ def reset_generation(speaker: Path, *, to: int, timeout: float) -> None:
         raise BgpdError(f"{speaker}: {answer.error}")
 
 
+def accept_vanished(agent: Path, *, timeout: float) -> int:
+    """Tell the agent that what vanished may go; return how many objects that were."""
+    answer = ask(agent, Ask(question="accept-vanished"), timeout=timeout)
+    if not answer.ok:
+        raise BgpdError(f"{agent}: {answer.error}")
+    match answer.content:
+        case {"accepted": int(accepted)}:
+            return accepted
+        case _:
+            raise ProtocolError(f"{agent}: the answer is not understood: {answer.content!r}")
+
+
 def _content(path: Path, question: _Question, kind: type[T], *, timeout: float) -> T:
     answer = ask(path, Ask(question=question), timeout=timeout)
     if not answer.ok:

@@ -95,7 +95,7 @@ class Report(Message, frozen=True, kw_only=True, tag="report"):
 class Ask(Message, frozen=True, kw_only=True, tag="ask"):
     """One question of bgpctl."""
 
-    question: Literal["status", "timeline", "generation-reset"]
+    question: Literal["status", "timeline", "generation-reset", "accept-vanished"]
     arguments: dict[str, str] = {}
 
 

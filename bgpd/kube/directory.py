@@ -137,6 +137,11 @@ class DirectorySource:
         """The kinds that are not installed: none, in a directory."""
         return frozenset()
 
+    @property
+    def newest(self) -> dict[str, int]:
+        """The newest version seen of each kind: files have none."""
+        return {}
+
     def accept(self) -> None:
         """Believe what is doubted: a directory is never doubted."""
 

@@ -33,6 +33,10 @@ class Source(Protocol):
         """The kinds whose CRDs are not installed."""
 
     @property
+    def newest(self) -> dict[str, int]:
+        """The newest version seen of each kind, where there are versions."""
+
+    @property
     def conditions(self) -> tuple[Condition, ...]:
         """What a person should know or correct."""
 
@@ -74,6 +78,11 @@ class KeptSource:
         return self._source.outdated
 
     @property
+    def newest(self) -> dict[str, int]:
+        """The newest version seen of each kind, where there are versions."""
+        return self._source.newest
+
+    @property
     def conditions(self) -> tuple[Condition, ...]:
         """What a person should know, correct or accept."""
         return (*self._keeper.conditions, *self._source.conditions)
@@ -98,6 +107,7 @@ class KeptSource:
 
     def _changed(self, changes: Changes) -> None:
         if not self._source.synced:
+            self._on_change(changes)
             return
         now = asyncio.get_running_loop().time()
         self._on_change(self._keeper.take(changes, now=now, missing=self._source.missing))

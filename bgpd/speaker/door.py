@@ -94,6 +94,8 @@ class Door:
                 return Answer(content=self._reflex.timeline.failovers)
             case "generation-reset":
                 return self._reset_generation(ask, now)
+            case "accept-vanished":
+                return Answer(ok=False, error="only the agent knows what vanished; ask agent.sock")
             case _:
                 assert_never(ask.question)
 

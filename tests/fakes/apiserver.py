@@ -108,8 +108,7 @@ class FakeApiServer:
 
     def uninstall(self, path: str) -> None:
         """Forget a collection, as when its CRD goes: every object goes first."""
-        for name in tuple(self._collections[path].objects):
-            self.delete(path, name)
+        self.clear(path)
         self._collections.pop(path).bell.set()
 
     def apply(self, path: str, document: Document) -> None:
@@ -130,6 +129,11 @@ class FakeApiServer:
         document = one.objects.pop(name)
         metadata = {**document["metadata"], "resourceVersion": str(self.version)}
         self._append(one, "DELETED", {**document, "metadata": metadata})
+
+    def clear(self, path: str) -> None:
+        """Delete every object of a collection, one by one."""
+        for name in tuple(self._collections[path].objects):
+            self.delete(path, name)
 
     def compact(self) -> None:
         """Forget history, as a restarted server has: older versions are gone."""

@@ -1,0 +1,286 @@
+"""The agent over the Kubernetes API: what it tells a speaker, and what an outage changes."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bgpd.ipc.ask import ask
+from bgpd.ipc.connection import Connection
+from bgpd.ipc.message import VERSION, AnyMessage, Ask, Delta, Desired, Hello, Welcome
+from bgpd.ipc.server import Server
+from bgpd.model.member import NodeName
+from bgpd.policy.merge import RouteKey
+from tests.agent.test_planner import CONFIGURATION, endpoints, service
+from tests.fakes.apiserver import FakeApiServer, served
+from tests.kube.follow import NAMESPACE, PATHS
+
+EX_CONFIG = 78
+PATIENCE = 30.0
+
+
+class Speaker:
+    """A speaker that only remembers what it is told (bgpd.ipc.connection.Handler)."""
+
+    def __init__(self) -> None:
+        self.routes: set[RouteKey] = set()
+        self.told: list[AnyMessage] = []
+        self.withdrawn = 0
+
+    def opened(self, connection: Connection) -> None:
+        """Wait for the greeting."""
+
+    def received(self, connection: Connection, message: AnyMessage) -> None:
+        """Greet, and follow."""
+        match message:
+            case Hello():
+                connection.send(Welcome(version=VERSION, node=NodeName("n1"), program="fake"))
+            case Desired():
+                new = {(one.peer, one.prefix) for one in message.advertisements}
+                self.withdrawn += len(self.routes - new)
+                self.routes = new
+            case Delta():
+                self.withdrawn += len(message.withdraw)
+                self.routes -= set(message.withdraw)
+                self.routes |= {(one.peer, one.prefix) for one in message.advertise}
+            case _:
+                return
+        self.told.append(message)
+
+    def closed(self, connection: Connection) -> None:
+        """Keep everything, as the real one does."""
+
+
+def kubeconfig(directory: Path, api: FakeApiServer, **user: Any) -> Path:
+    """Write a kubeconfig for *api*."""
+    context = {"cluster": "c", "user": "u", "namespace": NAMESPACE}
+    path = directory / "kubeconfig"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "x",
+                "contexts": [{"name": "x", "context": context}],
+                "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{api.port}"}}],
+                "users": [{"name": "u", "user": user}],
+            }
+        )
+    )
+    return path
+
+
+def command(directory: Path, path: Path) -> list[str]:
+    """Return the command line of an agent with that kubeconfig."""
+    options = {
+        "node": "n1",
+        "source": f"kubernetes:{path}",
+        "cluster-uid": "c",
+        "run-dir": str(directory),
+        "state-dir": str(directory),
+    }
+    return [
+        *(sys.executable, "-m", "bgpd.agent"),
+        *(f"--{name}={value}" for name, value in options.items()),
+    ]
+
+
+@asynccontextmanager
+async def agent(directory: Path, path: Path) -> AsyncIterator[None]:
+    """Run an agent until the block ends."""
+    process = await asyncio.create_subprocess_exec(
+        *command(directory, path), stderr=subprocess.DEVNULL
+    )
+    try:
+        yield
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def until(fact: Callable[[], bool]) -> None:
+    """Wait until *fact* holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not fact():  # noqa: ASYNC110 - a condition is looked at, not reported
+            await asyncio.sleep(0.01)
+
+
+def fill(api: FakeApiServer) -> None:
+    """Give *api* a configuration with one elastic IP."""
+    api.install(*PATHS.values())
+    for one in (*CONFIGURATION, service("web", "203.0.113.5"), endpoints("web", "n1")):
+        api.apply(PATHS[str(one["kind"])], one)
+
+
+async def types(directory: Path) -> list[str]:
+    """Return the types of the agent's conditions."""
+    question = Ask(question="status")
+    answer = await asyncio.to_thread(ask, directory / "agent.sock", question, timeout=5)
+    assert isinstance(answer.content, dict)
+    return [one["type"] for one in answer.content["conditions"]]
+
+
+def test_an_outage_and_a_restart_within_it_change_no_route(tmp_path: Path) -> None:
+    """The speaker may be new as well: then it hears what was accepted last."""
+
+    async def main() -> None:
+        async with served() as api:
+            fill(api)
+            path = kubeconfig(tmp_path, api)
+            first = Speaker()
+            async with Server(tmp_path / "speaker.sock", first, program="fake"):
+                async with agent(tmp_path, path):
+                    await until(lambda: len(first.routes) == 1)
+                    api.apply(PATHS["EndpointSlice"], endpoints("web"))
+                    await until(lambda: not first.routes)
+                    api.apply(PATHS["EndpointSlice"], endpoints("web", "n1"))
+                    await until(lambda: len(first.routes) == 1)
+                    first.withdrawn = 0
+                    await until((tmp_path / "objects.json").exists)
+                    await asyncio.sleep(1.5)
+                await api.stop()
+            second = Speaker()
+            async with (
+                Server(tmp_path / "speaker.sock", second, program="fake"),
+                agent(tmp_path, path),
+            ):
+                await until(lambda: second.routes == first.routes)
+                assert {"LastKnownState", "SourceDegraded"} <= set(await types(tmp_path))
+                await api.start()
+                api.apply(PATHS["Service"], service("other", "203.0.113.9"))
+                slice_ = endpoints("other", "n1")
+                api.apply(PATHS["EndpointSlice"], slice_)
+                await until(lambda: len(second.routes) == 2)
+                assert "LastKnownState" not in await types(tmp_path)
+            assert first.withdrawn == second.withdrawn == 0
+
+    asyncio.run(main())
+
+
+def test_pools_that_vanish_stay_until_a_person_accepts(tmp_path: Path) -> None:
+    """`bgpctl accept` is the only way, beside bringing them back."""
+
+    async def main() -> None:
+        async with served() as api:
+            fill(api)
+            path = kubeconfig(tmp_path, api)
+            speaker = Speaker()
+            async with (
+                Server(tmp_path / "speaker.sock", speaker, program="fake"),
+                agent(tmp_path, path),
+            ):
+                await until(lambda: len(speaker.routes) == 1)
+                api.clear(PATHS["IPAddressPool"])
+                async with asyncio.timeout(PATIENCE):
+                    while "ConfigurationVanished" not in await types(tmp_path):  # noqa: ASYNC110
+                        await asyncio.sleep(0.1)
+                assert len(speaker.routes) == 1
+                line = (sys.executable, "-m", "bgpd.ctl", "accept", "--yes")
+                done = await asyncio.create_subprocess_exec(
+                    *line, f"--run-dir={tmp_path}", stdout=subprocess.PIPE
+                )
+                output, _ = await done.communicate()
+                assert done.returncode == 0
+                assert output.startswith(b"accepted: 1 objects")
+                await until(lambda: not speaker.routes)
+
+    asyncio.run(main())
+
+
+EXEC = {"apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never"}
+
+
+@pytest.mark.parametrize(
+    ("user", "sentence"),
+    [
+        pytest.param({}, "does not accept who we are: 401", id="no credentials"),
+        pytest.param({"token": "old"}, "does not accept who we are: 401", id="a token that ended"),
+        pytest.param(
+            {"exec": {**EXEC, "command": "/nowhere/plugin"}},
+            "No such file or directory",
+            id="a plugin that is not there",
+        ),
+        pytest.param(
+            {"exec": {**EXEC, "command": "sh", "args": ["-c", "echo sorry >&2; exit 3"]}},
+            "exec: process returned 3. sorry",
+            id="a plugin that fails",
+        ),
+        pytest.param(
+            {"exec": {**EXEC, "command": "echo", "args": ["no"]}},
+            "exec: failed to decode process output",
+            id="a plugin that says nonsense",
+        ),
+        pytest.param({"client-certificate-data": "AA=="}, "certificates", id="half a certificate"),
+    ],
+)
+def test_a_kubeconfig_that_does_not_work_ends_the_start(
+    tmp_path: Path, user: dict[str, Any], sentence: str
+) -> None:
+    """One sentence and exit 78: a person gave it, and a person has to correct it."""
+
+    async def main() -> tuple[int | None, str]:
+        async with served() as api:
+            fill(api)
+            api.token = "right"  # noqa: S105
+            path = kubeconfig(tmp_path, api, **user)
+            if "client-certificate-data" in user:
+                path.write_text(path.read_text().replace("http://", "https://"))
+            process = await asyncio.create_subprocess_exec(
+                *command(tmp_path, path), stderr=subprocess.PIPE
+            )
+            async with asyncio.timeout(PATIENCE):
+                _, errors = await process.communicate()
+            return process.returncode, errors.decode()
+
+    status, errors = asyncio.run(main())
+    last = errors.strip().splitlines()[-1]
+    assert status == EX_CONFIG, errors
+    assert last.startswith("bgpd agent: kubeconfig ")
+    assert sentence in last
+    assert "Traceback" not in errors
+
+
+def test_a_plugin_that_works_opens_the_door(tmp_path: Path) -> None:
+    """Its token goes with every request."""
+    given = {"apiVersion": EXEC["apiVersion"], "kind": "ExecCredential"}
+    credential = json.dumps({**given, "status": {"token": "right"}})
+
+    async def main() -> None:
+        async with served() as api:
+            fill(api)
+            api.token = "right"  # noqa: S105
+            user = {"exec": {**EXEC, "command": "echo", "args": [credential]}}
+            path = kubeconfig(tmp_path, api, **user)
+            speaker = Speaker()
+            async with (
+                Server(tmp_path / "speaker.sock", speaker, program="fake"),
+                agent(tmp_path, path),
+            ):
+                await until(lambda: len(speaker.routes) == 1)
+
+    asyncio.run(main())
+
+
+def test_outside_of_a_pod_a_kubeconfig_must_be_named(tmp_path: Path) -> None:
+    """Else the agent would look for a service account that nobody mounted."""
+    line = [one for one in command(tmp_path, tmp_path) if "--source" not in one]
+    environment = {key: value for key, value in os.environ.items() if "KUBE" not in key}
+    done = subprocess.run(
+        [*line, "--source=kubernetes"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == EX_CONFIG
+    assert "use --source kubernetes:KUBECONFIG" in done.stderr
