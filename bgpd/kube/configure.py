@@ -5,6 +5,7 @@ lists whose entries must differ. Peers have a file to themselves, `bgpd.kube.pee
 """
 
 import ipaddress
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from bgpd.kube import objects
@@ -20,12 +21,13 @@ from bgpd.model.prefix import Prefix
 def pool(wire: objects.IPAddressPool, faults: Faults) -> IPAddressPool:
     """Return a pool; its own blocks may not overlap."""
     prefixes: list[Prefix] = []
+    taken = _Taken()
     for index, text in enumerate(wire.spec.addresses):
         path = f"spec.addresses[{index}]"
         blocks = faults.parsed(path, text, parse_blocks) or ()
         if not text:
             faults.value(path, text)
-        twin = next((b for b in prefixes for mine in blocks if _overlap(b, mine)), None)
+        twin = taken.take(blocks, text) if blocks else None
         if twin is not None:
             faults.rule(path, f"{text} overlaps {twin} of the same pool; remove one", text)
         prefixes += blocks
@@ -39,8 +41,31 @@ def pool(wire: objects.IPAddressPool, faults: Faults) -> IPAddressPool:
     )
 
 
-def _overlap(one: Prefix, other: Prefix) -> bool:
-    return ipaddress.ip_network(one).overlaps(ipaddress.ip_network(other))
+class _Taken:
+    """The entries of one pool so far, in the order of their addresses.
+
+    A range can be a hundred prefixes, and comparing each with each would stall the agent.
+    """
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[int, int, int, str]] = []
+
+    def take(self, blocks: Sequence[Prefix], text: str) -> str | None:
+        """Take the adjacent *blocks* of one entry; return the entry that has some of it already."""
+        first, last = ipaddress.ip_network(blocks[0]), ipaddress.ip_network(blocks[-1])
+        low, high = int(first.network_address), int(last.broadcast_address)
+        place = bisect_right(self._spans, (int(first.version), high), key=_beginning)
+        # Entries that overlap are refused, so those taken are apart: only the nearest can touch.
+        version, _, end, name = self._spans[place - 1] if place else (0, 0, 0, "")
+        if version == first.version and end >= low:
+            return name
+        name = str(blocks[0]) if len(blocks) == 1 else text
+        self._spans.insert(place, (first.version, low, high, name))
+        return None
+
+
+def _beginning(span: tuple[int, int, int, str]) -> tuple[int, int]:
+    return span[:2]
 
 
 def _allocation(wire: objects.ServiceAllocation, faults: Faults) -> None:

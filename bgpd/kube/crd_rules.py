@@ -248,6 +248,12 @@ RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
 }
 """Rules about several fields, by the wire form that has them."""
 
+UNLIKE: Final = Rule(
+    expression="self.all(one, self.exists_one(other, other == one))",
+    message="repeats a selector of the same list; remove one",
+)
+"""The rule of a list of selectors: none may stand twice, as far as it is written the same way."""
+
 REQUIRED: Final[Mapping[type, tuple[str, ...]]] = {
     objects.BGPPeerSpec: ("peerASN", "peerAddress"),
 }

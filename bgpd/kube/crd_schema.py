@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import NODEFAULT, inspect
 
 from bgpd.kube import objects
-from bgpd.kube.crd_rules import CHECKS, NO_TWINS, REQUIRED, RULES, SECRET
+from bgpd.kube.crd_rules import CHECKS, NO_TWINS, REQUIRED, RULES, SECRET, UNLIKE
 from bgpd.kube.fields import words_of
 
 Schema: TypeAlias = dict[str, Any]
@@ -155,7 +155,10 @@ def _list(info: Any, texts: Texts, path: str) -> Schema:
     else:
         twins = path.rpartition(".")[2] not in NO_TWINS
         found["x-kubernetes-list-type"] = "atomic" if twins else "set"
-    found["items"] = _value(_peel(info.item_type), texts, f"{path}[]")
+    item = _peel(info.item_type)
+    found["items"] = _value(item, texts, f"{path}[]")
+    if getattr(item.plain, "cls", None) is objects.LabelSelector:
+        found["x-kubernetes-validations"] = [UNLIKE.document()]
     return found
 
 

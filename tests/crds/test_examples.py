@@ -85,3 +85,51 @@ def test_the_server_refuses_what_is_invalid_in_our_words(
     assert (example.server or example.says) in str(refused.value)
     assert example.at in str(refused.value)
     assert "geheim" not in str(refused.value)
+
+
+def _selectors(count: int) -> list[dict[str, Any]]:
+    values = [f"value-{number}" for number in range(32)]
+    return [
+        {
+            "matchLabels": {f"label-{number}-{other}": "x" * 63 for other in range(16)},
+            "matchExpressions": [
+                {"key": f"key-{other}", "operator": "In", "values": values} for other in range(8)
+            ],
+        }
+        for number in range(count)
+    ]
+
+
+LARGE = [
+    pytest.param("IPAddressPool", {"addresses": [f"10.{n}.0.0/16" for n in range(64)]},
+                 id="as many blocks as are compared with each other"),
+    pytest.param("IPAddressPool", {"addresses": [f"10.0.{n}.0/24" for n in range(200)]},
+                 id="as many blocks as there may be"),
+    pytest.param("IPAddressPool",
+                 {"addresses": [f"2001:db8:ffff:ffff:ffff:ffff:{n:x}:1 - "
+                                f"2001:db8:ffff:ffff:ffff:ffff:{n:x}:ffff" for n in range(200)]},
+                 id="as many long ranges as there may be"),
+    pytest.param("BGPAdvertisement",
+                 {"ipAddressPools": [f"{n}{'p' * 249}" for n in range(100, 356)],
+                  "peers": [f"{n}{'p' * 249}" for n in range(100, 356)],
+                  "communities": [f"65000:{n}" for n in range(63)],
+                  "largeCommunities": [f"4200000000:{n}:4294967295" for n in range(63)],
+                  "nodeSelectors": _selectors(32), "serviceSelectors": _selectors(32)},
+                 id="an advertisement of the longest lists"),
+    pytest.param("BGPPeer", {"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.1",
+                             "password": "x" * 80, "passwordFile": "",
+                             "nodeSelectors": _selectors(32)},
+                 id="a peer of the longest lists"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "spec"), LARGE)
+def test_the_longest_lists_cost_no_more_than_the_server_spends(
+    served: Cluster, namespace: str, kind: str, spec: dict[str, Any]
+) -> None:
+    """The server ends the rules of an object that take too long, and refuses the object."""
+    document = {"apiVersion": "bgpd.io/v1alpha1", "kind": kind, "metadata": {"name": "large"}}
+    text = json.dumps({**document, "spec": spec}).encode()
+    assert read("f.yaml", text).problems == ()
+    kept = json.dumps(_create(served, namespace, Example(name=kind, text=text))).encode()
+    assert read("f.yaml", kept).objects == read("f.yaml", text).objects
