@@ -7,6 +7,7 @@ tests run against the real one (`tests/contracts/test_source.py`).
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ class FakeApiServer:
         self.lie: tuple[int, list[Document]] | None = None
         """A version and objects that the next complete answer tells instead of the truth."""
         self.port = 0
+        self.tls: ssl.SSLContext | None = None
         self._collections: dict[str, _Collection] = {}
         self._server: asyncio.Server | None = None
         self._writers: dict[asyncio.StreamWriter, asyncio.Task[Any] | None] = {}
@@ -77,7 +79,7 @@ class FakeApiServer:
 
     async def start(self) -> None:
         """Listen, on the same port each time."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -91,6 +93,8 @@ class FakeApiServer:
             self._server.close()
             await self._server.wait_closed()
             self._server = None
+        # What was accepted but not yet served closes in its own turns.
+        await asyncio.sleep(0)
 
     def cut(self) -> None:
         """Reset every connection."""
@@ -311,9 +315,10 @@ async def _whole(writer: asyncio.StreamWriter, code: int, document: Document) ->
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[FakeApiServer]:
+async def served(tls: ssl.SSLContext | None = None) -> AsyncIterator[FakeApiServer]:
     """Return a server that runs until the end of the block."""
     server = FakeApiServer()
+    server.tls = tls
     await server.start()
     try:
         yield server

@@ -1,0 +1,187 @@
+"""Inside a cluster, two files and two variables tell where the API is and who we are."""
+
+import asyncio
+import base64
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bgpd.kube.access import InCluster, mounted
+from bgpd.kube.kubeconfig import Kubeconfig
+from bgpd.kube.source import KubernetesSource
+from bgpd.model.errors import ConfigError
+from tests.fakes.apiserver import FakeApiServer, served
+from tests.kube import build
+from tests.kube.certificates import GOOD, OLD, Identity
+from tests.kube.follow import NAMESPACE, PATHS, SERVICES, Following
+
+
+def account(directory: Path, identity: Identity) -> Path:
+    """Write a service account as the kubelet mounts it."""
+    root = directory / "account"
+    root.mkdir()
+    (root / "token").write_text("one")
+    (root / "namespace").write_text(NAMESPACE)
+    (root / "ca.crt").write_bytes(identity.certificate.read_bytes())
+    return root
+
+
+def environment(port: int) -> dict[str, str]:
+    """Return what a pod's environment says."""
+    return {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(port)}
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Replace a file as the kubelet does."""
+    new = path.with_suffix(".new")
+    new.write_bytes(content)
+    os.replace(new, path)  # noqa: PTH105 - the words that the kubelet would use
+
+
+def test_a_service_account_opens_the_door_and_its_next_token_does_too(tmp_path: Path) -> None:
+    """TLS and all; the kubelet replaces the token on disk."""
+    identity = Identity(tmp_path / "good")
+
+    async def main() -> None:
+        async with served(identity.server) as api:
+            api.install(*PATHS.values())
+            api.token = "one"  # noqa: S105
+            root = account(tmp_path, identity)
+            one = Following(KubernetesSource(InCluster(environment(api.port), root)))
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(one.source.run(one.told.append))
+                await one.synced()
+                replace(root / "token", b"two\n")
+                api.token = "two"  # noqa: S105
+                api.cut()
+                api.apply(SERVICES, build.service("a"))
+                await one.until(lambda: len(one.source.objects) == 1)
+                task.cancel()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("validity", "sentence"),
+    [pytest.param(GOOD, "self-signed certificate", id="of a stranger"),
+     pytest.param(OLD, "certificate has expired", id="that has expired")],
+)  # fmt: skip
+def test_a_certificate_that_is_not_accepted_is_waited_out_in_a_cluster(
+    tmp_path: Path, validity: tuple[str, str], sentence: str
+) -> None:
+    """The cluster replaces certificates by itself; a condition says what is wrong until then."""
+    trusted = Identity(tmp_path / "good", validity)
+    shown = Identity(tmp_path / "shown") if validity is GOOD else trusted
+
+    async def main() -> None:
+        async with served(shown.server) as api:
+            api.install(*PATHS.values())
+            root = account(tmp_path, trusted)
+            one = Following(KubernetesSource(InCluster(environment(api.port), root)))
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(one.source.run(one.told.append))
+                await one.until(lambda: one.reasons == ["ApiUntrusted"])
+                assert sentence in one.source.conditions[0].message
+                assert not one.source.synced
+                await renewed(api, root, tmp_path)
+                await one.synced()
+                assert not one.source.conditions
+                task.cancel()
+
+    asyncio.run(main())
+
+
+async def renewed(api: FakeApiServer, root: Path, directory: Path) -> None:
+    """Give *api* a certificate that what is mounted in *root* vouches for."""
+    new = Identity(directory / "new")
+    await api.stop()
+    api.tls = new.server
+    replace(root / "ca.crt", new.certificate.read_bytes())
+    await api.start()
+
+
+def kubeconfig(directory: Path, port: int, authority: Identity) -> Path:
+    """Write a kubeconfig that trusts *authority*."""
+    data = base64.b64encode(authority.certificate.read_bytes()).decode()
+    server = {"server": f"https://127.0.0.1:{port}", "certificate-authority-data": data}
+    path = directory / "kubeconfig"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "current-context": "x",
+                "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+                "clusters": [{"name": "c", "cluster": server}],
+                "users": [{"name": "u", "user": {"token": "t"}}],
+            }
+        )
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("validity", "sentence"),
+    [pytest.param(GOOD, "self-signed certificate", id="of a stranger"),
+     pytest.param(OLD, "certificate has expired", id="that has expired")],
+)  # fmt: skip
+def test_a_certificate_that_a_kubeconfig_does_not_accept_ends_the_start(
+    tmp_path: Path, validity: tuple[str, str], sentence: str
+) -> None:
+    """A person gave it, and a person has to correct it."""
+    trusted = Identity(tmp_path / "good", validity)
+    shown = Identity(tmp_path / "shown") if validity is GOOD else trusted
+
+    async def main() -> None:
+        async with served(shown.server) as api:
+            path = kubeconfig(tmp_path, api.port, trusted)
+            with pytest.raises(ConfigError, match=f"kubeconfig .* is not trusted: .*{sentence}"):
+                await KubernetesSource(Kubeconfig(path)).run(lambda _: None)
+
+    asyncio.run(main())
+
+
+def test_a_kubeconfig_names_namespace_server_and_token(tmp_path: Path) -> None:
+    """What it leaves out has the default that kubectl uses."""
+    identity = Identity(tmp_path / "good")
+    access = Kubeconfig(kubeconfig(tmp_path, 6443, identity))
+    assert access.namespace == "default"
+    assert access.where == "https://127.0.0.1:6443"
+    assert access.authorization() == "Bearer t"
+    assert access.endpoint().authority == "127.0.0.1:6443"
+    assert Kubeconfig(kubeconfig(tmp_path, 6443, identity), namespace="x").namespace == "x"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        pytest.param("", "there is no such|Invalid|empty", id="empty"),
+        pytest.param("a: [", "", id="no YAML"),
+        pytest.param("current-context: x\ncontexts: []\n", "", id="a context that is not there"),
+    ],
+)
+def test_a_kubeconfig_that_cannot_be_read_is_one_sentence(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
+    """Whatever its parser raises."""
+    path = tmp_path / "kubeconfig"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=f"^kubeconfig {path}: .*({sentence})"):
+        Kubeconfig(path)
+    with pytest.raises(ConfigError, match="there is no such file"):
+        Kubeconfig(tmp_path / "absent")
+
+
+def test_what_is_missing_in_a_pod_is_one_sentence(tmp_path: Path) -> None:
+    """No variables, no files, or an authority that is none."""
+    with pytest.raises(ConfigError, match="this is no pod"):
+        InCluster({})
+    with pytest.raises(ConfigError, match="automountServiceAccountToken"):
+        InCluster(environment(1), tmp_path)
+    root = account(tmp_path, Identity(tmp_path / "good"))
+    assert mounted(root)
+    assert not mounted(tmp_path)
+    assert InCluster(environment(443), root).where == "https://127.0.0.1:443"
+    (root / "ca.crt").write_text("nonsense")
+    with pytest.raises(ConfigError, match="cannot be used"):
+        InCluster(environment(1), root)
