@@ -16,6 +16,7 @@ import typer
 
 from bgpd.ctl import app as bgpctl
 from bgpd.ctl import daemon as bgpd
+from bgpd.kube import crdpage
 from bgpd.kube import reference as documents
 
 _INTRODUCTIONS: Final = {
@@ -43,7 +44,11 @@ def pages() -> Mapping[str, str]:
         f"{name}.md": _page(name, program)
         for name, program in (("bgpctl", bgpctl.app), ("bgpd", bgpd.app))
     }
-    return {**programs, "documents.md": documents.page()}
+    return {
+        **programs,
+        "custom-resources.md": crdpage.page(),
+        "documents.md": documents.page(),
+    }
 
 
 def drifted(directory: Path) -> tuple[str, ...]:

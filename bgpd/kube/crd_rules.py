@@ -30,10 +30,11 @@ class Rule:
     """One rule about several fields of one object `self`."""
 
     expression: str
+    message: str
     path: str = ""
     """The field that the refusal names, `.holdTime`; empty for the object itself."""
-    message: str = ""
     message_expression: str = ""
+    """The same with the value in it; the server falls back on *message*."""
     reason: str = "FieldValueInvalid"
 
     def document(self) -> dict[str, Any]:
@@ -149,12 +150,14 @@ RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
             path=".values",
             expression="!(self.operator in ['In', 'NotIn'])"
             " || (has(self.values) && self.values.size() > 0)",
+            message="is empty; In and NotIn need at least one value",
             message_expression="'is empty; ' + self.operator + ' needs at least one value'",
         ),
         Rule(
             path=".values",
             expression="self.operator in ['In', 'NotIn']"
             " || !has(self.values) || self.values.size() == 0",
+            message="must be absent with Exists and DoesNotExist",
             message_expression="'must be absent with ' + self.operator",
         ),
     ),
@@ -173,6 +176,7 @@ RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
             path=".largeCommunities",
             expression="!has(self.communities) || !has(self.largeCommunities)"
             " || !self.largeCommunities.exists(one, ('large:' + one) in self.communities)",
+            message="a community stands twice in the list; remove one",
             message_expression="self.largeCommunities.filter(one,"
             " ('large:' + one) in self.communities)[0] + ' stands twice in the list; remove one'",
         ),
@@ -199,6 +203,7 @@ RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
             expression="!has(self.sourceAddress) || !isIP(self.sourceAddress)"
             " || !isIP(self.peerAddress)"
             " || ip(self.sourceAddress).family() == ip(self.peerAddress).family()",
+            message="is not of the same family as spec.peerAddress",
             message_expression="self.sourceAddress"
             " + ' is not of the same family as spec.peerAddress'",
         ),
@@ -206,18 +211,21 @@ RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
             path=".holdTimeSeconds",
             expression=f"!has(self.holdTime) || !has(self.holdTimeSeconds) || {_BAD_HOLD}"
             " || duration(self.holdTime).getSeconds() == self.holdTimeSeconds",
+            message="contradicts spec.holdTime; remove one",
             message_expression="'contradicts spec.holdTime ' + self.holdTime + '; remove one'",
         ),
         Rule(
             path=".keepaliveTime",
             expression=f"{_NO_KEEPALIVE} || !{_ANY_HOLD} || {_BAD_HOLD}"
             f" || duration(self.keepaliveTime).getSeconds() <= {_HOLD}",
+            message="exceeds the hold time",
             message_expression="self.keepaliveTime + ' exceeds the hold time'",
         ),
         Rule(
             path=".keepaliveTime",
             expression=f"{_NO_KEEPALIVE} || {_ANY_HOLD}"
             " || duration(self.keepaliveTime) <= duration('21845s')",
+            message="means a hold time above 65535 s",
             message_expression="self.keepaliveTime + ' means a hold time above 65535 s'",
         ),
         Rule(

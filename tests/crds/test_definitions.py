@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bgpd.kube import crd, reference
+from bgpd.kube import crd, crdpage, reference
 from bgpd.kube.fields import fields_of
 from bgpd.kube.objects import KINDS, OUR_GROUP
 from bgpd.kube.reference import MEANINGS
@@ -149,6 +149,10 @@ def test_a_default_is_the_one_that_the_reference_promises() -> None:
 
 
 def test_the_reference_speaks_of_every_kind() -> None:
-    """Whoever looks for a kind finds it on the page."""
-    page = reference.page()
-    assert all(f"## {kind}\n" in page for kind in OURS)
+    """Whoever looks for a kind finds it, with its fields and with what the server adds."""
+    documents, resources = reference.page(), crdpage.page()
+    assert all(f"## {kind}\n" in documents for kind in OURS)
+    assert all(f"| {kind} | `" in resources for kind in BY_KIND)
+    for path, _ in nodes("BGPNodeStatus"):
+        if path.startswith("status."):
+            assert f"`{path.removeprefix('status.').removesuffix('[]')}" in resources
