@@ -3,8 +3,7 @@
 The words of a refusal are those of `bgpd.kube.objects` and `bgpd.kube.peering`: a person reads the
 same sentence from kubectl, from `bgpctl validate` and in the log. Where CEL cannot say all that
 we check (whether two ranges overlap, the order of IPv6 addresses), it lets pass what the agent
-then refuses with a condition. It never refuses what the agent would take, but for IPv4 addresses
-written as IPv6 (`::ffff:192.0.2.1`), which Kubernetes does not take anywhere.
+then refuses with a condition. It never refuses what the agent would take.
 """
 
 from collections.abc import Mapping
@@ -56,7 +55,7 @@ def _host(version: int | None = None) -> str:
     return f"self == '' || (isIP(self){family} && !ip(self).isUnspecified(){multicast})"
 
 
-_DURATION: Final = "'^([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?([0-9]{1,9}ms)?$'"
+_DURATION: Final = "'^([0-9]{1,6}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?([0-9]{1,9}ms)?$'"
 
 
 def _whole(text: str) -> str:

@@ -10,7 +10,11 @@ from typing import Final
 
 from bgpd.model.prefix import Address, Prefix
 
-_DURATION: Final = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?(?:([0-9]+)ms)?")
+# No more digits than a duration of Go, and so the API server, can hold in any case.
+_DURATION: Final = re.compile(
+    r"(?:([0-9]{1,6})h)?(?:([0-9]{1,7})m)?(?:([0-9]{1,9})s)?(?:([0-9]{1,9})ms)?"
+)
+_LENGTH: Final = re.compile(r"/(?:0|[1-9][0-9]{0,2})")
 _ASCII: Final = re.compile(r"[0-9]{1,10}")
 MD5_KEY_BYTES: Final = 80
 """TCP_MD5SIG_MAXKEYLEN of the kernel, which RFC 2385, section 4.5, asks for at least."""
@@ -23,7 +27,7 @@ def parse_seconds(text: str) -> int:
         return 0
     if not text or found is None:
         raise ValueError("is not a duration")
-    hours, minutes, seconds, milliseconds = (int(part[:12] or 0) for part in found.groups("0"))
+    hours, minutes, seconds, milliseconds = (int(part) for part in found.groups("0"))
     if milliseconds % 1000:
         raise ValueError("is not a whole number of seconds")
     return hours * 3600 + minutes * 60 + seconds + milliseconds // 1000
@@ -46,10 +50,13 @@ def parse_blocks(text: str) -> tuple[Prefix, ...]:
     if "-" not in text:
         # Host bits are masked off, as MetalLB does.
         network = ipaddress.ip_network(text, strict=False)
-        if "/" not in text:
+        _refuse_mapped(network.network_address)
+        if not _LENGTH.fullmatch(text, text.find("/")):
             raise ValueError("has no prefix length")
         return (Prefix(str(network)),)
     first, last = (ipaddress.ip_address(part.strip()) for part in text.split("-", 1))
+    _refuse_mapped(first)
+    _refuse_mapped(last)
     if first.version != last.version:
         raise ValueError("mixes IPv4 and IPv6")
     if int(first) > int(last):
@@ -62,6 +69,7 @@ def parse_plain_address(text: str, version: int | None = None) -> Address:
     if "%" in text:
         raise ValueError("has a zone")
     address = ipaddress.ip_address(text)
+    _refuse_mapped(address)
     if version is not None and address.version != version:
         raise ValueError(f"is IPv{address.version}")
     if address.is_unspecified or address.is_multicast:
@@ -81,6 +89,12 @@ def parse_path(text: str) -> str:
     if not text.startswith("/") or not text.isprintable():
         raise ValueError("is not absolute")
     return text
+
+
+def _refuse_mapped(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    """Refuse `::ffff:192.0.2.1`, which Kubernetes takes nowhere and no router is reached by."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        raise ValueError("is IPv4 written as IPv6")
 
 
 def _numbers(text: str, *, count: int, most: int) -> str:
