@@ -31,6 +31,8 @@ WATCH_SECONDS: Final = (240, 360)
 """A watch ends after a random time within these, so that agents spread over the servers again."""
 _MISSING: Final = 10.0
 """The longest pause where a CRD is not installed: a person may be about to."""
+_STARTING: Final = 2
+"""Refusals in a row that are no news where it worked before: a server that starts refuses all."""
 _STUCK: Final = 5
 """Failures in a row after which a version is given up."""
 
@@ -116,7 +118,7 @@ class Step:
     renew: bool = False
     """Whether to read the credentials anew."""
     wakeable: bool = False
-    """Whether to go on at once when any other watch gets an answer."""
+    """Whether to go on at once when any other watch gets a good answer."""
 
 
 class Course:
@@ -131,6 +133,9 @@ class Course:
         self._ours = ours
         self._page = ""
         self._failures = 0
+        self._answered = True
+        self._allowed = False
+        """Whether the server ever let us ask for this."""
 
     @property
     def head_within(self) -> float:
@@ -163,11 +168,15 @@ class Course:
     def completed(self, version: str) -> None:
         """Watch from *version*: the state is complete."""
         self.phase, self.version, self._page = Phase.WATCH, version, ""
+        self._allowed = True
 
     def after(self, outcome: Outcome, *, healthy: float, chance: float) -> Step:
         """Return what to do after *outcome*; the answer had been good for *healthy* seconds."""
-        if healthy >= backoff.HEALTHY:
+        answered = not isinstance(outcome, Broken) or outcome.reached
+        if healthy >= backoff.HEALTHY or (answered and not self._answered):
+            # A server that is back begins with errors; the outage's long pauses are over.
             self._failures = 0
+        self._answered = answered
         self._failures += 1
         match outcome:
             case Ended():
@@ -219,6 +228,7 @@ class Course:
         return Step(delay=delay, trouble=trouble, renew=True, wakeable=not outcome.reached)
 
     def _refused(self, status: Status, *, within: bool, chance: float) -> Step:
+        self._allowed |= status.code not in {401, 403}
         why = f"{status.code} {status.reason}: {status.message}".rstrip(": ")
         match status.code:
             case 410:
@@ -230,14 +240,22 @@ class Course:
                 trouble = Trouble(Reason.UNAUTHORIZED, why) if self._failures > 1 else None
                 return Step(delay=self._first(chance), trouble=trouble, renew=True)
             case 403:
-                delay = backoff.LONGEST * (1 + chance) / 2
-                return Step(delay=delay, trouble=Trouble(Reason.FORBIDDEN, why))
+                return self._forbidden(Trouble(Reason.FORBIDDEN, why), chance)
             case 404 if self._ours:
-                self._again()
-                delay = self._pause(chance, most=_MISSING)
-                return Step(delay=delay, trouble=Trouble(Reason.MISSING, why))
+                return self._missing(Trouble(Reason.MISSING, why), chance)
             case _:
                 return self._failed(status, why, within=within, chance=chance)
+
+    def _forbidden(self, trouble: Trouble, chance: float) -> Step:
+        # A server that starts forbids everything until it has read its roles.
+        worth = trouble if self._failures > _STARTING or not self._allowed else None
+        return Step(delay=self._pause(chance), trouble=worth, wakeable=self._allowed)
+
+    def _missing(self, trouble: Trouble, chance: float) -> Step:
+        worth = trouble if self._failures > _STARTING or not self.version else None
+        self._again()
+        delay = self._pause(chance, most=_MISSING)
+        return Step(delay=delay, trouble=worth, wakeable=bool(self.version))
 
     def _simpler(self) -> bool:
         """Ask for the state in words that an older server knows; return False where none are."""
@@ -256,4 +274,4 @@ class Course:
             self._again()
         delay = self._pause(chance, told=status.retry_after)
         trouble = Trouble(Reason.REFUSED, why) if self._failures > 1 else None
-        return Step(delay=delay, trouble=trouble)
+        return Step(delay=delay, trouble=trouble, wakeable=bool(self.version))

@@ -88,8 +88,6 @@ def test_what_follows_the_first(phase: Phase, outcome: Outcome, then: Phase, at_
         pytest.param(Broken("b", reached=False), Reason.UNREACHABLE, False, id="unreachable"),
         pytest.param(Untrusted("u"), Reason.UNTRUSTED, True, id="an impostor, at once"),
         pytest.param(refused(401), Reason.UNAUTHORIZED, False, id="the new token is no better"),
-        pytest.param(refused(403), Reason.FORBIDDEN, True, id="forbidden, at once"),
-        pytest.param(refused(404), Reason.MISSING, True, id="not installed, at once"),
         pytest.param(refused(503), Reason.REFUSED, False, id="busy"),
         pytest.param(Past("3"), Reason.PAST, True, id="the past, at once"),
     ],
@@ -102,6 +100,28 @@ def test_what_a_person_hears(outcome: Outcome, reason: Reason, first: bool) -> N
     step = one.after(outcome, healthy=0.0, chance=ALMOST)
     assert step.trouble is not None
     assert step.trouble.reason is reason
+
+
+@pytest.mark.parametrize(("code", "reason"), [(403, Reason.FORBIDDEN), (404, Reason.MISSING)])
+def test_a_server_that_starts_refuses_for_a_while(code: int, reason: Reason) -> None:
+    """It forbids and misses everything until it has read its roles; what never worked is news."""
+    new = Course(ours=True).after(refused(code), healthy=0.0, chance=ALMOST)
+    assert new.trouble is not None
+    assert not new.wakeable
+    one = course(Phase.WATCH, ours=True)
+    steps = [one.after(refused(code), healthy=0.0, chance=ALMOST) for _ in range(3)]
+    assert [step.trouble and step.trouble.reason for step in steps] == [None, None, reason]
+    assert all(step.wakeable for step in steps)
+    assert sum(step.delay for step in steps) < 1.5, "sooner than a removal of configuration counts"
+
+
+def test_the_long_pauses_of_an_outage_end_with_it() -> None:
+    """The first refusal of a server that is back is a first failure."""
+    one = course(Phase.WATCH)
+    for _ in range(20):
+        one.after(Broken("b", reached=False), healthy=0.0, chance=ALMOST)
+    for code in (403, 503):
+        assert one.after(refused(code), healthy=0.0, chance=ALMOST).delay < 1.0
 
 
 def test_a_kind_of_kubernetes_itself_is_never_not_installed() -> None:
