@@ -4,6 +4,7 @@ import ipaddress
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from bgpd.model.configuration import IPAddressPool
@@ -12,6 +13,8 @@ from bgpd.policy.admission import Admission, admit
 
 _Block = tuple[int, int, str]
 """First address, last address, pool."""
+_Span = tuple[int, int, int]
+"""IP version, first address, last address."""
 
 _BUGGY: Final = frozenset({0, 255})
 
@@ -63,17 +66,64 @@ def admit_pools(
 
 
 def _overlap(candidate: IPAddressPool, others: Sequence[IPAddressPool]) -> str | None:
-    mine = [ipaddress.ip_network(prefix) for prefix in candidate.prefixes]
+    mine = _spans(candidate.prefixes)
     for other in others:
-        for prefix in other.prefixes:
-            theirs = ipaddress.ip_network(prefix)
-            for network in mine:
-                if network.version == theirs.version and network.overlaps(theirs):
-                    return _sentence(candidate, str(network), other, prefix)
+        shared = _first_shared(mine, _spans(other.prefixes))
+        if shared is not None:
+            return _sentence(
+                candidate, _block_of(candidate, shared), other, _block_of(other, shared)
+            )
     return None
 
 
-def _sentence(candidate: IPAddressPool, block: str, other: IPAddressPool, theirs: Prefix) -> str:
+@lru_cache(maxsize=256)
+def _spans(prefixes: tuple[Prefix, ...]) -> tuple[_Span, ...]:
+    """Return the addresses of *prefixes* in order, neighbors joined.
+
+    A range of addresses is many prefixes and one span, so two pools of many ranges are compared
+    in no time. Kept, because every change of any object asks for all pools again.
+    """
+    spans: list[_Span] = []
+    for version, first, last in sorted(_span(prefix) for prefix in prefixes):
+        if spans and spans[-1][0] == version and first <= spans[-1][2] + 1:
+            spans[-1] = (version, spans[-1][1], max(last, spans[-1][2]))
+        else:
+            spans.append((version, first, last))
+    return tuple(spans)
+
+
+def _span(prefix: Prefix) -> _Span:
+    network = ipaddress.ip_network(prefix)
+    return network.version, int(network.network_address), int(network.broadcast_address)
+
+
+def _first_shared(mine: Sequence[_Span], theirs: Sequence[_Span]) -> tuple[int, int] | None:
+    """Return IP version and number of the first address that is in both, or None."""
+    left, right = 0, 0
+    while left < len(mine) and right < len(theirs):
+        version, first, last = mine[left]
+        other_version, other_first, other_last = theirs[right]
+        begin, end = max(first, other_first), min(last, other_last)
+        if version == other_version and begin <= end:
+            return version, begin
+        if (version, last) < (other_version, other_last):
+            left += 1
+        else:
+            right += 1
+    return None
+
+
+def _block_of(pool: IPAddressPool, address: tuple[int, int]) -> Prefix:
+    """Return the block of *pool* that holds *address*, which is one of the pool's."""
+    version, number = address
+    for prefix in pool.prefixes:
+        found, first, last = _span(prefix)
+        if found == version and first <= number <= last:
+            return prefix
+    raise ValueError(f"pool {pool.name} does not hold address {number}")
+
+
+def _sentence(candidate: IPAddressPool, block: Prefix, other: IPAddressPool, theirs: Prefix) -> str:
     return (
         f"IPAddressPool {candidate.name}: {block} overlaps {theirs} of IPAddressPool {other.name}; "
         "an address may belong to one pool only"
