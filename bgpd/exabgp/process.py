@@ -38,7 +38,9 @@ FIRST_PING_SECONDS: Final = 15.0
 LONGEST_PATIENCE: Final = 120.0
 """A machine so slow that each start is killed would never have a reflex: patience doubles."""
 SILENCE_SECONDS: Final = 2.0
-OVERSLEPT_SECONDS: Final = 0.5
+OVERDUE_SECONDS: Final = 0.55
+"""The reflex sends a Ping each half second."""
+OVERSLEPT_SECONDS: Final = 1.0
 """A pause of our own of this length proves nothing about the reflex."""
 
 MAX_OUTBOX: Final = 2 * wire.MAX_LINE
@@ -78,6 +80,11 @@ class ReflexProcess(Processes):  # type: ignore[misc]
     def alive(self) -> bool:
         """Whether a reflex runs."""
         return REFLEX in self._process
+
+    @property
+    def punctual(self) -> bool:
+        """Whether the reflex pings, and its next Ping is not overdue."""
+        return self._last_ping is not None and monotonic() - self._last_ping < OVERDUE_SECONDS
 
     @property
     def interest(self) -> list[tuple[int, int]]:

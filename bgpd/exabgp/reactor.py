@@ -32,9 +32,12 @@ from bgpd.exabgp.session import Session
 from bgpd.model.errors import TransientError
 from bgpd.model.prefix import Address
 
-LONG_WAIT: Final = 200
+LONG_WAIT: Final = 600
+"""Milliseconds to wait when only the network can move things: the next Ping ends the wait."""
+OVERDUE_WAIT: Final = 200
+"""The same while no Ping is to be expected."""
 SHORT_WAIT: Final = 10
-"""Milliseconds to wait when only the network can move things, and when a timer might."""
+"""The same when a timer might move things."""
 
 SILENCE_SECONDS: Final = 3.0
 """A reflex that says nothing for so long after `Terminating` does not drain."""
@@ -277,7 +280,9 @@ class SpeakerReactor(Reactor):  # type: ignore[misc]
             return SHORT_WAIT
         if self.processes.next_start is not None:
             return SHORT_WAIT
-        return LONG_WAIT if all(s.idle for s in self._peers.values()) else SHORT_WAIT
+        if not all(session.idle for session in self._peers.values()):
+            return SHORT_WAIT
+        return LONG_WAIT if self.processes.punctual else OVERDUE_WAIT
 
     def _stop_spinning(self) -> None:
         second = int(monotonic())

@@ -32,8 +32,10 @@ GONE_AFTER: Final = 0.1
 """Seconds after which a file that vanished is believed to be gone."""
 SETTLE: Final = 2.0
 """The same for a directory that was replaced: somebody may still be filling the new one."""
+IDLE_LOOK: Final = 1.0
+"""Seconds between looks at the directory itself: the kernel tells of it, but not of its path."""
 LOOK_EVERY: Final = 0.25
-"""Seconds between looks at the directory itself, and most between looks at a busy file."""
+"""The same while there is none, and most between looks at a busy file."""
 FIRST_RETRY: Final = 0.001
 """Seconds to the first new look at a busy file: the event of a close comes just before its end."""
 PATIENCE: Final = 0.01
@@ -246,6 +248,7 @@ class DirectorySource:
         try:
             identity = _identity(self.path)
             if identity == self._identity and self._trouble is None:
+                self._due.look = now + IDLE_LOOK
                 return set()
             self._watch(inotify)
             names = self._scan(now, SETTLE)
