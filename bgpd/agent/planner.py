@@ -101,12 +101,7 @@ class Planner:
         *changes* came with it; *passwords* holds the password files that could be read, by path.
         """
         before = self.context
-        self.problem = ""
-        try:
-            self.context = self._build(objects, passwords)
-        except ConfigError as error:
-            self.problem = str(error)
-            self.context = before or self._primed
+        self.understand(objects, passwords)
         context = self.context
         if context is None or (self.problem and before is not None):
             return self.update(changes, objects)
@@ -115,6 +110,19 @@ class Planner:
         if before is None or _speaker_facts(before) != _speaker_facts(context):
             return self.desired()
         return self._delta(changed)
+
+    def understand(self, objects: Objects, passwords: Mapping[str, str]) -> None:
+        """Take in the configuration alone; decisions on Services and `desired` must follow."""
+        self.problem = ""
+        try:
+            self.context = self._build(objects, passwords)
+        except ConfigError as error:
+            self.problem = str(error)
+            self.context = self.context or self._primed
+
+    def decide(self, services: Iterable[str], objects: Objects) -> None:
+        """Decide on some *services*, for a first look that is too much for one go."""
+        self._decide(services, objects)
 
     def update(self, changes: Changes, objects: Objects) -> Delta | None:
         """Take in changed Services and EndpointSlices; return what the speaker must be told."""

@@ -7,6 +7,7 @@ no queue between the two, because a withdrawn endpoint is a millisecond of lost 
 import asyncio
 import gc
 import signal
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +48,8 @@ _BEAT_SECONDS: Final = 1.0
 _PASSWORDS_SECONDS: Final = 5
 _MEMORY_SECONDS: Final = 2.0
 """How long a start waits for its source, where there is something to go on with."""
+_AT_ONCE: Final = 200
+"""Services that the first look decides on in one go."""
 _LAST_WRITE_SECONDS: Final = 2.0
 """How long leaving waits for the disk."""
 _SHOWN: Final = 5
@@ -95,6 +98,9 @@ class Service:
         self._lost_reason = ""
         self._told: set[Condition] = set()
         self._started = False
+        self._first: deque[str] | None = None
+        """The Services that the first look has not decided on yet; None before and after."""
+        self._looked = asyncio.Event()
         self._complete = False
         """Whether everything was decided on what the source said itself."""
         self._client = Client(options.run_dir / SPEAKER_SOCKET_NAME, self, program=options.program)
@@ -114,6 +120,7 @@ class Service:
                 group.create_task(self._client.run(), name="speaker"),
                 group.create_task(self._beat(), name="beat"),
                 group.create_task(self._start_from_memory(), name="memory"),
+                group.create_task(self._decide_first(), name="first"),
             ]
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _cancel, tasks)
@@ -194,15 +201,57 @@ class Service:
 
     def _decide(self, changes: Changes) -> None:
         objects = self._source.objects
+        if self._first is not None and not changes.configuration:
+            # What is wanted is told as a whole when the first look is over.
+            self._planner.update(changes, objects)
+            return
+        if not self._started and self._first is None:
+            self._look(changes)
+            return
         if not self._complete or changes.configuration:
+            self._first = None
             self._passwords.read(objects.peers)
             message = self._planner.configure(changes, objects, self._passwords.contents)
+            if not self._started:
+                message = self._planner.desired()
         else:
             message = self._planner.update(changes, objects)
+        self._act(message)
+
+    def _look(self, changes: Changes) -> None:
+        """Begin the first look: ten thousand Services at once would stall the loop."""
+        objects = self._source.objects
+        self._passwords.read(objects.peers)
+        self._planner.understand(objects, self._passwords.contents)
+        keys = {service.key for service in objects.services} | changes.services
+        self._first = deque(sorted(keys))
+        if len(keys) > _AT_ONCE:
+            self._looked.set()
+        else:
+            self._look_on(len(keys))
+
+    async def _decide_first(self) -> None:
+        await self._looked.wait()
+        while self._first is not None:
+            self._look_on(_AT_ONCE)
+            await asyncio.sleep(0)
+
+    def _look_on(self, count: int) -> None:
+        """Decide on some more Services; after the last, tell the speaker."""
+        first = self._first
+        assert first is not None
+        some = [first.popleft() for _ in range(min(count, len(first)))]
+        self._planner.decide(some, self._source.objects)
+        if not first:
+            self._first = None
+            self._act(self._planner.desired())
+
+    def _act(self, message: Desired | Delta | None) -> None:
+        """Tell people and the speaker what was decided."""
         self._tell_conditions()
         if self._source.synced and not self._complete:
             self._complete = True
-            logs.write(self._log, "info", "synced", [("documents", len(objects))])
+            logs.write(self._log, "info", "synced", [("documents", len(self._source.objects))])
         if not self._started:
             # Before anything is sent: a configuration that ends the start must change no route.
             self._start()

@@ -21,6 +21,8 @@ from bgpd.kube.transport import Endpoint
 from bgpd.model.member import NodeName
 
 TICK = 0.001
+AT_ONCE = 200
+"""Services decided on in one go, as the agent does."""
 Figures = dict[str, float]
 
 
@@ -84,17 +86,23 @@ class Follower:
             self._planner.update(changes, self.source.objects)
             self._seen.set()
             return
-        begun = time.perf_counter()
-        self.figures["time to sync, s"] = begun - self._since
-        self.figures["longest stall, ms"] = 1000 * self.stalls.longest
-        self.figures["our CPU in one go, ms"] = 1000 * self.stalls.busiest
-        self._planner.configure(changes, self.source.objects, {})
-        self.figures["first decision, ms"] = 1000 * (time.perf_counter() - begun)
+        self.figures["time to sync, s"] = time.perf_counter() - self._since
         self._synced.set()
 
     async def until_synced(self) -> None:
         """Wait for the first decision, and a moment longer."""
         await self._synced.wait()
+        objects = self.source.objects
+        self._planner.understand(objects, {})
+        services = [one.key for one in objects.services]
+        for start in range(0, len(services), AT_ONCE):
+            self._planner.decide(services[start : start + AT_ONCE], objects)
+            await asyncio.sleep(0)
+        self._planner.desired()
+        self.figures["time to the first decision, s"] = time.perf_counter() - self._since
+        await asyncio.sleep(0.1)
+        self.figures["longest stall, ms"] = 1000 * self.stalls.longest
+        self.figures["our CPU in one go, ms"] = 1000 * self.stalls.busiest
         self.figures["CPU to sync and decide, s"] = _cpu() - self._cpu
         await asyncio.sleep(1)
         self.figures["objects"] = float(len(self.source.objects))
