@@ -8,7 +8,7 @@ import asyncio
 import gc
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -220,27 +220,43 @@ class Service:
 
     def _look(self, changes: Changes) -> None:
         """Begin the first look: ten thousand Services at once would stall the loop."""
-        objects = self._source.objects
-        self._passwords.read(objects.peers)
-        self._planner.understand(objects, self._passwords.contents)
-        keys = {service.key for service in objects.services} | changes.services
-        self._first = deque(sorted(keys))
-        if len(keys) > _AT_ONCE:
+        self._first = deque(changes.services)
+        if len(self._source.objects) > _AT_ONCE:
             self._looked.set()
-        else:
-            self._look_on(len(keys))
+            return
+        for work in self._slices():
+            work()
 
     async def _decide_first(self) -> None:
         await self._looked.wait()
-        while self._first is not None:
-            self._look_on(_AT_ONCE)
+        for work in self._slices():
             await asyncio.sleep(0)
+            if self._first is None:
+                # A change of configuration was decided on as a whole in the meantime.
+                return
+            work()
 
-    def _look_on(self, count: int) -> None:
+    def _slices(self) -> Iterator[Callable[[], None]]:
+        """Yield the work of the first look, piece by piece."""
+        yield self._understand
+        yield self._list
+        while self._first is not None:
+            yield self._look_on
+
+    def _understand(self) -> None:
+        objects = self._source.objects
+        self._passwords.read(objects.peers)
+        self._planner.understand(objects, self._passwords.contents)
+
+    def _list(self) -> None:
+        assert self._first is not None
+        self._first.extend(service.key for service in self._source.objects.services)
+
+    def _look_on(self) -> None:
         """Decide on some more Services; after the last, tell the speaker."""
         first = self._first
         assert first is not None
-        some = [first.popleft() for _ in range(min(count, len(first)))]
+        some = [first.popleft() for _ in range(min(_AT_ONCE, len(first)))]
         self._planner.decide(some, self._source.objects)
         if not first:
             self._first = None

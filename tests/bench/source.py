@@ -93,7 +93,9 @@ class Follower:
         """Wait for the first decision, and a moment longer."""
         await self._synced.wait()
         objects = self.source.objects
+        await asyncio.sleep(0)
         self._planner.understand(objects, {})
+        await asyncio.sleep(0)
         services = [one.key for one in objects.services]
         for start in range(0, len(services), AT_ONCE):
             self._planner.decide(services[start : start + AT_ONCE], objects)
