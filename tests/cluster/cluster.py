@@ -169,6 +169,10 @@ class Cluster:
             return granted
         return shortened(granted, seconds, self.directory / "pki" / "tokens.key")
 
+    def administrator(self) -> Api:
+        """Return one more client like `api`, with a connection of its own; close it after use."""
+        return Api(self._connection)
+
     def client(self, token: str) -> Api:
         """Return a client that comes with *token*; close it after use."""
         return Api(lambda: self._connection(certificate=False), token)

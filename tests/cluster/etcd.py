@@ -1,4 +1,7 @@
-"""Speak to the etcd of a cluster where the API server offers no way: compaction."""
+"""Speak to the etcd of a cluster where the API server offers no way.
+
+That is compaction, and a change while the API server is away: what another one would write.
+"""
 
 import base64
 import http.client
@@ -34,11 +37,27 @@ class _Connection(http.client.HTTPConnection):
 
 def compact(directory: Path) -> int:
     """Make the newest revision the oldest one that etcd remembers, and return it."""
-    first = base64.b64encode(b"\0").decode()
-    found = _call(directory, "/v3/kv/range", {"key": first, "limit": 1})
+    found = _call(directory, "/v3/kv/range", {"key": _encoded(b"\0"), "limit": 1})
     revision = int(found["header"]["revision"])
     _call(directory, "/v3/kv/compaction", {"revision": revision, "physical": True})
     return revision
+
+
+def read(directory: Path, key: str) -> bytes:
+    """Return what is stored under *key*, like `/registry/endpointslices/default/x`."""
+    found = _call(directory, "/v3/kv/range", {"key": _encoded(key.encode())})
+    if not found.get("kvs"):
+        raise ClusterError(f"etcd: there is no {key}")
+    return base64.b64decode(found["kvs"][0]["value"])
+
+
+def write(directory: Path, key: str, value: bytes) -> None:
+    """Store *value* under *key*: bytes that an API server had stored there before."""
+    _call(directory, "/v3/kv/put", {"key": _encoded(key.encode()), "value": _encoded(value)})
+
+
+def _encoded(octets: bytes) -> str:
+    return base64.b64encode(octets).decode()
 
 
 def _call(directory: Path, path: str, body: dict[str, Any]) -> dict[str, Any]:

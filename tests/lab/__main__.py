@@ -10,9 +10,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tests.cluster.binaries import SERVER
+from tests.cluster.build import build
+from tests.cluster.error import ClusterError
 from tests.lab import world
-from tests.lab.faults import FAULTS, Fault
-from tests.lab.plan import EX_CONFIG, MOST_NODES, FamilyChoice, LabError, Plan, Restart, RouterName
+from tests.lab.fault import Fault
+from tests.lab.faults import FAULTS
+from tests.lab.plan import (
+    EX_CONFIG,
+    MOST_LOCAL_SERVICES,
+    MOST_NODES,
+    FamilyChoice,
+    LabError,
+    Plan,
+    Restart,
+    RouterName,
+    SourceName,
+)
 from tests.lab.report import Run, progress, report, table
 from tests.lab.routers import missing_programs
 from tests.lab.run import Lab, strike
@@ -64,6 +78,8 @@ def _plan_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--hold", type=int, default=90, help="hold time in seconds")
     to.add_argument("--zebra-work-queue", type=int, metavar="MS", help="FRR: not its default 10")
     to.add_argument("--restart", choices=[r.value for r in Restart], default="systemd")
+    to.add_argument("--source", choices=[s.value for s in SourceName], default="directory")
+    to.add_argument("--outage", type=float, metavar="SECONDS", help="how long the API is away")
     to.add_argument("--quick", action="store_true", help="shorten faults that repeat")
 
 
@@ -90,7 +106,17 @@ def plan_of(options: argparse.Namespace, fault: Fault | None = None) -> Plan:
             "cannot be measured on it: use bird or frr",
             EX_USAGE,
         )
+    source = SourceName(options.source)
+    if source is SourceName.KUBERNETES:
+        _between("--services", options.services, 1, MOST_LOCAL_SERVICES)
+    if options.outage is not None:
+        _between("--outage", options.outage, 3, 600)
+    if source is SourceName.DIRECTORY and (options.outage or (fault and fault.api)):
+        what = fault.name if fault and fault.api else "--outage"
+        raise LabError(f"{what} is about an API server: --source kubernetes", EX_USAGE)
     return Plan(
+        source=source,
+        outage=options.outage,
         router=router,
         nodes=nodes,
         services=options.services,
@@ -142,6 +168,8 @@ def _in_world(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             "scripts/demo and scripts/test install them when root",
             EX_CONFIG,
         )
+    if plan.api:
+        _build_cluster()
     if world.INSIDE in os.environ:
         return _inside(options, plan, fault)
     if options.command == "up":
@@ -150,6 +178,13 @@ def _in_world(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         print(f"try: scripts/lab exec {plan.names[0]} -- bgpctl status")
         return 0
     return world.run_inside(arguments)
+
+
+def _build_cluster() -> None:
+    try:
+        build(_say_aside, SERVER)
+    except ClusterError as error:
+        raise LabError(str(error), error.status) from None
 
 
 def _inside(options: argparse.Namespace, plan: Plan, fault: Fault | None) -> int:
@@ -235,9 +270,9 @@ def _writable(file: Path | None) -> None:
         raise LabError(f"{file}: cannot be written; name a file in a directory of yours", EX_USAGE)
 
 
-def _between(name: str, value: int, least: int, most: int) -> None:
+def _between(name: str, value: float, least: int, most: int) -> None:
     if not least <= value <= most:
-        raise LabError(f"{name} {value}: must be between {least} and {most}", EX_USAGE)
+        raise LabError(f"{name} {value:g}: must be between {least} and {most}", EX_USAGE)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The Kubernetes-style documents that the lab's agents read, and how they change under a fault."""
+"""The Kubernetes documents that the lab's agents read, and the directory that may hold them."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.lab.nodes import NodeSource
 from tests.lab.plan import NODE_ASN, ROUTER_ASN, Plan, node_address, router_address
 
 GROUP = "bgpd.io/v1alpha1"
@@ -14,19 +15,35 @@ NAMESPACE = "bgpd-system"
 Document = dict[str, Any]
 
 
-def write_all(plan: Plan, directory: Path) -> None:
-    """Write every document of *plan*: JSON, one a line block, which is YAML as well."""
-    directory.mkdir(parents=True, exist_ok=True)
-    replace(directory / "cluster.yaml", configuration(plan))
-    replace(directory / "nodes.yaml", [node(plan, name) for name in plan.names])
-    replace(directory / "services.yaml", [service(plan, i) for i in services(plan)])
-    for i in services(plan):
-        write_endpoints(plan, directory, i, plan.names)
+class Directory:
+    """Documents in files."""
 
+    def __init__(self, plan: Plan, directory: Path) -> None:
+        """Keep the documents of *plan* in *directory*."""
+        self._plan = plan
+        self._directory = directory
 
-def write_endpoints(plan: Plan, directory: Path, number: int, nodes: tuple[str, ...]) -> float:
-    """Say that Service *number* has one endpoint on each of *nodes*; return when."""
-    return replace(directory / f"endpoints-{number}.yaml", endpoints(plan, number, nodes))
+    def write_all(self) -> None:
+        """Write every document: JSON, one a line block, which is YAML as well."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        plan = self._plan
+        replace(self._directory / "cluster.yaml", configuration(plan))
+        replace(self._directory / "nodes.yaml", [node(plan, name) for name in plan.names])
+        replace(self._directory / "services.yaml", [service(plan, i) for i in services(plan)])
+        for i in services(plan):
+            self.write_endpoints(i, plan.names)
+
+    def write_endpoints(self, number: int, nodes: tuple[str, ...]) -> float:
+        """Say that Service *number* has one endpoint on each of *nodes*; return when."""
+        path = self._directory / f"endpoints-{number}.yaml"
+        return replace(path, endpoints(self._plan, number, nodes))
+
+    def of_node(self, _name: str) -> NodeSource:
+        """Return how the agent of any node reads them."""
+        return NodeSource(word=f"directory:{self._directory}")
+
+    def stop(self) -> None:
+        """Files need no end."""
 
 
 def replace(path: Path, documents: list[Document]) -> float:
@@ -101,6 +118,7 @@ def service(plan: Plan, number: int) -> Document:
             "ipFamilies": families,
             "ipFamilyPolicy": "RequireDualStack" if len(families) > 1 else "SingleStack",
             "ports": [{"name": "echo", "port": 7, "protocol": "UDP"}],
+            "allocateLoadBalancerNodePorts": False,
         },
         "status": {"loadBalancer": {"ingress": [{"ip": address} for address in addresses]}},
     }

@@ -1,11 +1,8 @@
-"""The faults as values: a name, a sentence, what is done, and the promise about it."""
+"""The faults of nodes, links and processes, as values; those of the API are in `apifaults`."""
 
-from dataclasses import dataclass, field
-from enum import Enum
-
+from tests.lab.apifaults import API_FAULTS
+from tests.lab.fault import Fault, Loss, Sessions
 from tests.lab.strikes import (
-    Heal,
-    Strike,
     come_back,
     die_first,
     hanging,
@@ -20,7 +17,6 @@ from tests.lab.strikes import (
     lossy_mesh,
     lossy_power_loss,
     mesh_partition,
-    nothing,
     one_way,
     pause_then_power_loss,
     power_loss,
@@ -31,56 +27,6 @@ from tests.lab.strikes import (
     undrop,
     without_endpoint,
 )
-
-
-class Loss(Enum):
-    """How much UDP loss a fault may cause."""
-
-    NONE = "no packet lost"
-    ONE_A_FLOW = "at most one packet lost a flow"
-    AFFECTED = "no packet lost by flows of other nodes"
-    ANY = "loss is reported"
-
-
-class Sessions(Enum):
-    """What becomes of the affected nodes' sessions, as the router tells it."""
-
-    KEPT = "established when the traffic had moved"
-    LOST = "lost, and back without anyone's help"
-    ANY = "reported"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """One way in which things go wrong, and the promise about it."""
-
-    name: str
-    sentence: str
-    strike: Strike
-    heal: Heal = nothing
-    seconds: float = 2.0
-    """How long traffic is watched after the strike returned."""
-    affected: int = 1
-    least_nodes: int = 3
-    needs_traffic: bool = True
-    """Measured by packets, so it needs a router that forwards."""
-    client: bool = True
-    """Whether the client sends meanwhile."""
-    moves: bool = False
-    """Whether every route must have left the affected nodes when the time is over."""
-    gap_ms: float | None = None
-    """Target for the worst flow; None where the table promises no gap."""
-    loss: Loss = Loss.ANY
-    sessions: Sessions = Sessions.ANY
-    raises: tuple[int, ...] | None = None
-    """Raises of the generation that are right; None: reported only."""
-    targets: dict[str, float] = field(default_factory=dict)
-    """Other targets by finding, in that finding's unit."""
-
-
-PREPARE: dict[str, Heal] = {"endpoint-back": without_endpoint, "return": die_first}
-"""What has to happen before traffic is watched, by fault."""
-
 
 FAULTS: dict[str, Fault] = {
     fault.name: fault
@@ -186,7 +132,7 @@ FAULTS: dict[str, Fault] = {
         ),
         Fault(
             name="endpoint-lost",
-            sentence="a Service loses its endpoint on one node: a document is rewritten",
+            sentence="a Service loses its endpoint on one node: an EndpointSlice is changed",
             strike=lose_endpoint,
             heal=restore_endpoints,
             loss=Loss.AFFECTED,
@@ -197,8 +143,9 @@ FAULTS: dict[str, Fault] = {
         ),
         Fault(
             name="endpoint-back",
-            sentence="a Service has an endpoint on one node again: a document is rewritten",
+            sentence="a Service has an endpoint on one node again: an EndpointSlice is changed",
             strike=regain_endpoint,
+            prepare=without_endpoint,
             heal=restore_endpoints,
             loss=Loss.AFFECTED,
             sessions=Sessions.KEPT,
@@ -288,6 +235,7 @@ FAULTS: dict[str, Fault] = {
             name="return",
             sentence="a node that had lost power comes back",
             strike=come_back,
+            prepare=die_first,
             loss=Loss.NONE,
             raises=(0,),
             seconds=3,
@@ -303,5 +251,6 @@ FAULTS: dict[str, Fault] = {
             raises=(0,),
             targets={"speaker_pss_mb": 80, "agent_pss_mb": 60, "cpu_percent": 2},
         ),
+        *API_FAULTS,
     )
 }

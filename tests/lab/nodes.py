@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -23,7 +24,18 @@ PROGRAMS = Path(sys.executable).parent
 """Where `bgpd` and `bgpctl` are: beside the Python that runs us, never those of OpenBGPD."""
 
 
-def commands(name: str, documents: Path, key_file: Path) -> dict[str, list[str]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSource:
+    """How the agent of one node gets its documents."""
+
+    word: str
+    """What `--source` says."""
+    binds: Mapping[Path, str] = field(default_factory=dict)
+    """Directories that the node sees elsewhere."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def commands(name: str, source: str, key_file: Path) -> dict[str, list[str]]:
     """Return what runs on node *name*: exactly the shipped commands, and the workload."""
     return {
         "speaker": [
@@ -32,7 +44,7 @@ def commands(name: str, documents: Path, key_file: Path) -> dict[str, list[str]]
         ],
         "agent": [
             *(str(PROGRAMS / "bgpd"), "agent", "--node", name),
-            *("--source", f"directory:{documents}", "--cluster-uid", CLUSTER_UID),
+            *("--source", source, "--cluster-uid", CLUSTER_UID),
         ],
         "echo": [sys.executable, "-S", "-E", str(HERE / "echo.py"), name, str(ECHO_PORT)],
     }
@@ -53,13 +65,14 @@ class Node:
             path.chmod(0o755)
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, documents: Path, key_file: Path) -> None:
+    def start(self, source: NodeSource, key_file: Path) -> None:
         """Start the node's init in its own mount namespace, inside its network."""
         binds = {self.run_directory: "/run/bgpd", self.state_directory: "/var/lib/bgpd"}
+        binds |= source.binds
         spec = {
             "directory": str(self.directory),
-            "binds": {str(source): target for source, target in binds.items()},
-            "commands": commands(self.name, documents, key_file),
+            "binds": {str(here): there for here, there in binds.items()},
+            "commands": commands(self.name, source.word, key_file),
             "restart": self.plan.restart.value,
         }
         path = self.directory / "init.json"
@@ -74,6 +87,7 @@ class Node:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **source.environment},
             )
 
     def stop(self) -> None:
@@ -132,9 +146,17 @@ class Node:
 
     def status(self, timeout: float = 1.0) -> Mapping[str, Any] | None:
         """Return the speaker's own status, or None while it does not answer."""
-        socket = self.run_directory / "speaker.sock"
+        return self._ask("speaker.sock", timeout)
+
+    def reasons(self, timeout: float = 1.0) -> frozenset[str]:
+        """Return the reasons of the conditions that the agent tells, none while it is silent."""
+        status = self._ask("agent.sock", timeout) or {}
+        return frozenset(each["reason"] for each in status.get("conditions", ()))
+
+    def _ask(self, socket: str, timeout: float) -> Mapping[str, Any] | None:
         try:
-            content = ask(socket, Ask(question="status"), timeout=timeout).content
+            question = Ask(question="status")
+            content = ask(self.run_directory / socket, question, timeout=timeout).content
         except BgpdError:
             return None
         return content if isinstance(content, dict) else None

@@ -4,6 +4,10 @@
 client 198.18.0.2 ── router ─┬─ 10.99.1.0/31 ── n1      each node: speaker, agent, echo
                              ├─ 10.99.2.0/31 ── n2      elastic IPs: 203.0.113.0/24
                              └─ 10.99.3.0/31 ── n3      (198.19.0.0/16 for more than 200)
+
+with `--source kubernetes`, on a bridge that neither BGP nor the mesh uses:
+api 10.98.0.1 ─────────────────┬─ 10.98.1.1 ── n1
+                               └─ 10.98.2.1 ── n2 …
 ```
 """
 
@@ -17,6 +21,10 @@ ROUTER_ASN = 65530
 MESH_PORT = 7179
 ECHO_PORT = 7
 MOST_NODES = 60
+MOST_LOCAL_SERVICES = 2000
+"""Each takes a port for its health checks, of the 2768 that an API server has to give."""
+API_ADDRESS = "10.98.0.1"
+API_PORT = 6443
 EX_CONFIG = 78
 """Exit status where a person has to change something first (sysexits)."""
 
@@ -57,6 +65,13 @@ class FamilyChoice(StrEnum):
         return {"v4": (4,), "v6": (6,), "dual": (4, 6)}[self.value]
 
 
+class SourceName(StrEnum):
+    """Where the agents read their documents."""
+
+    DIRECTORY = "directory"
+    KUBERNETES = "kubernetes"
+
+
 class Restart(StrEnum):
     """Who restarts a process that ended."""
 
@@ -78,6 +93,14 @@ class Plan:
     """FRR: milliseconds that zebra holds a route; None leaves its default of 10."""
     quick: bool = False
     """Shorten the faults that repeat for a minute, as the tests do."""
+    source: SourceName = SourceName.DIRECTORY
+    outage: float | None = None
+    """Seconds for which the API server is away; None leaves it to the fault."""
+
+    @property
+    def api(self) -> bool:
+        """Whether there is an API server."""
+        return self.source is SourceName.KUBERNETES
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -121,6 +144,11 @@ def node_address(name: str, version: int) -> str:
     if version == 6:
         return f"2001:db8:99:{number(name):x}::b"
     return f"10.99.{number(name)}.1"
+
+
+def management_address(name: str) -> str:
+    """Return the address by which node *name* speaks to the API server."""
+    return f"10.98.{number(name)}.1"
 
 
 def router_address(name: str, version: int) -> str:

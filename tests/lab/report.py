@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tests.lab.faults import Fault, Loss, Sessions
+from tests.lab.fault import Fault, Loss, Sessions
 from tests.lab.figures import TrafficFigures, summarize
 from tests.lab.plan import Plan
 from tests.lab.shares import NAMES, WHOSE
@@ -92,7 +92,7 @@ def report(plan: Plan, fault: Fault, runs: list[Run], error: str = "") -> dict[s
     figures = (*traffic, *fault.targets, *NAMES)
     return {
         "fault": fault.name,
-        "plan": {**asdict(plan), "restart": plan.restart.value},
+        "plan": {**asdict(plan), "restart": plan.restart.value, "source": plan.source.value},
         "target": {
             "worst_flow_gap_ms": _gap_target(plan, fault),
             **fault.targets,
@@ -144,7 +144,7 @@ def table(reported: Mapping[str, Any]) -> str:
         (
             f"{reported['fault']} on {plan['router']}, {plan['nodes']} nodes, "
             f"{plan['services']} Services, {plan['family']}, hold {plan['hold']} s, "
-            f"restart like {plan['restart']}:"
+            f"restart like {plan['restart']}, source {plan['source']}:"
         ),
         f"  {'figure':<{_WIDE}}{'target':>10}{'p50':>10}{'p99':>10}{'max':>10}{'runs':>6}",
     ]

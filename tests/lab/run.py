@@ -12,8 +12,10 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from tests.lab import documents, shares
-from tests.lab.faults import PREPARE, Fault
+from tests.lab import shares
+from tests.lab.control import ControlPlane
+from tests.lab.documents import Directory
+from tests.lab.fault import Fault
 from tests.lab.figures import measure
 from tests.lab.nodes import HERE, Node, until
 from tests.lab.pace import Pace
@@ -47,7 +49,8 @@ class Lab:
         """Prepare the directories; nothing is started yet."""
         self.plan = plan
         self.directory = directory
-        self.documents = directory / "documents"
+        self.control = ControlPlane(plan, directory / "cluster") if plan.api else None
+        self.source = self.control or Directory(plan, directory / "documents")
         self.record: Mapping[str, Any] | None = None
         self.strike_time = 0.0
         self.key_file = directory / "mesh.key"
@@ -64,10 +67,14 @@ class Lab:
         build(self.plan)
         self.key_file.write_text(secrets.token_hex(32) + "\n")
         self.key_file.chmod(0o600)
-        documents.write_all(self.plan, self.documents)
+        self.source.write_all()
         self.router.start()
+        self.start_nodes()
+
+    def start_nodes(self) -> None:
+        """Start every node."""
         for node in self.nodes.values():
-            node.start(self.documents, self.key_file)
+            node.start(self.source.of_node(node.name), self.key_file)
 
     def recover(self) -> tuple[float | None, tuple[str, ...]]:
         """Wait until all is well and return how long it took, and who was quarantined."""
@@ -96,8 +103,7 @@ class Lab:
         for node in self.nodes.values():
             node.stop()
             node.forget()
-        for node in self.nodes.values():
-            node.start(self.documents, self.key_file)
+        self.start_nodes()
         self.accused.clear()
 
     def stop(self) -> None:
@@ -105,6 +111,7 @@ class Lab:
         for node in self.nodes.values():
             node.stop()
         self.router.stop()
+        self.source.stop()
 
     def steady(self, seconds: float = 90) -> float:
         """Wait until every route of every node is in use and the mesh is whole."""
@@ -151,10 +158,10 @@ class Lab:
     def rewrite_endpoints(
         self, node: Node, names: tuple[str, ...], *, present: bool
     ) -> dict[str, float | None]:
-        """Rewrite Service 1's endpoints; return ms from written to changed on the router."""
+        """Change Service 1's endpoints; return ms from written to changed on the router."""
         assert self.watch is not None
         since = len(self.watch.routes)
-        written = documents.write_endpoints(self.plan, self.documents, 1, names)
+        written = self.source.write_endpoints(1, names)
         self.strike_time = written
         wanted = {self.plan.prefix(1, version) for version in self.plan.family.versions}
         changed = None
@@ -282,6 +289,8 @@ def strike(
 
 def void(fault: Fault, run: Run) -> str:
     """Return why a run says nothing about the fault, or the empty string."""
+    if fault.api:  # nothing here is a matter of milliseconds
+        return ""
     if run.machine_late_ms > MOST_MACHINE_LATE_MS:
         return f"this machine stood still for {run.machine_late_ms:.0f} ms"
     traffic = run.traffic
@@ -306,8 +315,8 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
     names = victims(lab.plan, fault, seed)
     nodes = tuple(lab.nodes[name] for name in names)
     lab.watch = RouterWatch()
-    if fault.name in PREPARE:
-        PREPARE[fault.name](lab, nodes)
+    fault.prepare(lab, nodes)
+    if fault.name == "return":
         lab.accused.update(names)  # whoever has to die first is accused as well
     witnesses = () if len(names) == lab.plan.nodes else names
     lab.before_harm = lab.total_generation(without=witnesses)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from tests.lab import documents
 from tests.lab.kernel import listening
 from tests.lab.nodes import Node, alive, until
 from tests.lab.plan import MESH_PORT, number
@@ -166,14 +165,14 @@ def terminate_speaker(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
 
 
 def lose_endpoint(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
-    """Rewrite one EndpointSlice without this node and watch the router's kernel."""
+    """Change one EndpointSlice to be without this node and watch the router's kernel."""
     (node,) = nodes
     rest = tuple(name for name in lab.plan.names if name != node.name)
     return {**lab.rewrite_endpoints(node, rest, present=False)}
 
 
 def regain_endpoint(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
-    """Rewrite one EndpointSlice with this node again and watch the router's kernel."""
+    """Change one EndpointSlice to have this node again and watch the router's kernel."""
     (node,) = nodes
     return {**lab.rewrite_endpoints(node, lab.plan.names, present=True)}
 
@@ -185,7 +184,7 @@ def without_endpoint(lab: "Lab", nodes: tuple[Node, ...]) -> None:
 
 def restore_endpoints(lab: "Lab", _nodes: tuple[Node, ...]) -> None:
     """Put every endpoint back."""
-    documents.write_endpoints(lab.plan, lab.documents, 1, lab.plan.names)
+    lab.source.write_endpoints(1, lab.plan.names)
 
 
 def mesh_partition(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:

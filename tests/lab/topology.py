@@ -7,7 +7,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.lab.plan import LabError, Plan, node_address, number, router_address
+from tests.lab.plan import (
+    API_ADDRESS,
+    LabError,
+    Plan,
+    management_address,
+    node_address,
+    number,
+    router_address,
+)
 
 _CLONE_NEWNET: Final = 0x40000000
 _FORWARD = (
@@ -27,7 +35,7 @@ _ALL = (
 
 def namespaces(plan: Plan) -> tuple[str, ...]:
     """Return the network namespaces of *plan*."""
-    return ("client", "router", *plan.names)
+    return ("client", "router", *(("api",) if plan.api else ()), *plan.names)
 
 
 def links(plan: Plan) -> Iterator[str]:
@@ -35,6 +43,8 @@ def links(plan: Plan) -> Iterator[str]:
     yield "link add c0 netns client type veth peer name tc netns router"
     for name in plan.names:
         yield f"link add e0 netns {name} type veth peer name t{number(name)} netns router"
+        if plan.api:
+            yield f"link add m0 netns {name} type veth peer name m{number(name)} netns api"
 
 
 def client_commands() -> Iterator[str]:
@@ -60,6 +70,16 @@ def router_commands(plan: Plan) -> Iterator[str]:
         yield f"link set {device} up"
 
 
+def api_commands(plan: Plan) -> Iterator[str]:
+    """Yield the `ip` commands of the API server's side: a bridge with all nodes on it."""
+    yield "link set lo up"
+    yield "link add mgmt type bridge"
+    yield f"addr add {API_ADDRESS}/16 dev mgmt"
+    yield "link set mgmt up"
+    for name in plan.names:
+        yield f"link set m{number(name)} master mgmt up"
+
+
 def node_commands(plan: Plan, name: str) -> Iterator[str]:
     """Yield the `ip` commands of one node; its kernel answers for whole pools."""
     yield "link set lo up"
@@ -67,6 +87,9 @@ def node_commands(plan: Plan, name: str) -> Iterator[str]:
     yield f"addr add {node_address(name, 6)}/127 dev e0 nodad"
     yield "link set e0 up"
     yield from node_routes(name)
+    if plan.api:
+        yield f"addr add {management_address(name)}/16 dev m0"
+        yield "link set m0 up"
     for version in plan.family.versions:
         yield f"route add local {plan.pool(version)} dev lo"
 
@@ -86,6 +109,8 @@ def build(plan: Plan) -> None:
     configure("router", _FORWARD)
     batch(router_commands(plan), "router")
     batch(client_commands(), "client")
+    if plan.api:
+        batch(api_commands(plan), "api")
     for name in plan.names:
         batch(node_commands(plan, name), name)
 

@@ -1,0 +1,156 @@
+"""The cluster of a lab with `--source kubernetes`: a real API server that the nodes' agents read.
+
+etcd and kube-apiserver run in a network namespace of their own, on a bridge that reaches each node
+and that neither BGP nor the mesh uses. Each node's agent gets what a pod gets: a token bound to its
+Node, the authority's certificate, and two variables.
+"""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from tests.cluster import etcd
+from tests.cluster.api import MERGE, Document
+from tests.cluster.cluster import Cluster
+from tests.lab import documents
+from tests.lab.nodes import ROOT, NodeSource
+from tests.lab.plan import API_ADDRESS, API_PORT, Plan
+from tests.lab.topology import inside, run
+
+NETNS: Final = "api"
+_SERVICE_ACCOUNT: Final = "/run/secrets/kubernetes.io/serviceaccount"
+_CHART: Final = ROOT / "charts" / "bgpd" / "files"
+_CONNECTIONS: Final = 8
+_DAY: Final = 86400
+_EXPIRED: Final = -3600
+
+
+class ControlPlane:
+    """etcd, kube-apiserver and what is in them."""
+
+    def __init__(self, plan: Plan, directory: Path) -> None:
+        """Prepare; nothing is started yet."""
+        self._plan = plan
+        self._directory = directory
+        netns = Path("/run/netns") / NETNS
+        self.cluster = Cluster(directory, API_ADDRESS, API_PORT, netns=netns)
+
+    def write_all(self) -> None:
+        """Start the server and write every document."""
+        self.cluster.start()
+        self.cluster.ready()
+        plan = self._plan
+        namespace = {"metadata": {"name": documents.NAMESPACE}}
+        self.cluster.apply([{"apiVersion": "v1", "kind": "Namespace", **namespace}])
+        for part in ("crds", "rbac", "admission"):
+            self.cluster.apply(_shipped(part))
+        self.cluster.apply(documents.node(plan, name) for name in plan.names)
+        self.cluster.apply(documents.configuration(plan))
+        for name in plan.names:
+            self._write_service_account(name)
+        self.apply_fast(documents.service(plan, i) for i in documents.services(plan))
+        self.apply_fast(
+            each
+            for i in documents.services(plan)
+            for each in documents.endpoints(plan, i, plan.names)
+        )
+
+    def apply_fast(self, wanted: Iterable[Document]) -> None:
+        """Apply many documents of one kind over several connections, in no order."""
+        each = list(wanted)
+        if not each:
+            return
+        clients = [self.cluster.administrator() for _ in range(_CONNECTIONS)]
+
+        def apply(number: int) -> None:
+            for document in each[number::_CONNECTIONS]:
+                clients[number].apply(document)
+            clients[number].close()
+
+        with ThreadPoolExecutor(_CONNECTIONS) as threads:
+            list(threads.map(apply, range(_CONNECTIONS)))
+
+    def of_node(self, name: str) -> NodeSource:
+        """Return how the agent of node *name* gets in: as a pod does."""
+        return NodeSource(
+            word="kubernetes",
+            binds={self._service_account(name): _SERVICE_ACCOUNT},
+            environment={
+                "KUBERNETES_SERVICE_HOST": API_ADDRESS,
+                "KUBERNETES_SERVICE_PORT": str(API_PORT),
+            },
+        )
+
+    def write_endpoints(self, number: int, nodes: tuple[str, ...]) -> float:
+        """Patch Service *number* to have one endpoint on each of *nodes*; return when."""
+        changes = [
+            (self.cluster.api.path(each), {"endpoints": each["endpoints"]})
+            for each in documents.endpoints(self._plan, number, nodes)
+        ]
+        for path, _ in changes:
+            self.cluster.api.request("GET", path)  # the connection may have to be opened
+        now = time.monotonic()
+        for path, body in changes:
+            self.cluster.api.request("PATCH", path, body, content_type=MERGE)
+        return now
+
+    def stored_endpoints(self, number: int) -> dict[str, bytes]:
+        """Return how the endpoints of Service *number* are stored now, by key."""
+        keys = [
+            f"/registry/endpointslices/default/service-{number}-v{version}"
+            for version in self._plan.family.versions
+        ]
+        return {key: etcd.read(self._directory, key) for key in keys}
+
+    def store(self, stored: dict[str, bytes]) -> None:
+        """Write without our API server, as another one of the same cluster would."""
+        for key, value in stored.items():
+            etcd.write(self._directory, key, value)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the API server."""
+        os.kill(self.cluster.pids["kube-apiserver"], number)
+
+    def cut_connections(self) -> None:
+        """Reset every connection of a node to the API server."""
+        words = ("state", "established", "sport", "=", f":{API_PORT}", "and", "dst", "10.98/16")
+        run(*inside(NETNS), "ss", "-K", "-t", *words)
+
+    def write_token(self, *, expired: bool = False) -> None:
+        """Replace the token of every node's agent, as kubelet does."""
+        for name in self._plan.names:
+            self._write_token(name, _EXPIRED if expired else _DAY)
+
+    def stop(self) -> None:
+        """End the server; its logs stay, its data need not."""
+        self.cluster.stop()
+        shutil.rmtree(self._directory / "etcd", ignore_errors=True)
+
+    def _service_account(self, name: str) -> Path:
+        return self._directory / "serviceaccounts" / name
+
+    def _write_service_account(self, name: str) -> None:
+        directory = self._service_account(name)
+        directory.mkdir(parents=True)
+        shutil.copy(self.cluster.authority, directory / "ca.crt")
+        (directory / "namespace").write_text(documents.NAMESPACE)
+        self._write_token(name, _DAY)
+
+    def _write_token(self, name: str, seconds: int) -> None:
+        token = self.cluster.token(documents.NAMESPACE, "bgpd-agent", seconds, node=name)
+        directory = self._service_account(name)
+        (directory / ".token").write_text(token)
+        (directory / ".token").replace(directory / "token")
+
+
+def _shipped(part: str) -> list[Document]:
+    """Return the documents of one part of the chart."""
+    texts = [path.read_text() for path in sorted((_CHART / part).glob("*.yaml"))]
+    return [each for text in texts for each in yaml.safe_load_all(text) if each]

@@ -1,0 +1,55 @@
+"""What a fault is: a name, a sentence, what is done, and the promise about it."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from tests.lab.strikes import Heal, Strike, nothing
+
+
+class Loss(Enum):
+    """How much UDP loss a fault may cause."""
+
+    NONE = "no packet lost"
+    ONE_A_FLOW = "at most one packet lost a flow"
+    AFFECTED = "no packet lost by flows of other nodes"
+    ANY = "loss is reported"
+
+
+class Sessions(Enum):
+    """What becomes of the affected nodes' sessions, as the router tells it."""
+
+    KEPT = "established when the traffic had moved"
+    LOST = "lost, and back without anyone's help"
+    ANY = "reported"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One way in which things go wrong, and the promise about it."""
+
+    name: str
+    sentence: str
+    strike: Strike
+    heal: Heal = nothing
+    seconds: float = 2.0
+    """How long traffic is watched after the strike returned."""
+    affected: int = 1
+    least_nodes: int = 3
+    needs_traffic: bool = True
+    """Measured by packets, so it needs a router that forwards."""
+    client: bool = True
+    """Whether the client sends meanwhile."""
+    prepare: Heal = nothing
+    """What has to happen before traffic is watched."""
+    api: bool = False
+    """Whether it is about the API server, so that there must be one."""
+    moves: bool = False
+    """Whether every route must have left the affected nodes when the time is over."""
+    gap_ms: float | None = None
+    """Target for the worst flow; None where the table promises no gap."""
+    loss: Loss = Loss.ANY
+    sessions: Sessions = Sessions.ANY
+    raises: tuple[int, ...] | None = None
+    """Raises of the generation that are right; None: reported only."""
+    targets: dict[str, float] = field(default_factory=dict)
+    """Other targets by finding, in that finding's unit."""
