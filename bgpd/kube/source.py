@@ -156,8 +156,12 @@ class KubernetesSource:
         )
         if all(one.settled for one in self._reflectors):
             self.synced = True
-            everything = Changes(added=frozenset(self._view), conditions=True)
-            self._on_change(self._before.then(everything))
+            added = frozenset(self._view)
+            removed = self._before.removed - added
+            services = self._before.services
+            self._on_change(
+                Changes(added=added, removed=removed, services=services, conditions=True)
+            )
         elif changes.conditions:
             self._on_change(Changes(conditions=True))
 

@@ -9,6 +9,7 @@ a person accepts that they are gone. Services, endpoints and Nodes come and go a
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Final, TypeVar
 
 from bgpd.kube.documents import Key, Object
@@ -139,7 +140,7 @@ class Keeper:
         for key in sorted(gone):
             self.objects.gone[key] = self._known.pop(key)
             self._going[key.kind] = now + SETTLE
-        told = {key for key in changes.added | changes.changed if key.kind in KINDS}
+        told = {key for key in chain(changes.added, changes.changed) if key.kind in KINDS}
         same = {key for key in told if self.objects.gone.get(key) == self._said[key]}
         other = (told & self.objects.gone.keys()) - same
         freed = bool(told & self._held)
@@ -153,6 +154,8 @@ class Keeper:
             added=changes.added - same - other,
             changed=(changes.changed - same) | other,
             removed=changes.removed - gone,
+        if not (same or other or gone or freed):
+            return changes
             conditions=changes.conditions or freed,
         )
 
