@@ -19,7 +19,7 @@ import msgspec
 from bgpd.disk import Write, at_once
 from bgpd.kube.documents import Key, Object
 from bgpd.kube.view import Objects, View
-from bgpd.model.cluster import EndpointSlice, Node, Service
+from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
 from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
 from bgpd.model.status import Condition
 
@@ -38,6 +38,7 @@ _KINDS: Final[Mapping[str, type[Object]]] = {
     "BGPAdvertisement": BGPAdvertisement,
     "BGPPeer": BGPPeer,
     "SpeakerPolicy": NodePolicy,
+    "BGPNodeStatus": NodeReport,
 }
 
 

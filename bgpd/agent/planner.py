@@ -155,6 +155,7 @@ class Planner:
             peers=objects.peers,
             policies=objects.policies,
             nodes=objects.nodes,
+            reports=objects.reports,
             load_balancer_class=self._load_balancer_class,
             password_of=passwords,
             previous=self.context or self._primed,

@@ -5,8 +5,9 @@ from sys import intern
 
 from bgpd.kube import objects
 from bgpd.kube.faults import Faults
+from bgpd.kube.nodestatus import MESH_ANNOTATION, member_at
 from bgpd.kube.scalar import parse_plain_address
-from bgpd.model.cluster import EndpointSlice, Node, Service
+from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
 from bgpd.model.member import NodeName
 from bgpd.model.selector import Operator, Requirement, Selector, Selectors
 
@@ -50,6 +51,20 @@ def endpoint_slice(wire: objects.EndpointSlice, faults: Faults) -> EndpointSlice
         serving=tuple(serving),
         not_serving=len(endpoints) - len(serving),
     )
+
+
+def node_report(wire: objects.BGPNodeStatus, faults: Faults) -> NodeReport:
+    """Return what a node's agent says of it."""
+    name = wire.metadata.name
+    place = (wire.metadata.annotations or {}).get(MESH_ANNOTATION, "")
+    path = f"metadata.annotations[{MESH_ANNOTATION}]"
+    try:
+        member = member_at(name, place) if place else None
+    except ValueError:
+        what = f"{place[:80]!r} is not allowed; must be ADDRESS:PORT or [ADDRESS]:PORT"
+        faults.rule(path, what, place[:80])
+        member = None
+    return NodeReport(name=NodeName(name), member=member)
 
 
 def _serves(endpoint: objects.Endpoint) -> bool:

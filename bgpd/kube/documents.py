@@ -17,11 +17,18 @@ from bgpd.kube.faults import Faults
 from bgpd.kube.fields import known, legal
 from bgpd.kube.problem import Problem, sentence
 from bgpd.kube.text import documents_in
-from bgpd.model.cluster import EndpointSlice, Node, Service
+from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
 from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
 
 Object: TypeAlias = (
-    Service | EndpointSlice | Node | IPAddressPool | BGPAdvertisement | BGPPeer | NodePolicy
+    Service
+    | EndpointSlice
+    | Node
+    | IPAddressPool
+    | BGPAdvertisement
+    | BGPPeer
+    | NodePolicy
+    | NodeReport
 )
 
 
@@ -217,6 +224,7 @@ _CONVERTERS: Final[Mapping[type, Callable[[Any, Faults], Object]]] = {
     objects.BGPAdvertisement: configure.advertisement,
     objects.BGPPeer: peering.peer,
     objects.SpeakerPolicy: configure.speaker_policy,
+    objects.BGPNodeStatus: convert.node_report,
 }
 
 

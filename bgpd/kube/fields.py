@@ -28,8 +28,13 @@ class Field:
 
 @cache
 def fields_of(kind: str) -> Mapping[str, Field]:
-    """Return the fields of *kind* by path without `[]`, in the order of the wire form."""
-    wire = next(form for (_, name), form in KINDS.items() if name == kind)
+    """Return the fields of *kind* by path without `[]`, in the order of the wire form.
+
+    There are none of a kind that people do not write.
+    """
+    wire = next((form for (_, name), form in KINDS.items() if name == kind), None)
+    if wire is None:
+        return {}
     found = _walk(inspect.type_info(wire), "")
     return {_INDEX.sub("", field.path): field for field in found}
 

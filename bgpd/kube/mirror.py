@@ -33,6 +33,12 @@ class Versioned(objects.Metadata):
     resource_version: str = ""
 
 
+class Annotated(Versioned):
+    """The same, of a kind whose annotations are read."""
+
+    annotations: dict[str, str] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What one object of the server says."""
@@ -110,8 +116,9 @@ def _with_problems(key: Key, version: str, said: Object | None, faults: Faults) 
 
 def _versioned(form: type[objects.AnyDocument]) -> type[msgspec.Struct]:
     """Return *form* with the field that only the server's objects have."""
+    metadata = Annotated if form is objects.BGPNodeStatus else Versioned
     return msgspec.defstruct(
-        form.__name__, [("metadata", Versioned)], bases=(form,), kw_only=True, gc=False
+        form.__name__, [("metadata", metadata)], bases=(form,), kw_only=True, gc=False
     )
 
 

@@ -16,7 +16,8 @@ from bgpd.kube import nodeform as form
 from bgpd.kube.nodecondition import Told, conditions_of, cut
 from bgpd.kube.objects import OUR_GROUP
 from bgpd.kube.problem import Problem
-from bgpd.model.member import Member
+from bgpd.kube.scalar import parse_plain_address
+from bgpd.model.member import Member, NodeName
 from bgpd.model.peer import PeerState
 from bgpd.model.reason import Withheld
 from bgpd.model.status import (
@@ -29,16 +30,41 @@ from bgpd.model.status import (
 )
 
 FIELD_MANAGER: Final = "bgpd-agent"
+MESH_ANNOTATION: Final = "bgpd.io/mesh"
+"""Where the node's speaker listens, as `10.0.0.1:7179`. It stands in the metadata, because that is
+all that the others watch: the whole status of every node would be megabytes at each takeover."""
 KIND: Final = "BGPNodeStatus"
 PLURAL: Final = "bgpnodestatuses"
 
 _HEAD: Final = {"apiVersion": OUR_GROUP, "kind": KIND}
 
 
-def identity(node: str, uid: str) -> dict[str, Any]:
-    """Return the object without its status, owned by the Node *node* with the given *uid*."""
+def identity(node: str, uid: str, member: Member | None = None) -> dict[str, Any]:
+    """Return the object without its status, owned by the Node *node* with the given *uid*.
+
+    *member* is where our own speaker listens: by that the other nodes know us.
+    """
     owner = {"apiVersion": "v1", "kind": "Node", "name": node, "uid": uid}
-    return {**_HEAD, "metadata": {"name": node, "ownerReferences": [owner]}}
+    metadata: dict[str, Any] = {"name": node, "ownerReferences": [owner]}
+    if member is not None:
+        metadata["annotations"] = {MESH_ANNOTATION: place_of(member)}
+    return {**_HEAD, "metadata": metadata}
+
+
+def place_of(member: Member) -> str:
+    """Return address and port of *member* as `MESH_ANNOTATION` has them."""
+    host = f"[{member.address}]" if ":" in member.address else member.address
+    return f"{host}:{member.port}"
+
+
+def member_at(name: str, place: str) -> Member:
+    """Return the member *name* whose `MESH_ANNOTATION` is *place*, or raise `ValueError`."""
+    host, _, port = place.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    if not port.isascii() or not port.isdecimal() or len(port) > 5:
+        raise ValueError("has no port")
+    return Member(name=NodeName(name), address=parse_plain_address(host), port=int(port))
 
 
 def document(

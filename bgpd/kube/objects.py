@@ -315,8 +315,27 @@ class SpeakerPolicy(Lenient):
     spec: SpeakerPolicySpec | None = None
 
 
+class AnnotatedMetadata(Metadata):
+    """What identifies an object, and what somebody wrote on it."""
+
+    annotations: dict[str, str] | None = None
+
+
+class BGPNodeStatus(Lenient):
+    """A BGPNodeStatus of any node, without its status: only its own agent reads that."""
+
+    metadata: AnnotatedMetadata
+
+
 AnyDocument: TypeAlias = (
-    Service | EndpointSlice | Node | IPAddressPool | BGPAdvertisement | BGPPeer | SpeakerPolicy
+    Service
+    | EndpointSlice
+    | Node
+    | IPAddressPool
+    | BGPAdvertisement
+    | BGPPeer
+    | SpeakerPolicy
+    | BGPNodeStatus
 )
 
 OUR_GROUP = "bgpd.io/v1alpha1"

@@ -45,6 +45,11 @@ _MOST_ERROR: Final = 64 * 1024
 _AGENT: Final = "bgpd"
 
 
+_MISSING: Final = frozenset({Reason.MISSING})
+_NEVER: Final = _MISSING | {Reason.FORBIDDEN, Reason.REFUSED}
+"""What may stay so until a person does something about it."""
+
+
 class Listener(Protocol):
     """Who hears what a reflector finds out."""
 
@@ -98,7 +103,8 @@ class Reflector:
     def settled(self) -> bool:
         """Whether there is nothing to wait for: it is known, or it is known not to exist."""
         return self.mirror.synced or (
-            self.trouble is not None and self.trouble.reason is Reason.MISSING
+            self.trouble is not None
+            and self.trouble.reason in (_NEVER if self.resource.optional else _MISSING)
         )
 
     def wake(self) -> None:
@@ -178,7 +184,7 @@ class Reflector:
 
     def _request(self) -> Request:
         parameters = self._course.parameters(random.random())  # noqa: S311
-        fields = {"Accept": "application/json", "User-Agent": _AGENT}
+        fields = {"Accept": self.resource.accept, "User-Agent": _AGENT}
         authorization = self._access.authorization()
         if authorization:
             fields["Authorization"] = authorization

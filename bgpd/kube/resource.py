@@ -19,6 +19,9 @@ PAGE: Final = 500
 _SLICES: Final = (
     f"{SERVICE_LABEL},!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name"
 )
+_METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""Objects without spec and status. Each node writes its status as often as it changes: read whole
+by all nodes, that would be gigabytes when a thousand nodes learn of one takeover."""
 GROUP: Final = objects.OUR_GROUP
 
 
@@ -34,6 +37,10 @@ class Resource:
     labels: str = ""
     ours: bool = False
     """Whether it exists only where our CRDs are installed."""
+    optional: bool = False
+    """Whether routes are decided without it, where the server does not give it."""
+    accept: str = "application/json"
+    """What is wanted of each object."""
 
     @property
     def plural(self) -> str:
@@ -76,6 +83,14 @@ def resources(namespace: str) -> tuple[Resource, ...]:
             form=objects.EndpointSlice,
             path="/apis/discovery.k8s.io/v1/endpointslices",
             labels=_SLICES,
+        ),
+        Resource(
+            kind="BGPNodeStatus",
+            form=objects.BGPNodeStatus,
+            path=f"/apis/{GROUP}/bgpnodestatuses",
+            ours=True,
+            optional=True,
+            accept=_METADATA,
         ),
     )
 

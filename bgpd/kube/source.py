@@ -1,6 +1,6 @@
 """The Kubernetes API as a source of documents: what `directory.py` is for files.
 
-Seven resources are followed, each on a connection of its own. Until all of them are known once
+Eight resources are followed, each on a connection of its own. Until all of them are known once
 there is nothing to decide on, because absence in a cache that is not filled is no deletion; a kind
 whose CRD is not installed counts as known, and is looked for again.
 
@@ -60,7 +60,8 @@ class KubernetesSource:
         """
         self.synced = False
         """Whether everything is known once: before that there is nothing to decide on."""
-        self._access = access
+        self.access = access
+        """How the server is reached, for whoever writes to it."""
         self._view = View()
         for key, one in (remembered or {}).items():
             self._view.put(key, one)
@@ -143,7 +144,7 @@ class KubernetesSource:
         self._give_up(reflector.trouble)
         if not changes.keys and changes.conditions:
             conditions = self.conditions
-            # Seven watches see the same outage: that is one thing to tell.
+            # Eight watches see the same outage: that is one thing to tell.
             changes = Changes(conditions=conditions != self._told)
             self._told = conditions
         if self.synced:
@@ -174,7 +175,7 @@ class KubernetesSource:
 
     def _give_up(self, trouble: Trouble | None) -> None:
         """Raise `ConfigError` where what a person gave us cannot work."""
-        person = self._access.person
+        person = self.access.person
         if trouble is None or not person or self.synced:
             return
         if trouble.reason in {Reason.UNTRUSTED, Reason.UNAUTHORIZED}:
@@ -197,7 +198,7 @@ class KubernetesSource:
             )
 
     def _sentence(self, reason: Reason, why: str, words: str) -> str:
-        return _SENTENCES[reason].format(where=self._access.where, why=why, words=words)
+        return _SENTENCES[reason].format(where=self.access.where, why=why, words=words)
 
 
 _APART: Final = frozenset({Reason.FORBIDDEN, Reason.REFUSED, Reason.PAST})

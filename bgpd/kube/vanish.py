@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from bgpd.kube.documents import Key, Object
 from bgpd.kube.store import Changes
 from bgpd.kube.view import Objects
-from bgpd.model.cluster import EndpointSlice, Node, Service
+from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
 from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
 from bgpd.model.status import Condition
 
@@ -76,6 +76,11 @@ class Kept(Objects):
     def nodes(self) -> tuple[Node, ...]:
         """All Nodes."""
         return self._said.nodes
+
+    @property
+    def reports(self) -> tuple[NodeReport, ...]:
+        """What the agents of all nodes say of them."""
+        return self._said.reports
 
     @property
     def pools(self) -> tuple[IPAddressPool, ...]:
@@ -149,13 +154,13 @@ class Keeper:
             self.objects.gone.pop(key, None)
             self._uninstalled.discard(key.kind)
         self._held -= told
+        if not (same or other or gone or freed):
+            return changes
         return replace(
             changes,
             added=changes.added - same - other,
             changed=(changes.changed - same) | other,
             removed=changes.removed - gone,
-        if not (same or other or gone or freed):
-            return changes
             conditions=changes.conditions or freed,
         )
 

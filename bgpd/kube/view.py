@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bgpd.kube.documents import Key, Object
-from bgpd.model.cluster import EndpointSlice, Node, Service
+from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
 from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
 
 
@@ -54,6 +54,11 @@ class Objects:
     def nodes(self) -> tuple[Node, ...]:
         """All Nodes."""
         return tuple(one for one in self._objects.values() if isinstance(one, Node))
+
+    @property
+    def reports(self) -> tuple[NodeReport, ...]:
+        """What the agents of all nodes say of them."""
+        return tuple(one for one in self._objects.values() if isinstance(one, NodeReport))
 
     @property
     def pools(self) -> tuple[IPAddressPool, ...]:

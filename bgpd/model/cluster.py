@@ -6,7 +6,7 @@ Ten thousand of these stay in memory, so each holds decoded facts and none of th
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bgpd.model.member import NodeName
+from bgpd.model.member import Member, NodeName
 from bgpd.model.prefix import Address
 
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
@@ -57,3 +57,12 @@ class Node:
     """Every address of type InternalIP, in the order of the document."""
     network_unavailable: bool = False
     """Whether the condition NetworkUnavailable is True."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeReport:
+    """What the agent of one node says of it to the others, as far as they act on it."""
+
+    name: NodeName
+    member: Member | None = None
+    """Where its speaker listens; None while its agent does not know."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from bgpd.model.cluster import EXCLUDE_LABEL, Node
+from bgpd.model.cluster import EXCLUDE_LABEL, Node, NodeReport
 from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
 from bgpd.model.errors import ConfigError
 from bgpd.model.member import Member, NodeName, SpeakerPolicy
@@ -44,7 +44,8 @@ class Context:
     pools: tuple[Prefix, ...]
     """Every prefix of every pool, sorted: the fence of the last gate."""
     members: tuple[Member, ...]
-    """Every Node with an address for the mesh, ourselves included, sorted by name."""
+    """Every node whose agent says where its speaker listens, or, where no agent says so, every Node
+    with an address for the mesh; ourselves included, sorted by name."""
     mesh_address: Address
     policy: SpeakerPolicy
     load_balancer_class: str | None
@@ -72,6 +73,7 @@ class Context:
         peers: Iterable[BGPPeer],
         policies: Iterable[NodePolicy],
         nodes: Iterable[Node],
+        reports: Iterable[NodeReport] = (),
         load_balancer_class: str | None = None,
         password_of: Mapping[str, str] | None = None,
         previous: "Context | None" = None,
@@ -100,13 +102,15 @@ class Context:
         )
         family = _mesh_family(documents, node)
         policy, policy_conditions = _policy_of(node, policies)
-        members, member_conditions = _members(nodes, family)
+        mesh_address = _mesh_address(node, family)
+        ours = Member(name=node_name, address=mesh_address)
+        members, member_conditions = _reported(reports, nodes, ours, family)
         return cls(
             node=node_name,
             peers=peer_set.peers,
             pools=tuple(sorted(p for pool in kept_pools.admitted for p in pool.prefixes)),
             members=members,
-            mesh_address=_mesh_address(node, family),
+            mesh_address=mesh_address,
             policy=policy,
             load_balancer_class=load_balancer_class,
             conditions=(
@@ -189,6 +193,25 @@ def _members(
             )
         )
     return tuple(members), tuple(conditions)
+
+
+def _reported(
+    reports: Iterable[NodeReport], nodes: Iterable[Node], ours: Member, family: Family
+) -> tuple[tuple[Member, ...], tuple[Condition, ...]]:
+    """Return the members that agents speak for; where no agent speaks, a member for each Node.
+
+    No report at all is a cluster whose agents do not write any, or whose kinds went: the Nodes are
+    there all the same. What a node says in the other family (the peers are about to change theirs)
+    is no way to reach it, so its Node has the word.
+    """
+    found = {one.name: one.member for one in reports if one.member is not None}
+    if not found:
+        return _members(nodes, family)
+    found[ours.name] = ours
+    kept = [one for one in found.values() if family_of(one.address) is family]
+    lacking = found.keys() - {one.name for one in kept}
+    instead, conditions = _members([one for one in nodes if one.name in lacking], family)
+    return tuple(sorted((*kept, *instead), key=lambda one: one.name)), conditions
 
 
 def _policy_of(

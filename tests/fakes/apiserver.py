@@ -25,6 +25,7 @@ class Asked:
     path: str
     query: Query
     authorization: str
+    accept: str = ""
 
     @property
     def watch(self) -> bool:
@@ -261,7 +262,12 @@ def _asked(head: str) -> Asked:
     url = urlsplit(lines[0].split(" ")[1])
     fields = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
     query = {name: values[0] for name, values in parse_qs(url.query).items()}
-    return Asked(path=unquote(url.path), query=query, authorization=fields.get("Authorization", ""))
+    return Asked(
+        path=unquote(url.path),
+        query=query,
+        authorization=fields.get("Authorization", ""),
+        accept=fields.get("Accept", ""),
+    )
 
 
 def _selected(asked: Asked, document: Document) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bgpd.model.cluster import EndpointSlice, Node, Service
+from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
 from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
 from bgpd.model.member import NodeName
 from bgpd.model.peer import Asn, PeerName
@@ -92,6 +92,7 @@ class Cluster:
     advertisements: tuple[BGPAdvertisement, ...] = (advertisement(),)
     peers: tuple[BGPPeer, ...] = (peer(),)
     policies: tuple[NodePolicy, ...] = ()
+    reports: tuple[NodeReport, ...] = ()
     load_balancer_class: str | None = None
     passwords: Mapping[str, str] = field(default_factory=dict)
 
@@ -105,6 +106,7 @@ class Cluster:
             peers=self.peers,
             policies=self.policies,
             nodes=self.nodes,
+            reports=self.reports,
             load_balancer_class=self.load_balancer_class,
             password_of=self.passwords,
             previous=previous,

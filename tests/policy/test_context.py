@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from bgpd.model.cluster import NodeReport
 from bgpd.model.configuration import NodePolicy
 from bgpd.model.errors import ConfigError
-from bgpd.model.member import MeshPolicy, SpeakerPolicy
+from bgpd.model.member import Member, MeshPolicy, NodeName, SpeakerPolicy
 from bgpd.model.peer import Asn, PeerName
 from bgpd.model.prefix import Address, Family
 from bgpd.policy.context import REFUSED, Context
@@ -301,3 +302,38 @@ def test_a_name_that_nobody_has_is_told() -> None:
         f"{where}.peers names BGPPeer r8, {end}",
     ]
     assert context.errors == ()
+
+
+def report(name: str, address: str | None) -> NodeReport:
+    """Return what the agent of *name* says."""
+    node_name = NodeName(name)
+    found = None if address is None else Member(name=node_name, address=Address(address), port=8000)
+    return NodeReport(name=node_name, member=found)
+
+
+@pytest.mark.parametrize(
+    ("reports", "expected"),
+    [
+        pytest.param((), ["n1 10.0.0.1:7179", "n2 10.0.0.2:7179", "n3 10.0.0.3:7179"],
+                     id="nobody speaks: every Node is one"),
+        pytest.param((report("n2", None),),
+                     ["n1 10.0.0.1:7179", "n2 10.0.0.2:7179", "n3 10.0.0.3:7179"],
+                     id="nobody knows where it is: every Node is one"),
+        pytest.param((report("n2", "10.9.0.2"),), ["n1 10.0.0.1:7179", "n2 10.9.0.2:8000"],
+                     id="who speaks is one, and we are"),
+        pytest.param((report("n1", "10.9.0.1"),), ["n1 10.0.0.1:7179"],
+                     id="of ourselves we know better"),
+        pytest.param((report("n9", "10.9.0.9"), report("n3", None)),
+                     ["n1 10.0.0.1:7179", "n9 10.9.0.9:8000"],
+                     id="a node without a Node yet is one, one that cannot say where is not"),
+        pytest.param((report("n2", "2001:db8::2"), report("n9", "2001:db8::9")),
+                     ["n1 10.0.0.1:7179", "n2 10.0.0.2:7179"],
+                     id="in the other family the Node has the word"),
+    ],
+)  # fmt: skip
+def test_who_says_where_it_listens_is_a_member(
+    reports: tuple[NodeReport, ...], expected: list[str]
+) -> None:
+    """A node joins by its agent's report, and leaves when that goes."""
+    members = Cluster(reports=reports).context().members
+    assert [f"{one.name} {one.address}:{one.port}" for one in members] == expected
