@@ -63,13 +63,17 @@ class Lab:
         self.router = ROUTERS[plan.router](plan, router_directory)
 
     def start(self) -> None:
-        """Build the topology, write the documents, start the router and every node."""
+        """Build everything and start every node."""
+        self.lay()
+        self.start_nodes()
+
+    def lay(self) -> None:
+        """Build the topology, write the documents, start the router."""
         build(self.plan)
         self.key_file.write_text(secrets.token_hex(32) + "\n")
         self.key_file.chmod(0o600)
         self.source.write_all()
         self.router.start()
-        self.start_nodes()
 
     def start_nodes(self) -> None:
         """Start every node."""

@@ -13,10 +13,11 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tests.lab.plan import API_PORT
 from tests.lab.topology import within
 from tests.lab.wire import named_in, tcp_segment
 
@@ -45,6 +46,18 @@ _BGP_FILTER: Final = (
     (0x15, 0, 1, 179),  # 11 179? else 13
     (0x06, 0, 0, _ACCEPT),  # 12
     (0x06, 0, 0, _REFUSE),  # 13
+)
+# TCP over IPv4 from the API server's port.
+_API_FILTER: Final = (
+    (0x28, 0, 0, 12),  # 0  ldh EtherType
+    (0x15, 0, 6, 0x0800),  # 1  IPv4? else 8
+    (0x30, 0, 0, 23),  # 2  ldb protocol
+    (0x15, 0, 4, 6),  # 3  TCP? else 8
+    (0xB1, 0, 0, 14),  # 4  ldx header length
+    (0x48, 0, 0, 14),  # 5  ldh source port
+    (0x15, 0, 1, API_PORT),  # 6  the server's? else 8
+    (0x06, 0, 0, _ACCEPT),  # 7
+    (0x06, 0, 0, _REFUSE),  # 8
 )
 
 
@@ -111,10 +124,40 @@ class RouterWatch:
                 frame, ancillary, _, _ = self._capture.recvmsg(_LARGEST_SEGMENT, 128)
             except OSError:
                 continue
-            seconds, nanoseconds = struct.unpack("=qq", ancillary[0][2][:16])
-            at = seconds + nanoseconds / 1e9 + self._monotonic_at_epoch
+            at = _stamp(ancillary) + self._monotonic_at_epoch
             if update := update_in(frame, at):
                 self.updates.append(update)
+
+
+class NodeTap:
+    """When data from the API server reached a node: read afterwards, so that it disturbs nobody."""
+
+    def __init__(self, namespace: str) -> None:
+        """Open the socket in *namespace*; the kernel keeps and stamps what arrives."""
+        with within(namespace):
+            self._capture = _capture_socket(_API_FILTER)
+        self._monotonic_at_epoch = monotonic_at_epoch()
+
+    def arrivals(self) -> list[float]:
+        """Return when segments with data arrived since the last call."""
+        found = []
+        self._capture.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                frame, ancillary, _, _ = self._capture.recvmsg(_LARGEST_SEGMENT, 128)
+                segment = tcp_segment(frame)
+                if segment and segment[1]:
+                    found.append(_stamp(ancillary) + self._monotonic_at_epoch)
+        return found
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._capture.close()
+
+
+def _stamp(ancillary: Sequence[tuple[int, int, bytes]]) -> float:
+    seconds, nanoseconds = struct.unpack("=qq", ancillary[0][2][:16])
+    return float(seconds + nanoseconds / 1e9)
 
 
 def route_changes(data: bytes, at: float) -> Iterator[RouteChange]:
@@ -208,11 +251,11 @@ def _netlink_socket() -> socket.socket:
     return sock
 
 
-def _capture_socket() -> socket.socket:
+def _capture_socket(rows: Sequence[tuple[int, int, int, int]] = _BGP_FILTER) -> socket.socket:
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
-    code = b"".join(struct.pack("=HBBI", *row) for row in _BGP_FILTER)
+    code = b"".join(struct.pack("=HBBI", *row) for row in rows)
     buffer = ctypes.create_string_buffer(code)
-    program = struct.pack("HL", len(_BGP_FILTER), ctypes.addressof(buffer))
+    program = struct.pack("HL", len(rows), ctypes.addressof(buffer))
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
     sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     _enlarge(sock)

@@ -78,10 +78,10 @@ def new_directory() -> Path:
     return directory
 
 
-def run_inside(arguments: Sequence[str]) -> int:
-    """Run `python -m tests.lab ARGUMENTS` as process 1 of a new world; return its exit status."""
+def run_inside(arguments: Sequence[str], module: str = "tests.lab") -> int:
+    """Run `python -m MODULE ARGUMENTS` as process 1 of a new world; return its exit status."""
     directory = new_directory()
-    command, environment = _world_command(arguments, directory)
+    command, environment = _world_command(arguments, directory, module)
     process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *command], env=environment)
 
     def end(*_: object) -> None:
@@ -206,7 +206,7 @@ def _into(state: State, target: str) -> tuple[str, ...]:
 
 
 def _world_command(
-    arguments: Sequence[str], directory: Path
+    arguments: Sequence[str], directory: Path, module: str = "tests.lab"
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     environment = {
         **os.environ,
@@ -215,7 +215,7 @@ def _world_command(
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
     }
-    return (*unshare_command(), sys.executable, "-m", "tests.lab", *arguments), environment
+    return (*unshare_command(), sys.executable, "-m", module, *arguments), environment
 
 
 def _await_ready(process: subprocess.Popen[bytes], directory: Path, name: str) -> None:

@@ -1,0 +1,135 @@
+"""From the figures of a run to tables and to docs/measurements-kubernetes.md. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from tests.lab.figures import percentile
+
+Report = Mapping[str, Any]
+
+TARGET_RATIO: Final = 1.15
+_HEAD: Final = """\
+Written by `scripts/bench page` from what `scripts/bench event-to-route`, `mass` and `cold-start`
+measured. One node, BIRD 2 and a real API server share one machine. The speakers take turns on the
+node, in blocks; each is alone while it is measured. Times are in milliseconds where nothing else is
+said.""".splitlines()
+_WAYS: Final = {False: "not ready, route gone", True: "ready, route present"}
+_PARTS: Final = {
+    "route_ms": "PATCH sent to route changed",
+    "api_ms": "of it until the event is at the node (API server)",
+    "speaker_ms": "of it until the UPDATE is at the router (the speaker)",
+    "router_ms": "of it until the route has changed (BIRD)",
+}
+_MASS: Final = {
+    "patched_ms": "first PATCH sent to last answer",
+    "lag_ms": "last answer to last route",
+    "all_ms": "first PATCH sent to last route",
+}
+_COLD: Final = {"seconds": "start of the first process to last route, in s"}
+_TITLES: Final = {
+    "event-to-route": "One EndpointSlice is patched",
+    "mass": "1,000 EndpointSlices are patched over 8 connections",
+    "cold-start": "A start with 1,000 Services",
+}
+
+
+def table(report: Report) -> str:
+    """Return the figures of one run as a Markdown table, and the ratios below it."""
+    lines = [
+        "| who | which way | what | p50 | p95 | max | medians of blocks | runs |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [_row(*cells) for cells in _cells(report)]
+    lines += ["", *_ratios(report)]
+    return "\n".join(lines)
+
+
+def page(reports: Iterable[Report]) -> str:
+    """Return the whole page."""
+    lines = [
+        "# Measurements with a Kubernetes API server",
+        "",
+        *_HEAD,
+    ]
+    for report in reports:
+        lines += ["", f"## {_TITLES[report['bench']]}", "", _circumstances(report), ""]
+        lines += [table(report)]
+    return "\n".join(lines) + "\n"
+
+
+def ratio(report: Report, figure: str, ours: str, other: str) -> float | None:
+    """Return our median by that of *other*, each over all runs, both ways."""
+    mine, theirs = (_known(report, figure, speaker=name) for name in (ours, other))
+    if not mine or not theirs:
+        return None
+    return percentile(mine, 0.5) / percentile(theirs, 0.5)
+
+
+def _cells(report: Report) -> Iterable[tuple[str, ...]]:
+    parts = {"event-to-route": _PARTS, "mass": _MASS, "cold-start": _COLD}[report["bench"]]
+    ways = sorted({run["present"] for run in report["runs"] if "present" in run}) or [None]
+    for speaker in _speakers(report):
+        for way in ways:
+            for figure, words in parts.items():
+                known = _known(report, figure, speaker=speaker, way=way)
+                if known:
+                    blocks = _medians(report, figure, speaker, way)
+                    yield (
+                        speaker,
+                        _WAYS[way] if way is not None else "-",
+                        words,
+                        *(f"{value:.2f}" for value in _summary(known)),
+                        f"{min(blocks):.2f} to {max(blocks):.2f}",
+                        str(len(known)),
+                    )
+
+
+def _ratios(report: Report) -> list[str]:
+    speakers = _speakers(report)
+    figure = {"event-to-route": "route_ms", "mass": "lag_ms", "cold-start": "seconds"}
+    lines = []
+    for other in speakers[1:]:
+        found = ratio(report, figure[report["bench"]], speakers[0], other)
+        if found is not None:
+            lines.append(f"Ratio of medians, {speakers[0]} to {other}: **{found:.2f}**.")
+    lost = sum(run.get("route_ms", run.get("all_ms", 0)) is None for run in report["runs"])
+    return [*lines, *([f"{lost} changes did not arrive within a minute."] if lost else [])]
+
+
+def _circumstances(report: Report) -> str:
+    before, after = report["load"]
+    return (
+        f"Measured {report['date']}, {report['cpus']} processors, kernel {report['kernel']}, "
+        f"Kubernetes {report['kubernetes']}; load {before:.1f} before, {after:.1f} after."
+    )
+
+
+def _speakers(report: Report) -> list[str]:
+    return sorted({run["speaker"] for run in report["runs"]}, key=lambda name: name != "bgpd")
+
+
+def _known(
+    report: Report, figure: str, *, speaker: str, way: bool | None = None, block: int | None = None
+) -> list[float]:
+    return [
+        run[figure]
+        for run in report["runs"]
+        if run["speaker"] == speaker
+        and way in (None, run.get("present"))
+        and block in (None, run["block"])
+        and run.get(figure) is not None
+    ]
+
+
+def _medians(report: Report, figure: str, speaker: str, way: bool | None) -> list[float]:
+    blocks = {run["block"] for run in report["runs"] if run["speaker"] == speaker}
+    each = (_known(report, figure, speaker=speaker, way=way, block=block) for block in blocks)
+    return [percentile(known, 0.5) for known in each if known]
+
+
+def _summary(known: Sequence[float]) -> tuple[float, float, float]:
+    return percentile(known, 0.5), percentile(known, 0.95), max(known)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
