@@ -88,9 +88,10 @@ class Ear:
 
     def decide(self, now: float) -> None:
         """Raise for whom that is due, with all that was heard."""
-        if any(track.state is MemberState.SUSPECT for track in self._roster.contacts):
-            for known in self._repeats.values():
-                known.read()
+        if not [t for t in self._roster.contacts if t.state is MemberState.SUSPECT]:
+            return
+        for known in self._repeats.values():
+            known.read()
         self._judge.decide(now)
 
     def tidy(self) -> None:

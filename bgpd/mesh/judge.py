@@ -78,6 +78,10 @@ class Judge:
         old = track.state
         if not track.incarnation:
             return
+        if old is MemberState.ALIVE and not self._quarantine and track.is_well(now, self._interval):
+            # All of what follows comes to this, twenty-five times a second for each member.
+            track.steady = True
+            return
         covered = self._docket.covers(track)
         held = track.id in self._quarantine
         flapping = held and self._quarantine_is_of_use()

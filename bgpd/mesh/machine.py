@@ -205,22 +205,29 @@ class Mesh:
         """Return the addresses to send an ICMP echo request to now, once."""
         return self._sender.probes()
 
+    @property
+    def has_events(self) -> bool:
+        """Whether `events` has something to return."""
+        return bool(self._judge.events)
+
     def events(self) -> list[MeshEvent]:
         """Return what happened since the last call."""
         events, self._judge.events = self._judge.events, []
         return events
 
-    def deadline(self) -> float | None:
+    def deadline(self) -> float:
         """Return when `handle_timer` must be called next."""
         return min(self._sender.due(), self._wake_at)
 
     def must_know_all(self, now: float) -> bool:
         """Return whether `handle_timer` may come to a verdict: routine does not suffice then."""
         interval = self._sender.settings.interval
-        return now > self._sender.next_beat + interval or any(
-            track.state is not MemberState.DEAD and not fresh(track, now, interval)
-            for track in self._roster.contacts
-        )
+        if now > self._sender.next_beat + interval:
+            return True
+        for track in self._roster.contacts:
+            if track.state is not MemberState.DEAD and not fresh(track, now, interval):
+                return True
+        return False
 
     @property
     def generation(self) -> int:

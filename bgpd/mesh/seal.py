@@ -67,11 +67,12 @@ class Sealer:
         key = self._keys.get(key_id)
         if key is None:
             return Refusal.BAD_MAC
+        body = data[:-MAC_BYTES]
         code = key.state.copy()
-        code.update(data[:-MAC_BYTES])
+        code.update(body)
         if not hmac.compare_digest(code.digest(), data[-MAC_BYTES:]):
             return Refusal.BAD_MAC
-        return data[:-MAC_BYTES]
+        return body
 
 
 def key_id(key: bytes) -> int:

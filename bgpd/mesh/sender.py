@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from bgpd.mesh.compose import compose
+from bgpd.mesh.compose import Draft, compose, draft, echoes_of
 from bgpd.mesh.events import Datagram
-from bgpd.mesh.packet import Flag, Heartbeat, as_routine, encode
+from bgpd.mesh.packet import DeathRecord, Echo, Flag, Heartbeat, as_routine, encode
 from bgpd.mesh.report import Ourselves
 from bgpd.mesh.roster import COUNTS, Roster
 from bgpd.mesh.seal import Sealer, key_id
@@ -66,7 +66,8 @@ class Sender:
         self._extra = False
         self._everyone = False
         self._answers: dict[int, Track] = {}
-        self._told: dict[Role, object] = {}
+        self._drafts: dict[Role, Draft] = {}
+        self._told: dict[Role, tuple[object, object, list[bool]]] = {}
         self._news_at = started
         self._probes: list[Address] = []
         self.use_keys(keys)
@@ -154,10 +155,12 @@ class Sender:
             # Fellow watchers first: what we say of our charges is what they wait for.
             for role in (Role.ACQUAINTANCE, Role.PARTNER):
                 targets = [t for t in self._roster.contacts if t.role is role and self._wants(t)]
-                self._send(role, targets, self._about(role), out)
+                if targets:
+                    self._send(role, targets, self._about(role), out)
             if everyone:
                 strangers = [t for t in self._roster.tracks.values() if t.role is Role.STRANGER]
-                self._send(Role.STRANGER, strangers, (), out)
+                if strangers:
+                    self._send(Role.STRANGER, strangers, (), out)
             self._regular = self._extra = self._everyone = False
             self._answers.clear()
         return out
@@ -193,38 +196,70 @@ class Sender:
     def _send(
         self, role: Role, targets: Sequence[Track], about: Sequence[Track], out: list[Datagram]
     ) -> None:
-        if not targets:
-            return
         now = self._now
         self.sequence += 1
         records = self._docket.newest() if self._docket else ()
-        beat = compose(self.view(), about, records, now)
-        body = encode(beat)
-        if self._is_routine(role, beat, about):
-            body = as_routine(body)
-        payload = self.sealer.seal(body, self.key)
+        echoes = echoes_of(
+            about,
+            records=records,
+            quarantine=self._quarantine,
+            interval=self.settings.interval,
+            started=self._started,
+            now=now,
+        )
+        payload = self.sealer.seal(self._body(role, echoes, records, about), self.key)
         for track in targets:
             track.sent_at = now
             out.append(Datagram(track.member.address, track.member.port, payload))
 
-    def _is_routine(self, role: Role, beat: Heartbeat, about: Sequence[Track]) -> bool:
+    def _body(
+        self,
+        role: Role,
+        echoes: tuple[Echo, ...],
+        records: tuple[DeathRecord, ...],
+        about: Sequence[Track],
+    ) -> bytes:
+        """Return the next heartbeat to *role*, composed anew if it says anything new."""
+        register = self._register
+        head = (
+            register.generation, register.resets, self.flags, self.grace, self.router_ids,
+            self.settings, self.key, self.sealer.key_ids, records,
+        )  # fmt: skip
+        known = self._drafts.get(role)
+        if known is not None and known.says(head, echoes):
+            routine = self._is_routine(role, None, about)
+            numbers = (self.sequence, register.generation, register.resets, self._beat & 0xFFFFFFFF)
+            return known.again(numbers, echoes, routine=routine)
+        beat = compose(self.view(), echoes, records)
+        body = encode(beat)
+        fresh_draft = draft(head, beat, body)
+        if fresh_draft is None:
+            self._drafts.pop(role, None)
+        else:
+            self._drafts[role] = fresh_draft
+        return as_routine(body) if self._is_routine(role, beat, about) else body
+
+    def _is_routine(self, role: Role, beat: Heartbeat | None, about: Sequence[Track]) -> bool:
         """Return whether *beat* can wait until those who get it wake for themselves.
 
         It can if those of this *role* have heard the same for a while, numbers and ages apart.
         A member's overdue heartbeat is news: its age lets the others agree to a suspicion.
+        None stands for a heartbeat that says what the last one to *role* said.
         """
         now, interval = self._now, self.settings.interval
-        told = (
-            (beat.generation, beat.resets, beat.flags, beat.records, beat.router_ids, beat.key_ids),
-            [(echo.member, echo.incarnation, echo.generation, echo.sight) for echo in beat.echoes],
-            [t.role is Role.PARTNER and not fresh(t, now, interval) for t in about],
-        )
-        if told != self._told.get(role):
+        before = self._told.get(role)
+        late = [t.role is Role.PARTNER and not fresh(t, now, interval) for t in about]
+        if beat is not None:
+            told = (*_words(beat), late)
+        else:
+            assert before is not None
+            told = (before[0], before[1], late)
+        if told != before:
             self._told[role] = told
             self._news_at = now
         if self._extra or self._answers or not self._register.learned:
             return False
-        return not beat.flags & Flag.GOODBYE and now - self._news_at >= NEWS_LASTS
+        return not self.flags & Flag.GOODBYE and now - self._news_at >= NEWS_LASTS
 
     def view(self) -> Ourselves:
         """Return what we say of ourselves."""
@@ -285,3 +320,11 @@ class Sender:
         """Say from now on that our process ends and is back within *seconds*."""
         self.flags |= Flag.GOODBYE
         self.grace = math.ceil(seconds)
+
+
+def _words(beat: Heartbeat) -> tuple[object, object]:
+    """Return what *beat* says, numbers and ages apart."""
+    return (
+        (beat.generation, beat.resets, beat.flags, beat.records, beat.router_ids, beat.key_ids),
+        [(echo.member, echo.incarnation, echo.generation, echo.sight) for echo in beat.echoes],
+    )

@@ -1,6 +1,6 @@
 """What a mesh is told from outside: who we are, how to beat, which keys to use."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from bgpd.model.errors import ConfigError
@@ -24,19 +24,17 @@ class MeshSettings:
     lever: str = "med"
     base: int = 2**31
     stride: int = 256
+    interval: float = field(init=False, repr=False, compare=False)
+    """Seconds between heartbeats: the policy's, in the unit in which it is asked for so often."""
 
     def __post_init__(self) -> None:
         """Refuse what does not fit into a heartbeat, before there is one."""
+        object.__setattr__(self, "interval", self.policy.interval_milliseconds / 1000)
         if not 1 <= len(self.node.encode()) <= MAX_NAME:
             raise ConfigError(f"node: {self.node!r} must be 1 to {MAX_NAME} bytes long")
-        for field, value in (("base", self.base), ("stride", self.stride)):
+        for name, value in (("base", self.base), ("stride", self.stride)):
             if not 0 <= value < 2**32:
-                raise ConfigError(f"{field}: {value} must be between 0 and {2**32 - 1}")
-
-    @property
-    def interval(self) -> float:
-        """Seconds between heartbeats."""
-        return self.policy.interval_milliseconds / 1000
+                raise ConfigError(f"{name}: {value} must be between 0 and {2**32 - 1}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,9 @@ class Track:
         self.jitter = Jitter()
         self.flags = 0
         self.key_ids: tuple[int, ...] = ()
+        self._allowed_for = -1.0
+        self._allowed = 0.0
+        """What `allowed` said last, and for which interval; worked out once for each beat."""
 
     @property
     def name(self) -> NodeName:
@@ -171,6 +174,7 @@ class Track:
             of=self.loss.size,
             members=members,
         )
+        self._allowed_for = -1.0
         self.refused_at = -math.inf
         self.left_since = math.inf
 
@@ -197,7 +201,10 @@ class Track:
         if self.role is Role.ACQUAINTANCE:
             return ACQUAINTED_EVERY * self.multiplier + interval
         slowest = max(interval, self.interval)
-        return self.misses * slowest + self.jitter.patience(slowest)
+        if slowest != self._allowed_for:
+            self._allowed_for = slowest
+            self._allowed = self.misses * slowest + self.jitter.patience(slowest)
+        return self._allowed
 
     def just_returned(self, now: float, interval: float) -> bool:
         """Return whether it was heard again so lately that it may not have heard us yet."""
@@ -213,6 +220,15 @@ class Track:
         last = max(self.ponged_at, self.refused_at, self.heard_at)
         window = self.allowed(interval) if pingable else REFUSAL_LASTS
         return now - last - self.slept <= window or now - self.floor <= window
+
+    def is_well(self, now: float, interval: float) -> bool:
+        """Return whether it is heard, hears us, and nothing says that it leaves."""
+        return (
+            self.hears_us
+            and self.refused_at <= self.heard_at
+            and now >= self.goodbye_until
+            and self.silence(now) <= self.allowed(interval)
+        )
 
     def leaving(self, now: float) -> bool:
         """Return whether its process is gone or going, by its own or its kernel's word."""

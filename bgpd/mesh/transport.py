@@ -282,7 +282,7 @@ class Transport:
 
 
 def _plain(address: str) -> Address:
-    return Address(address.partition("%")[0])
+    return Address(address.partition("%")[0]) if "%" in address else Address(address)
 
 
 def offender(data: bytes) -> Address | None:

@@ -200,15 +200,19 @@ class Reflex:
 
     def deadline(self, now: float) -> float:
         """Return when `handle_timer` wants to be called, at the latest."""
-        dues = [
-            self._tick_due,
-            self.situation.drain.deadline,
-            self._cadence.deadline,
-            self.offer.agent_awaited_until,
-        ]
+        due = min(self._tick_due, self._cadence.deadline)
+        for other in (self.situation.drain.deadline, self.offer.agent_awaited_until):
+            if other is not None and other < due:
+                due = other
         if self.offer.waiting and self.mesh is not None:
-            dues.append(now + START_POLL)
-        return min(due for due in dues if due is not None)
+            due = min(due, now + START_POLL)
+        return due
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether there is nothing to act on: no event of the mesh, no effect, no wait for it."""
+        heard = self.mesh is not None and self.mesh.has_events
+        return not heard and self._outbox.is_empty and not self.offer.waiting
 
     def report_due(self, now: float) -> bool:
         """Return whether a report should go to the agent now; it is then planned anew."""

@@ -155,8 +155,14 @@ class Service:
             self._timer = None
         self._wire.handle_timer()
         now = self._loop.time()
-        # Twenty heartbeats a second end here; what concerns the reflex comes twice a second.
-        if now >= self._reflex.deadline(now):
+        due = self._reflex.deadline(now)
+        if now < due:
+            self._wire.send()
+            if self._reflex.is_calm and not self._wire.is_moving:
+                # Most heartbeats end here; what concerns the reflex comes twice a second.
+                self._arm(now, due)
+                return
+        else:
             self._reflex.wall_offset = time.time() - now
             self._reflex.handle_timer(now)
         self._flush()
@@ -179,7 +185,7 @@ class Service:
         if self._reflex.report_due(now) and self._door.has_agent:
             self._report(now)
         self._wire.listen(self._reflex.desired, now)
-        self._arm(now)
+        self._arm(now, self._reflex.deadline(now))
 
     def _carry_out(self, item: effect.Effect) -> None:
         match item:
@@ -204,8 +210,8 @@ class Service:
             case _:
                 assert_never(item)
 
-    def _arm(self, now: float) -> None:
-        due, wire = self._reflex.deadline(now), self._wire.deadline()
+    def _arm(self, now: float, due: float) -> None:
+        wire = self._wire.deadline()
         if wire is not None and wire <= due + _COMPANY_SECONDS:
             due = wire
         due = max(now, due)

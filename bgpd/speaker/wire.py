@@ -122,9 +122,13 @@ class MeshWire:
         """Return when `handle_timer`, or `listen`, wants to be called."""
         if self.mesh is None:
             return None
-        moving = self._wanted is not None and self._wanted != self._bound
-        dues = [self.mesh.deadline(), self._bind_due if moving else None]
-        return min((due for due in dues if due is not None), default=None)
+        due = self.mesh.deadline()
+        return min(due, self._bind_due) if self.is_moving else due
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether we should listen elsewhere than we do."""
+        return self._wanted is not None and self._wanted != self._bound
 
     def send(self) -> None:
         """Send what the mesh has to say."""
@@ -152,7 +156,7 @@ class MeshWire:
             self._wanted = (desired.mesh_address, self._port(desired.members))
             if self._wanted == self._bound:
                 self._socket_problem = ""  # the place that could not be had is wanted no more
-        if self._wanted is not None and self._wanted != self._bound and now >= self._bind_due:
+        if self._wanted is not None and self.is_moving and now >= self._bind_due:
             self._bind_due = now + _RETRY_SECONDS
             self._bind(*self._wanted)
         if self._bound is not None and (desired is not self._path_of or now >= self._path_due):

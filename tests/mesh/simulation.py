@@ -164,7 +164,7 @@ class World:
 
     def _arm(self, node: Node) -> None:
         due = node.mesh.deadline()
-        if due is None or not node.power or not node.running or node.paused:
+        if not node.power or not node.running or node.paused:
             return
         if node.timer <= self.now or due < node.timer:
             node.timer = due
