@@ -10,7 +10,6 @@ import pytest
 from bgpd.kube.documents import Key
 from bgpd.kube.source import KubernetesSource
 from bgpd.kube.store import Changes
-from bgpd.kube.vanish import KINDS
 from bgpd.model.errors import ConfigError
 from tests.fakes.apiserver import Asked, FakeApiServer, error, refusal, served
 from tests.kube import build
@@ -452,7 +451,6 @@ def test_every_resource_is_asked_for_as_narrowly_as_the_server_can() -> None:
     async def story(one: Following, api: FakeApiServer) -> None:
         await one.synced()
         asked = {one.path: one.query for one in api.asked}
-        ours = {PATHS[kind] for kind in KINDS}
         assert asked[SERVICES]["fieldSelector"] == "spec.type=LoadBalancer"
         assert asked[SLICES]["labelSelector"].startswith("kubernetes.io/service-name,!")
         ours = {path for path in asked if "bgpd.io" in path} - {PATHS["BGPNodeStatus"]}
