@@ -18,6 +18,7 @@ from bgpd.agent.memory import Memory, Snapshot
 from bgpd.agent.origin import persistent, source_of, versions
 from bgpd.agent.passwords import Passwords
 from bgpd.agent.planner import Planner
+from bgpd.agent.public import telling_of
 from bgpd.disk import Write, Writer
 from bgpd.ipc.client import Client
 from bgpd.ipc.connection import Connection
@@ -52,6 +53,8 @@ _AT_ONCE: Final = 200
 """Services that the first look decides on in one go."""
 _LAST_WRITE_SECONDS: Final = 2.0
 """How long leaving waits for the disk."""
+_TELL_SECONDS: Final = 5
+"""How long a start is nobody's business."""
 _SHOWN: Final = 5
 """How many objects a condition names."""
 
@@ -104,6 +107,14 @@ class Service:
         self._complete = False
         """Whether everything was decided on what the source said itself."""
         self._client = Client(options.run_dir / SPEAKER_SOCKET_NAME, self, program=options.program)
+        self._beats = 0
+        self._telling = telling_of(
+            self._source,
+            self._planner,
+            program=options.program,
+            status=self._public,
+            on_conditions=self._tell_conditions,
+        )
 
     async def run(self) -> None:
         """Serve until a signal ends it; what was wanted last stays in force without us."""
@@ -122,6 +133,8 @@ class Service:
                 group.create_task(self._start_from_memory(), name="memory"),
                 group.create_task(self._decide_first(), name="first"),
             ]
+            if self._telling is not None:
+                tasks.append(group.create_task(self._telling.run(), name="telling"))
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _cancel, tasks)
         if self._started and self._source.synced and self._keeping.behind:
@@ -194,6 +207,8 @@ class Service:
 
     def _changed(self, changes: Changes) -> None:
         """Decide on *changes* and tell the speaker, in one go."""
+        if self._telling is not None:
+            self._telling.heard(changes)
         if self._source.synced:
             self._decide(changes)
         elif changes.conditions:
@@ -273,6 +288,7 @@ class Service:
             self._start()
         self._send(message)
         self._keeping.changed(asyncio.get_running_loop().time())
+        self._tell()
 
     def _start(self) -> None:
         """After the first complete look: refuse a configuration that cannot work."""
@@ -305,6 +321,7 @@ class Service:
         match message:
             case Report():
                 self._speaker = message.status
+                self._tell()
             case Applied():
                 self._applied = message.sequence
             case _:
@@ -315,18 +332,20 @@ class Service:
         if reason != self._lost_reason:
             self._lost_reason = reason
             logs.write(self._log, "warning", "speaker_lost", [("reason", reason)])
+            self._tell()
 
     # The clock
 
     async def _beat(self) -> None:
-        count = 0
         while True:
             await asyncio.sleep(_BEAT_SECONDS)
-            count += 1
+            self._beats += 1
+            if self._beats % _TELL_SECONDS == 0:
+                self._tell()
             if self._client.connection is not None:
                 self._client.connection.send(Beat())
             objects = self._source.objects
-            due = self._started and count % _PASSWORDS_SECONDS == 0
+            due = self._started and self._beats % _PASSWORDS_SECONDS == 0
             if due and self._passwords.read(objects.peers):
                 self._send(self._planner.configure(Changes(), objects, self._passwords.contents))
                 self._keeping.changed(asyncio.get_running_loop().time())
@@ -349,12 +368,27 @@ class Service:
             services=self._planner.services,
         )
 
+    def _tell(self) -> None:
+        if self._telling is not None:
+            self._telling.changed()
+
+    def _public(self) -> NodeStatus | None:
+        """Return what the cluster is told: not that the cluster could not be told something."""
+        if not self._started and self._beats < _TELL_SECONDS:
+            return None
+        return replace(self.status(), conditions=self._own_conditions)
+
     def accept(self) -> int:
         """Let go of configuration that vanished; return how many objects that were."""
         return self._source.accept()
 
     @property
     def _conditions(self) -> tuple[Condition, ...]:
+        telling = () if self._telling is None else self._telling.conditions
+        return (*self._own_conditions, *telling)
+
+    @property
+    def _own_conditions(self) -> tuple[Condition, ...]:
         kept = () if self._memory is None else tuple(self._memory.conditions())
         return (
             *self._source.conditions,

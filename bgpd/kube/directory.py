@@ -124,6 +124,15 @@ class DirectorySource:
         return self._store.outdated
 
     @property
+    def access(self) -> None:
+        """Nothing is written into a directory."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the documents."""
+        return self._store.problems
+
+    @property
     def conditions(self) -> tuple[Condition, ...]:
         """What a person should correct, in a stable order."""
         busy = (

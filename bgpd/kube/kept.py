@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from bgpd.kube.access import Access
 from bgpd.kube.documents import Key, Object
+from bgpd.kube.problem import Problem
 from bgpd.kube.store import Changes
 from bgpd.kube.vanish import Keeper
 from bgpd.kube.view import Objects
@@ -35,6 +37,14 @@ class Source(Protocol):
     @property
     def newest(self) -> dict[str, int]:
         """The newest version seen of each kind, where there are versions."""
+
+    @property
+    def access(self) -> Access | None:
+        """How to write there, where one can."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with objects."""
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -81,6 +91,16 @@ class KeptSource:
     def newest(self) -> dict[str, int]:
         """The newest version seen of each kind, where there are versions."""
         return self._source.newest
+
+    @property
+    def access(self) -> Access | None:
+        """How to write there, where one can."""
+        return self._source.access
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with objects."""
+        return self._source.problems
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

@@ -16,7 +16,7 @@ from typing import Final
 from bgpd.kube.access import Access
 from bgpd.kube.course import Reason, Trouble
 from bgpd.kube.documents import Key, Object
-from bgpd.kube.problem import conditions_of
+from bgpd.kube.problem import Problem, conditions_of
 from bgpd.kube.quiet import Quiet
 from bgpd.kube.reflector import Counters, Reflector
 from bgpd.kube.resource import Resource, resources
@@ -111,10 +111,14 @@ class KubernetesSource:
         return {one.resource.kind: one.history.newest for one in self._reflectors}
 
     @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with objects."""
+        return tuple(one for each in self._reflectors for one in each.mirror.problems)
+
+    @property
     def conditions(self) -> tuple[Condition, ...]:
         """What a person should know or correct, in a stable order."""
-        problems = (one for each in self._reflectors for one in each.mirror.problems)
-        return (*self._troubles(), *conditions_of(problems))
+        return (*self._troubles(), *conditions_of(self.problems))
 
     def watched(self, now: float) -> tuple[Watched, ...]:
         """Return how each resource is followed; *now* is the loop's clock."""

@@ -10,7 +10,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -26,6 +26,8 @@ class Asked:
     query: Query
     authorization: str
     accept: str = ""
+    method: str = "GET"
+    body: Document = field(default_factory=dict)
 
     @property
     def watch(self) -> bool:
@@ -174,7 +176,9 @@ class FakeApiServer:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 if self.hanging:
                     await asyncio.sleep(3600)
-                await self._answer(_asked(head), writer)
+                asked = _asked(head)
+                body = await reader.readexactly(_length(head))
+                await self._answer(replace(asked, body=json.loads(body or b"{}")), writer)
         except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
         finally:
@@ -186,6 +190,8 @@ class FakeApiServer:
         instead = self.refuse(asked) or self._refused(asked)
         if instead is not None:
             await _whole(writer, *instead)
+        elif asked.method != "GET" or asked.path not in self._collections:
+            await _whole(writer, 200, self._one(asked))
         elif asked.watch:
             await self._watch(asked, writer)
         else:
@@ -194,7 +200,7 @@ class FakeApiServer:
     def _refused(self, asked: Asked) -> Answer | None:
         if self.token and asked.authorization != f"Bearer {self.token}":
             return _status(401, "Unauthorized", "Unauthorized")
-        if asked.path not in self._collections:
+        if self._found(asked) is None:
             return _status(404, "NotFound", "the server could not find the requested resource")
         if asked.stream and not self.streams:
             return _status(422, "Invalid", "sendInitialEvents is forbidden for watch")
@@ -204,6 +210,27 @@ class FakeApiServer:
         if asked.watch and version and int(version) < self._collections[asked.path].compacted:
             return _status(410, "Expired", f"too old resource version: {version}")
         return None
+
+    def _found(self, asked: Asked) -> tuple[str, str] | None:
+        """Return the collection and the name that *asked* means; no name for all of it."""
+        if asked.path in self._collections:
+            return asked.path, ""
+        path, _, name = asked.path.removesuffix("/status").rpartition("/")
+        made = asked.method != "GET"
+        known = path in self._collections and (made or name in self._collections[path].objects)
+        return (path, name) if known else None
+
+    def _one(self, asked: Asked) -> Document:
+        """Return one object, after what *asked* does to it: a merge, for all kinds of patches."""
+        found = self._found(asked)
+        assert found is not None
+        path, name = found[0], found[1] or asked.body["metadata"]["name"]
+        known = self._collections[path].objects.get(name, {})
+        if asked.method == "GET":
+            return known
+        metadata = {**known.get("metadata", {}), **asked.body.get("metadata", {})}
+        self.apply(path, {**known, **asked.body, "metadata": {**metadata, "name": name}})
+        return self._collections[path].objects[name]
 
     def _state(self, asked: Asked) -> tuple[int, list[Document]]:
         if self.lie is not None:
@@ -267,7 +294,13 @@ def _asked(head: str) -> Asked:
         query=query,
         authorization=fields.get("Authorization", ""),
         accept=fields.get("Accept", ""),
+        method=lines[0].split(" ")[0],
     )
+
+
+def _length(head: str) -> int:
+    fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
+    return int(fields.get("Content-Length", "0"))
 
 
 def _selected(asked: Asked, document: Document) -> bool:

@@ -1,0 +1,238 @@
+"""What happened on a node between two looks at it, as far as a person cares: news for Events.
+
+A look is compared with the one before. What was so already when we began is no news, except what
+is wrong with the configuration: who starts an agent wants to hear that.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bgpd.kube.objects import OUR_GROUP
+from bgpd.kube.problem import Problem
+from bgpd.model.peer import PeerState
+from bgpd.model.reason import Reason, Withheld
+from bgpd.model.status import (
+    Condition,
+    MemberState,
+    MeshStatus,
+    NodeStatus,
+    SessionStatus,
+    SpeakerStatus,
+)
+
+GATE: Final = frozenset(
+    {Reason.OUTSIDE_POOLS, Reason.PREFIX_TOO_SHORT, Reason.PREFIX_LIMIT, Reason.UNKNOWN_PEER}
+)
+"""The last gate's reasons: the agent asked for what must never be on the wire."""
+MOST: Final = 20
+"""Refused prefixes that are told one by one; where there are more, they are told together."""
+VANISHED: Final = "ConfigurationVanished"
+_GROUPS: Final = {
+    "Node": "v1",
+    "Service": "v1",
+    "EndpointSlice": "discovery.k8s.io/v1",
+}
+_SUBJECT: Final = re.compile(
+    r"(?:on node \S+: )?"
+    r"(IPAddressPool|BGPAdvertisement|BGPPeer|SpeakerPolicy) ([a-z0-9][a-z0-9.-]*):"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regarding:
+    """The object that an Event is about."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+
+    @property
+    def version(self) -> str:
+        """Its apiVersion."""
+        return _GROUPS.get(self.kind, OUR_GROUP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """One thing that happened."""
+
+    reason: str
+    action: str
+    """What we did or tried, in one word."""
+    regarding: Regarding
+    note: str
+    warning: bool = True
+    about: str = ""
+    """What keeps apart two happenings of one reason about one object: the peer of a session."""
+    shared: bool = False
+    """Whether every node sees the same; then one of them is enough to tell it."""
+    times: int = 1
+
+
+def happenings(
+    before: NodeStatus | None,
+    after: NodeStatus,
+    *,
+    problems: Sequence[Problem] = (),
+    problems_before: Sequence[Problem] = (),
+    namespace: str,
+) -> tuple[Happening, ...]:
+    """Return what happened between two looks; *namespace* is where our configuration lives."""
+    found = [
+        *_refused(problems, problems_before, namespace),
+        *_conditions(after, before.conditions if before else (), namespace),
+    ]
+    old = before.speaker if before else None
+    if old is not None and after.speaker is not None:
+        found += _of_speaker(old, after.speaker, after)
+    return tuple(found)
+
+
+def _of_speaker(old: SpeakerStatus, new: SpeakerStatus, node: NodeStatus) -> Iterator[Happening]:
+    same = old.started == new.started
+    yield from _sessions(old, new, same=same)
+    if old.mesh is not None and new.mesh is not None:
+        yield from _mesh(old.mesh, new.mesh, same=same)
+    yield from _prefixes(old.withheld, new.withheld, node)
+
+
+def _sessions(old: SpeakerStatus, new: SpeakerStatus, *, same: bool) -> Iterator[Happening]:
+    known = {one.peer: one for one in old.sessions}
+    for one in new.sessions:
+        was = known.get(one.peer)
+        if was is None:
+            continue
+        changes = max(0, one.transitions - was.transitions) if same else 0
+        up, was_up = (each.state is PeerState.ESTABLISHED for each in (one, was))
+        # Of an odd number of changes one is left, of an even number none: so many each way.
+        down = max((changes + was_up) // 2, int(was_up and not up))
+        came = max((changes + (not was_up)) // 2, int(up and not was_up))
+        if down:
+            why = f": {one.last_error}" if one.last_error else ""
+            yield _session("SessionDown", one, new.node, f"went down{why}", down)
+        if came:
+            yield _session("SessionUp", one, new.node, "is established", came)
+
+
+def _session(reason: str, one: SessionStatus, node: str, what: str, times: int) -> Happening:
+    return Happening(
+        reason=reason,
+        action="Peer",
+        regarding=Regarding(kind="Node", name=node),
+        note=f"the session with BGPPeer {one.peer} ({one.address}) {what}",
+        warning=reason == "SessionDown",
+        about=one.peer,
+        times=times,
+    )
+
+
+def _mesh(old: MeshStatus, new: MeshStatus, *, same: bool) -> Iterator[Happening]:
+    known = {one.name: one.state for one in old.members}
+    turned = {
+        state: sorted(
+            one.name for one in new.members if one.state is state is not known.get(one.name)
+        )
+        for state in (MemberState.DEAD, MemberState.SUSPECT, MemberState.QUARANTINED)
+    }
+    raised = new.raises - (old.raises if same else 0)
+    if raised > 0:
+        yield from _raised(new, turned[MemberState.DEAD] or turned[MemberState.SUSPECT], raised)
+    for name in turned[MemberState.QUARANTINED]:
+        yield Happening(
+            reason="Quarantined",
+            action="Quarantine",
+            regarding=Regarding(kind="Node", name=name),
+            note=f"member {name} was taken over from too often: it ranks behind the others until"
+            " it is silent or steady for ten minutes",
+            about=str(new.generation),
+            shared=True,
+        )
+
+
+def _raised(mesh: MeshStatus, dead: Sequence[str], raised: int) -> Iterator[Happening]:
+    names = ", ".join(dead) or "a member"
+    for name in dead or [mesh.node]:
+        yield Happening(
+            reason="TakenOver",
+            action="RaiseGeneration",
+            regarding=Regarding(kind="Node", name=name),
+            note=f"{names} fell silent; {mesh.node} raised the generation to {mesh.generation},"
+            " so that routers leave its routes",
+            about=str(mesh.generation),
+            times=raised if not dead else 1,
+        )
+
+
+def _prefixes(
+    old: Iterable[Withheld], new: Iterable[Withheld], node: NodeStatus
+) -> Iterator[Happening]:
+    known = {(one.prefix, one.peer, one.reason) for one in old}
+    found = [
+        one for one in new if one.reason in GATE and (one.prefix, one.peer, one.reason) not in known
+    ]
+    if len(found) > MOST:
+        note = f"{len(found)} prefixes are refused at the last gate; {found[0].message}"
+        yield _prefix(Regarding(kind="Node", name=node.node), note, "")
+        return
+    for one in found:
+        services = node.services.get(one.prefix, ()) if one.prefix else ()
+        namespace, _, name = (one.service or next(iter(services), "")).partition("/")
+        regarding = Regarding(kind="Node", name=node.node)
+        if name:
+            regarding = Regarding(kind="Service", namespace=namespace, name=name)
+        yield _prefix(regarding, one.message, f"{one.prefix} {one.reason}")
+
+
+def _prefix(regarding: Regarding, note: str, about: str) -> Happening:
+    return Happening(
+        reason="PrefixRefused", action="Advertise", regarding=regarding, note=note, about=about
+    )
+
+
+def _refused(
+    problems: Sequence[Problem], before: Sequence[Problem], namespace: str
+) -> Iterator[Happening]:
+    known = {one.message for one in before}
+    for one in problems:
+        if one.refused and one.message not in known and one.kind and one.name:
+            yield _configuration(_object(one.kind, one.name, namespace), one.message)
+
+
+def _conditions(
+    after: NodeStatus, before: Iterable[Condition], namespace: str
+) -> Iterator[Happening]:
+    known = {(one.type, one.message) for one in before if one.status}
+    node = Regarding(kind="Node", name=after.node)
+    for one in after.conditions:
+        if not one.status or (one.type, one.message) in known:
+            continue
+        if one.type == VANISHED:
+            yield Happening(
+                reason=VANISHED, action="Configure", regarding=node, note=one.message,
+                about=one.reason,
+            )  # fmt: skip
+        elif one.type == "ConfigurationRefused":
+            subject = _SUBJECT.match(one.message)
+            regarding = _object(subject[1], subject[2], namespace) if subject else node
+            yield _configuration(regarding, one.message)
+
+
+def _object(kind: str, name: str, namespace: str) -> Regarding:
+    """Return the object of a problem; only the names of Services and slices have a namespace."""
+    inner, _, last = name.rpartition("/")
+    if kind == "Node":
+        return Regarding(kind=kind, name=name)
+    return Regarding(kind=kind, name=last, namespace=inner or namespace)
+
+
+def _configuration(regarding: Regarding, note: str) -> Happening:
+    return Happening(
+        reason="ConfigurationRefused",
+        action="Configure",
+        regarding=regarding,
+        note=note,
+        about=note,
+        shared=regarding.kind != "Node" and not note.startswith("on node "),
+    )
