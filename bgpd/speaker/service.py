@@ -18,6 +18,7 @@ import msgspec
 
 from bgpd import stderr
 from bgpd.disk import Writer
+from bgpd.exabgp.message import Pong
 from bgpd.exabgp.pipe import ExabgpPipe
 from bgpd.ipc.message import Report
 from bgpd.ipc.server import Server
@@ -131,7 +132,8 @@ class Service:
             sys.setswitchinterval(_SWITCH_SECONDS)
             async for message in self._pipe:
                 self._reflex.exabgp(message, self._loop.time())
-                self._flush()
+                if not isinstance(message, Pong):  # of which nothing follows
+                    self._flush()
             self._say_goodbye()
             self._wire.close()
             self._ended = True
