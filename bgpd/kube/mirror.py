@@ -155,7 +155,7 @@ class Mirror:
     @property
     def known(self) -> int:
         """How many objects are in force."""
-        return sum(key.kind == self.resource.kind for key in self._view)
+        return len(self._view.keys_of(self.resource.kind))
 
     @property
     def incoming(self) -> int:
@@ -187,8 +187,8 @@ class Mirror:
         """Return what the whole state changes: it is complete now, and it is believed."""
         gone: list[Key] = []
         if not self._nameless:
-            kind = self.resource.kind
-            gone = [key for key in self._view if key.kind == kind and key not in self._seen]
+            known = self._view.keys_of(self.resource.kind)
+            gone = [key for key in known if key not in self._seen]
         problems = {key: found for key, found in self._seen.items() if found}
         noted = problems != self._problems
         self._problems = problems

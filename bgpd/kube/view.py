@@ -1,6 +1,8 @@
 """The objects in force, as those who read them see them: by key, by kind, by Service."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from itertools import chain
+from typing import Final
 
 from bgpd.kube.documents import Key, Object
 from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
@@ -11,29 +13,30 @@ class Objects:
     """A read-only view of the objects in force."""
 
     def __init__(self) -> None:
-        self._objects: dict[Key, Object] = {}
+        self._kinds: dict[str, dict[Key, Object]] = {}
+        """By kind: whoever asks for the two pools must not pay for ten thousand Services."""
         self._slices: dict[str, dict[Key, EndpointSlice]] = {}
 
     def __len__(self) -> int:
         """Return how many objects are in force."""
-        return len(self._objects)
+        return sum(map(len, self._kinds.values()))
 
     def __iter__(self) -> Iterator[Key]:
-        """Return the keys of all objects."""
-        return iter(self._objects)
+        """Return the keys of all objects, kind by kind."""
+        return chain.from_iterable(self._kinds.values())
 
     def __getitem__(self, key: Key) -> Object:
         """Return the object known by *key*."""
-        return self._objects[key]
+        return self._kinds.get(key.kind, _NONE)[key]
 
     def get(self, key: Key) -> Object | None:
         """Return the object known by *key*, or None."""
-        return self._objects.get(key)
+        return self._kinds.get(key.kind, _NONE).get(key)
 
     def service(self, key: str) -> Service | None:
         """Return the Service `namespace/name`, or None."""
         namespace, _, name = key.partition("/")
-        found = self._objects.get(Key("Service", namespace, name))
+        found = self.get(Key("Service", namespace, name))
         return found if isinstance(found, Service) else None
 
     def slices(self, service: str) -> tuple[EndpointSlice, ...]:
@@ -42,61 +45,74 @@ class Objects:
 
     def node(self, name: str) -> Node | None:
         """Return the Node *name*, or None."""
-        found = self._objects.get(Key("Node", "", name))
+        found = self.get(Key("Node", "", name))
         return found if isinstance(found, Node) else None
 
     @property
     def services(self) -> tuple[Service, ...]:
         """All Services."""
-        return tuple(one for one in self._objects.values() if isinstance(one, Service))
+        return tuple(one for one in self._of("Service") if isinstance(one, Service))
 
     @property
     def nodes(self) -> tuple[Node, ...]:
         """All Nodes."""
-        return tuple(one for one in self._objects.values() if isinstance(one, Node))
+        return tuple(one for one in self._of("Node") if isinstance(one, Node))
 
     @property
     def reports(self) -> tuple[NodeReport, ...]:
         """What the agents of all nodes say of them."""
-        return tuple(one for one in self._objects.values() if isinstance(one, NodeReport))
+        return tuple(one for one in self._of("BGPNodeStatus") if isinstance(one, NodeReport))
 
     @property
     def pools(self) -> tuple[IPAddressPool, ...]:
         """All IPAddressPools."""
-        return tuple(one for one in self._objects.values() if isinstance(one, IPAddressPool))
+        return tuple(one for one in self._of("IPAddressPool") if isinstance(one, IPAddressPool))
 
     @property
     def advertisements(self) -> tuple[BGPAdvertisement, ...]:
         """All BGPAdvertisements."""
-        return tuple(one for one in self._objects.values() if isinstance(one, BGPAdvertisement))
+        return tuple(
+            one for one in self._of("BGPAdvertisement") if isinstance(one, BGPAdvertisement)
+        )
 
     @property
     def peers(self) -> tuple[BGPPeer, ...]:
         """All BGPPeers."""
-        return tuple(one for one in self._objects.values() if isinstance(one, BGPPeer))
+        return tuple(one for one in self._of("BGPPeer") if isinstance(one, BGPPeer))
 
     @property
     def policies(self) -> tuple[NodePolicy, ...]:
         """All SpeakerPolicies."""
-        return tuple(one for one in self._objects.values() if isinstance(one, NodePolicy))
+        return tuple(one for one in self._of("SpeakerPolicy") if isinstance(one, NodePolicy))
+
+    def _of(self, kind: str) -> Collection[Object]:
+        return self._kinds.get(kind, _NONE).values()
+
+
+_NONE: Final[Mapping[Key, Object]] = {}
 
 
 class View(Objects):
     """The same, for the store that writes it."""
 
+    def keys_of(self, kind: str) -> Collection[Key]:
+        """Return the keys of the objects of *kind*."""
+        return self._kinds.get(kind, _NONE).keys()
+
     def put(self, key: Key, new: Object) -> Object | None:
         """Put *new* in force; return what was in force before."""
-        old = self._objects.get(key)
+        objects = self._kinds.setdefault(key.kind, {})
+        old = objects.get(key)
         if old != new:
             self._unlist(key, old)
-            self._objects[key] = new
+            objects[key] = new
             if isinstance(new, EndpointSlice):
                 self._slices.setdefault(new.service, {})[key] = new
         return old
 
     def drop(self, key: Key) -> Object:
         """Take the object known by *key* away; return it."""
-        old = self._objects.pop(key)
+        old = self._kinds[key.kind].pop(key)
         self._unlist(key, old)
         return old
 
