@@ -78,10 +78,10 @@ def kubeconfig(directory: Path, api: FakeApiServer, **user: Any) -> Path:
     return path
 
 
-def command(directory: Path, path: Path) -> list[str]:
+def command(directory: Path, path: Path, node: str = "n1") -> list[str]:
     """Return the command line of an agent with that kubeconfig."""
     options = {
-        "node": "n1",
+        "node": node,
         "source": f"kubernetes:{path}",
         "cluster-uid": "c",
         "run-dir": str(directory),
@@ -94,10 +94,10 @@ def command(directory: Path, path: Path) -> list[str]:
 
 
 @asynccontextmanager
-async def agent(directory: Path, path: Path) -> AsyncIterator[None]:
+async def agent(directory: Path, path: Path, node: str = "n1") -> AsyncIterator[None]:
     """Run an agent until the block ends."""
     process = await asyncio.create_subprocess_exec(
-        *command(directory, path), stderr=subprocess.DEVNULL
+        *command(directory, path, node), stderr=subprocess.DEVNULL
     )
     try:
         yield

@@ -149,20 +149,19 @@ def test_what_fails_is_tried_again() -> None:
     assert "series" in series.new(again, "n1")
 
 
+def named(node: str, *, shared: bool) -> str:
+    """Return the name of the Event by which *node* tells something."""
+    one = Series(node)
+    one.tell(happening(shared=shared), now=0.0, wall=WALL)
+    entry = one.next(0.0)
+    assert entry is not None
+    return entry.name
+
+
 def test_nodes_that_see_one_thing_find_one_name() -> None:
     """And those that each see their own do not."""
-    names = {
-        shared: {
-            entry.name
-            for node in ("n1", "n2")
-            for one in [Series(node)]
-            for _ in [one.tell(happening(shared=shared), now=0.0, wall=WALL)]
-            if (entry := one.next(0.0)) is not None
-        }
-        for shared in (True, False)
-    }
-    assert len(names[True]) == 1
-    assert len(names[False]) == 2
+    assert named("n1", shared=True) == named("n2", shared=True)
+    assert named("n1", shared=False) != named("n2", shared=False)
 
 
 def test_an_event_has_the_form_that_the_server_wants() -> None:
