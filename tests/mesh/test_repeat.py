@@ -5,9 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from bgpd.mesh import ear
+from bgpd.mesh import ear, sender
+from bgpd.mesh.compose import compose
 from bgpd.mesh.ear import Ear
 from bgpd.mesh.packet import Heartbeat
+from bgpd.mesh.track import Track
 from tests.mesh.simulation import World
 
 
@@ -82,6 +84,45 @@ def test_reading_everything_again_says_the_same(
 
     monkeypatch.setattr(ear, "is_repeatable", never)
     assert told(story, nodes=nodes, loss=loss) == quick
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.02], ids=["clean", "lossy"])
+@pytest.mark.parametrize("story", [calm, death_and_return, pause_and_restart, one_way])
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [(sender, "draft"), (Track, "is_well")],
+    ids=["composing everything anew", "stepping every member through the table"],
+)
+def test_the_long_way_says_the_same(
+    where: object, name: str, story: Callable[[World], None], loss: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Not one bit of a heartbeat, nor its time, depends on what a calm mesh is spared."""
+    quick = told(story, nodes=3, loss=loss)
+
+    def never(*_: object) -> None:
+        """Spare nothing."""
+
+    monkeypatch.setattr(where, name, never)
+    assert told(story, nodes=3, loss=loss) == quick
+
+
+def test_most_heartbeats_are_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a mesh that is well no heartbeat is composed."""
+    composed = []
+
+    def counting(*words: object) -> Heartbeat:
+        composed.append(words)
+        return compose(*words)  # type: ignore[arg-type]
+
+    world = World(nodes=3)
+    world.run(5.0)
+    monkeypatch.setattr(sender, "compose", counting)
+    world.run(10.0)
+    assert composed == []
+    world.power_off("n2")
+    world.run(1.0)
+    assert composed != []
 
 
 def test_most_heartbeats_are_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
