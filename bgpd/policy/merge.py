@@ -34,6 +34,8 @@ class Merged:
         self._decisions: dict[str, Decision] = {}
         self._wanted: dict[RouteKey, dict[str, Advertisement]] = {}
         """Who wants a route: Service -> its own version of it."""
+        self._shared: set[RouteKey] = set()
+        """The routes that several want: conditions are asked for at every change."""
 
     def replace(self, service: str, decision: Decision | None) -> frozenset[RouteKey]:
         """Take *decision* for *service* (None: it is gone); return the routes that changed."""
@@ -66,7 +68,7 @@ class Merged:
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """A condition for each shared address whose Services disagree on its local preference."""
-        return tuple(_conditions(self._wanted))
+        return tuple(_conditions({key: self._wanted[key] for key in self._shared}))
 
     def _set(self, key: RouteKey, service: str, wanted: Advertisement | None) -> bool:
         versions = self._wanted.setdefault(key, {})
@@ -74,6 +76,10 @@ class Merged:
             versions.pop(service, None)
         else:
             versions[service] = wanted
+        if len(versions) > 1:
+            self._shared.add(key)
+        else:
+            self._shared.discard(key)
         before = self.advertisements.get(key)
         if not versions:
             del self._wanted[key]

@@ -100,5 +100,13 @@ def test_step_by_step_is_the_same_as_all_at_once(
             last.pop(service, None)
         else:
             last[service] = decision
+    versions: dict[Prefix, set[int | None]] = {}
+    for decision in last.values():
+        for one in decision.advertisements:
+            versions.setdefault(one.prefix, set()).add(one.local_pref)
+    disputed = sorted(prefix for prefix, found in versions.items() if len(found) > 1)
+    told = [one.message for one in merged.conditions]
+    assert len(told) == len(disputed)
+    assert all(prefix in message for prefix, message in zip(disputed, told, strict=True))
     assert merged.advertisements == merge(last)
     assert merge(last) == merge(dict(reversed(last.items())))
