@@ -236,9 +236,11 @@ class Course:
             case 400 | 422 if not within and self._simpler():
                 return Step()
             case 401:
-                # The token was replaced on disk long before the old one ended.
+                # The token was replaced on disk long before the old one ended; if not, it is
+                # soon, and the server is well meanwhile.
                 trouble = Trouble(Reason.UNAUTHORIZED, why) if self._failures > 1 else None
-                return Step(delay=self._first(chance), trouble=trouble, renew=True)
+                most = 0.0 if self._failures == 1 else backoff.UNREACHABLE
+                return Step(delay=self._pause(chance, most), trouble=trouble, renew=True)
             case 403:
                 return self._forbidden(Trouble(Reason.FORBIDDEN, why), chance)
             case 404 if self._ours:

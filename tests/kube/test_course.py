@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpd.kube.backoff import LONGEST, MOST_TOLD
+from bgpd.kube.backoff import LONGEST, MOST_TOLD, UNREACHABLE
 from bgpd.kube.course import (
     HEAD_WITHIN,
     WATCH_SECONDS,
@@ -113,6 +113,14 @@ def test_a_server_that_starts_refuses_for_a_while(code: int, reason: Reason) -> 
     assert [step.trouble and step.trouble.reason for step in steps] == [None, None, reason]
     assert all(step.wakeable for step in steps)
     assert sum(step.delay for step in steps) < 1.5, "sooner than a removal of configuration counts"
+
+
+def test_a_token_that_is_refused_for_long_is_read_anew_every_few_seconds() -> None:
+    """Its replacement may come at any moment, and must not wait for half a minute."""
+    one = course(Phase.WATCH)
+    steps = [one.after(refused(401), healthy=0.0, chance=ALMOST) for _ in range(20)]
+    assert steps[0].delay == 0.0
+    assert all(step.renew and step.delay <= UNREACHABLE for step in steps)
 
 
 def test_the_long_pauses_of_an_outage_end_with_it() -> None:
