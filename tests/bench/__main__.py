@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -11,12 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.bench import measures, metallb
-from tests.bench.page import page, table
+from tests.bench.page import outage_table, page, table
 from tests.bench.rig import Rig, places
 from tests.cluster.binaries import SERVER, version
 from tests.cluster.build import build
 from tests.cluster.error import ClusterError
 from tests.lab import world
+from tests.lab.faults import FAULTS
 from tests.lab.nodes import ROOT
 from tests.lab.plan import EX_CONFIG, LabError, RouterName
 from tests.lab.routers import missing_programs
@@ -43,6 +45,9 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--services", type=int, default=services)
         one.add_argument("--beside", choices=["metallb"], help="measure it in the same run, too")
         one.add_argument("--json", type=Path, metavar="FILE", help="write every figure here, too")
+    outages = commands.add_parser("outages", help="every fault of the API server, in the lab")
+    outages.add_argument("--repeat", type=int, default=3)
+    outages.add_argument("--outage", type=float, metavar="SECONDS")
     commands.add_parser("page", help=f"write {PAGE.relative_to(ROOT)} from the last figures")
     return top
 
@@ -52,6 +57,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     if options.command == "page":
         return _page()
+    if options.command == "outages":
+        return _outages(options.repeat, options.outage)
     for name in ("repeat", "block", "services"):
         if not 1 <= getattr(options, name) <= 2000:
             raise LabError(f"--{name}: must be between 1 and 2000", EX_USAGE)
@@ -91,8 +98,28 @@ def _inside(options: argparse.Namespace) -> int:
     return 0
 
 
+def _outages(repeat: int, seconds: float | None) -> int:
+    """Let every fault of the API happen as `scripts/lab run` does, and keep what it says."""
+    reports = []
+    for name in (fault.name for fault in FAULTS.values() if fault.api):
+        part = places() / f"outage-{name}.json"
+        words = ["--source", "kubernetes", "--repeat", str(repeat), "--json", str(part)]
+        words += ["--outage", str(seconds)] if seconds is not None else []
+        before = round(os.getloadavg()[0], 2)
+        command = [sys.executable, "-m", "tests.lab", "run", name, *words]
+        status = subprocess.run(command, cwd=ROOT, check=False).returncode
+        if status and not part.exists():
+            raise LabError(f"the lab ended with status {status}", status)
+        reports.append({**json.loads(part.read_text()), "load": before})
+        part.unlink()
+    report = {"bench": "outages", "date": time.strftime("%Y-%m-%d"), "faults": reports}
+    (places() / "outages.json").write_text(json.dumps(report, indent=1) + "\n")
+    print(outage_table(report))
+    return 0 if all(each["summary"]["ok"] for each in reports) else 1
+
+
 def _page() -> int:
-    files = [places() / f"{name}.json" for name in _BENCHES]
+    files = [places() / f"{name}.json" for name in (*_BENCHES, "outages")]
     reports = [json.loads(file.read_text()) for file in files if file.exists()]
     if not reports:
         raise LabError("there are no figures: scripts/bench event-to-route makes some", EX_USAGE)

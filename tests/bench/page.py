@@ -13,6 +13,11 @@ Written by `scripts/bench page` from what `scripts/bench event-to-route`, `mass`
 measured. One node, BIRD 2 and a real API server share one machine. The speakers take turns on the
 node, in blocks; each is alone while it is measured. Times are in milliseconds where nothing else is
 said.""".splitlines()
+_OUTAGES: Final = """\
+Each row is `scripts/lab run FAULT --source kubernetes` on three nodes. 3,000 packets a second flow
+the whole time; an endpoint goes while the server is away. *Held* means that no packet was lost and
+that no route changed but that one; *converged* is the time in seconds from the end of the outage
+until that route had changed in the router's kernel (0: before the end).""".splitlines()
 _WAYS: Final = {False: "not ready, route gone", True: "ready, route present"}
 _PARTS: Final = {
     "route_ms": "PATCH sent to route changed",
@@ -30,6 +35,7 @@ _TITLES: Final = {
     "event-to-route": "One EndpointSlice is patched",
     "mass": "1,000 EndpointSlices are patched over 8 connections",
     "cold-start": "A start with 1,000 Services",
+    "outages": "The API server is away",
 }
 
 
@@ -52,9 +58,35 @@ def page(reports: Iterable[Report]) -> str:
         *_HEAD,
     ]
     for report in reports:
-        lines += ["", f"## {_TITLES[report['bench']]}", "", _circumstances(report), ""]
-        lines += [table(report)]
+        lines += ["", f"## {_TITLES[report['bench']]}", ""]
+        if report["bench"] == "outages":
+            lines += [*_OUTAGES, "", f"Measured {report['date']}.", "", outage_table(report)]
+        else:
+            lines += [_circumstances(report), "", table(report)]
     return "\n".join(lines) + "\n"
+
+
+def outage_table(report: Report) -> str:
+    """Return what the faults of the API did, a row each."""
+    lines = [
+        "| fault | runs | held | packets lost | converged, p50 | max | target | load |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for fault in report["faults"]:
+        converged = fault["summary"].get("converged_seconds") or {}
+        held = sum(run["ok"] for run in fault["runs"])
+        cells = (
+            fault["fault"],
+            len(fault["runs"]),
+            held,
+            fault["summary"]["lost"],
+            converged.get("p50", "-"),
+            converged.get("max", "-"),
+            fault["target"]["converged_seconds"],
+            fault["load"],
+        )
+        lines.append(_row(*map(str, cells)))
+    return "\n".join(lines)
 
 
 def ratio(report: Report, figure: str, ours: str, other: str) -> float | None:

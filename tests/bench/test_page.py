@@ -55,6 +55,19 @@ def test_the_page_tells_the_circumstances() -> None:
     assert "2026-01-01, 2 processors, kernel 6.1, Kubernetes v1.36.4; load 0.1 before" in text
 
 
+def test_an_outage_tells_what_was_lost_and_when_the_change_came() -> None:
+    """One run of two held; the median and the worst stand beside the target."""
+    fault = {
+        "fault": "api-kill",
+        "runs": [{"ok": True}, {"ok": False}],
+        "summary": {"lost": 7, "converged_seconds": {"p50": 0.5, "max": 2.5}},
+        "target": {"converged_seconds": 5},
+        "load": 0.3,
+    }
+    text = page([{"bench": "outages", "date": "2026-01-01", "faults": [fault]}])
+    assert "| api-kill | 2 | 1 | 7 | 0.5 | 2.5 | 5 | 0.3 |" in text
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -141,7 +141,7 @@ def main(arguments: Sequence[str]) -> int:
     match options.command:
         case "faults":
             for fault in FAULTS.values():
-                print(f"{fault.name:<24}{fault.sentence}")
+                print(f"{fault.name:<32}{fault.sentence}")
             return 0
         case "exec":
             words = options.words[1:] if options.words[:1] == ["--"] else options.words

@@ -38,7 +38,7 @@ class ControlPlane:
     def __init__(self, plan: Plan, directory: Path) -> None:
         """Prepare; nothing is started yet."""
         self._plan = plan
-        self._directory = directory
+        self.directory = directory
         netns = Path("/run/netns") / NETNS
         self.cluster = Cluster(directory, API_ADDRESS, API_PORT, netns=netns)
 
@@ -51,7 +51,8 @@ class ControlPlane:
         self.cluster.apply([{"apiVersion": "v1", "kind": "Namespace", **namespace}])
         for part in ("crds", "rbac", "admission"):
             self.cluster.apply(_shipped(part))
-        self.cluster.apply(documents.node(plan, name) for name in plan.names)
+        for name in plan.names:
+            self._write_node(documents.node(plan, name))
         self.cluster.apply(documents.configuration(plan))
         for name in plan.names:
             self._write_service_account(name)
@@ -61,6 +62,13 @@ class ControlPlane:
             for i in documents.services(plan)
             for each in documents.endpoints(plan, i, plan.names)
         )
+
+    def _write_node(self, node: Document) -> None:
+        """Write a Node; server-side apply takes only one address of a type, kubelet writes two."""
+        status = {"status": node["status"]}
+        self.cluster.apply([{key: node[key] for key in node if key != "status"}])
+        path = f"{self.cluster.api.path(node)}/status"
+        self.cluster.api.request("PATCH", path, status, content_type=MERGE)
 
     def apply_fast(self, wanted: Iterable[Document]) -> None:
         """Apply many documents of one kind over several connections, in no order."""
@@ -107,12 +115,12 @@ class ControlPlane:
             f"/registry/endpointslices/default/service-{number}-v{version}"
             for version in self._plan.family.versions
         ]
-        return {key: etcd.read(self._directory, key) for key in keys}
+        return {key: etcd.read(self.directory, key) for key in keys}
 
     def store(self, stored: dict[str, bytes]) -> None:
         """Write without our API server, as another one of the same cluster would."""
         for key, value in stored.items():
-            etcd.write(self._directory, key, value)
+            etcd.write(self.directory, key, value)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the API server."""
@@ -131,10 +139,10 @@ class ControlPlane:
     def stop(self) -> None:
         """End the server; its logs stay, its data need not."""
         self.cluster.stop()
-        shutil.rmtree(self._directory / "etcd", ignore_errors=True)
+        shutil.rmtree(self.directory / "etcd", ignore_errors=True)
 
     def _service_account(self, name: str) -> Path:
-        return self._directory / "serviceaccounts" / name
+        return self.directory / "serviceaccounts" / name
 
     def _write_service_account(self, name: str) -> None:
         directory = self._service_account(name)

@@ -42,6 +42,16 @@ def lab(*words: str) -> subprocess.CompletedProcess[str]:
         pytest.param(
             "run idle --zebra-work-queue 0", "a setting of FRR", id="zebra's hold on another router"
         ),
+        pytest.param("run api-kill", "api-kill is about an API server", id="no server to kill"),
+        pytest.param("run idle --outage 9", "--outage is about an API", id="an outage of files"),
+        pytest.param(
+            "run api-kill --source kubernetes --outage 1", "--outage 1: must be", id="too short"
+        ),
+        pytest.param(
+            "run idle --source kubernetes --services 2001",
+            "--services 2001: must be between 1 and 2000",
+            id="more than a server has ports",
+        ),
         pytest.param("exec n1", "nothing to run", id="nothing to execute"),
         pytest.param("down --name ../x", "letters, digits", id="a name that is a path"),
         pytest.param("down --name nobody_has_this", "no lab named", id="a lab that is not up"),

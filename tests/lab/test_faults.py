@@ -15,9 +15,11 @@ import pytest
 
 from tests.lab.faults import FAULTS
 from tests.lab.nodes import ROOT
-from tests.lab.plan import FamilyChoice, LabError, Plan, RouterName
+from tests.lab.plan import FamilyChoice, LabError, Plan, RouterName, SourceName
 from tests.lab.routers import missing_programs
 from tests.lab.world import unshare_command
+
+API = {fault.name for fault in FAULTS.values() if fault.api}
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 
@@ -30,6 +32,7 @@ class Served:
         words = [
             *("--router", plan.router.value, "--nodes", str(plan.nodes)),
             *("--services", str(plan.services), "--family", plan.family.value),
+            *("--source", plan.source.value),
             *(["--quick"] if plan.quick else []),
         ]
         self.process = subprocess.Popen(
@@ -103,10 +106,33 @@ class TestBird:
 
     plan = Plan(quick=True)
 
-    @pytest.mark.parametrize("fault", sorted(set(FAULTS) - {"two-nodes", "idle"}))
+    @pytest.mark.parametrize("fault", sorted(set(FAULTS) - API - {"two-nodes", "idle"}))
     def test_what_the_fault_may_cost(self, served: Served, fault: str) -> None:
         """Three nodes, IPv4: the promise about this fault holds."""
         holds(served, fault)
+
+
+@pytest.mark.usefixtures("cluster_programs")
+class TestBirdKubernetes:
+    """Agents that read a real API server, and what can become of it."""
+
+    plan = Plan(source=SourceName.KUBERNETES, quick=True)
+
+    @pytest.mark.parametrize("fault", ["endpoint-lost", "endpoint-back", *sorted(API)])
+    def test_what_the_fault_may_cost(self, served: Served, fault: str) -> None:
+        """Three nodes, IPv4: the promise about this fault holds."""
+        holds(served, fault)
+
+
+@pytest.mark.usefixtures("cluster_programs")
+class TestBirdKubernetesDualStack:
+    """An EndpointSlice a family."""
+
+    plan = Plan(source=SourceName.KUBERNETES, family=FamilyChoice.DUAL, quick=True)
+
+    def test_what_a_hang_may_cost(self, served: Served) -> None:
+        """A change that was stored meanwhile reaches both routes when the server goes on."""
+        holds(served, "api-hang")
 
 
 class TestFrr:

@@ -33,9 +33,10 @@ REPORT = {
 
 
 def test_every_promise_is_measured_on_both_routers() -> None:
-    """Each fault has a row on BIRD and on FRR; deaths in both families."""
+    """Each fault has a row on BIRD and on FRR; those of the API are measured by scripts/bench."""
+    ours = [fault.name for fault in FAULTS.values() if not fault.api]
     rows = {(series.fault, series.router, series.family) for series in all_series()}
-    assert {(fault, router, "v4") for fault in FAULTS for router in ROUTERS} <= rows
+    assert {(fault, router, "v4") for fault in ours for router in ROUTERS} <= rows
     assert {(fault, router, "v6") for fault in DEATHS for router in ROUTERS} <= rows
 
 
