@@ -176,7 +176,7 @@ class ConfigurationForm(Form, kw_only=True):
 
     source: Annotated[str, _says("Where documents come from.", most=LONGEST)]
     synced: Annotated[bool, Meta(description="Whether all of it has been seen.")]
-    documents: Annotated[int, _number("Objects in force.")]
+    documents: Annotated[int, _number("Pools, advertisements and peers in force on the node.")]
     problems: Annotated[
         list[ProblemForm],
         _says(
