@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench import measures, metallb
+from tests.bench import measures, metallb, trace
 from tests.bench.page import outage_table, page, table
 from tests.bench.rig import Rig, places
 from tests.cluster.binaries import SERVER, version
@@ -44,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--block", type=int, default=block, help="so many, then the next speaker")
         one.add_argument("--services", type=int, default=services)
         one.add_argument("--beside", choices=["metallb"], help="measure it in the same run, too")
+        if name == "event-to-route":
+            one.add_argument("--trace", action="store_true", help="tell where our share goes: perf")
         one.add_argument("--json", type=Path, metavar="FILE", help="write every figure here, too")
     outages = commands.add_parser("outages", help="every fault of the API server, in the lab")
     outages.add_argument("--repeat", type=int, default=3)
@@ -66,6 +68,8 @@ def main(arguments: Sequence[str]) -> int:
         raise LabError(f"{options.json}: cannot be written", EX_USAGE)
     if missing := missing_programs(RouterName.BIRD):
         raise LabError(f"this needs {', '.join(missing)}: scripts/test installs them", EX_CONFIG)
+    if getattr(options, "trace", False) and not trace.available():
+        raise LabError("--trace needs perf(1), which this machine has not", EX_CONFIG)
     build(_say, SERVER)
     if options.beside:
         metallb.build(_say)
@@ -79,7 +83,8 @@ def _inside(options: argparse.Namespace) -> int:
     before = os.getloadavg()[0]
     rig = Rig(options.services, directory, beside=options.beside is not None)
     measure = getattr(measures, options.command.replace("-", "_"))
-    found = measure(rig, repeat=options.repeat, block=options.block, say=_say)
+    extra = {"traced": True} if getattr(options, "trace", False) else {}
+    found = measure(rig, repeat=options.repeat, block=options.block, say=_say, **extra)
     rig.stop()
     report: dict[str, Any] = {
         "bench": options.command,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.bench.rig import NODE, Rig, Speaker
+from tests.bench.rig import NODE, Ours, Rig, Speaker
 from tests.lab.watch import NodeTap
 
 Figures = dict[str, Any]
@@ -27,19 +27,28 @@ _PAUSE = 3.0
 _MOST = 60.0
 
 
-def event_to_route(rig: Rig, *, repeat: int, block: int, say: Say) -> Figures:
-    """Return every flip of one Service's endpoint, *repeat* each way for each speaker."""
+def event_to_route(rig: Rig, *, repeat: int, block: int, say: Say, traced: bool = False) -> Figures:
+    """Return every flip of one Service's endpoint, *repeat* each way for each speaker.
+
+    *traced* flips of bgpd also tell what of its share is whose.
+    """
     tap = NodeTap(NODE)
     runs: list[Figures] = []
     for number, speaker, count in blocks(rig, repeat, block):
         rig.begin(speaker)
         time.sleep(_SETTLE)
+        trace = rig.trace() if traced and isinstance(speaker, Ours) else None
+        flips: list[Figures] = []
         for i in range(-_WARM_UP, count):
             for present in (False, True):
                 flip = _flip(rig, tap, present=present)
                 if i >= 0:
-                    runs.append({"speaker": speaker.name, "block": number, **flip})
+                    flips.append({"speaker": speaker.name, "block": number, **flip})
                 time.sleep(_GAP * random.uniform(0.5, 1.5))
+        if trace:
+            seen = trace.stop()
+            flips = [{**flip, **_within(flip, *seen)} for flip in flips]
+        runs += flips
         rig.end(speaker)
         say(f"block {number}: {speaker.name}, {count} each way{_medians(runs, speaker, number)}")
     tap.close()
@@ -105,10 +114,26 @@ def _flip(rig: Rig, tap: NodeTap, *, present: bool) -> Figures:
     heard = [at for at in tap.arrivals() if at >= sent and (not told or at <= told[0])]
     return {
         "present": present,
+        "at_node": heard[0] if heard else None,
+        "at_router": told[0] if told else None,
         "route_ms": _ms(sent, changed),
         "api_ms": _ms(sent, heard[0] if heard else None),
         "speaker_ms": _ms(heard[0] if heard else None, told[0] if told else None),
         "router_ms": _ms(told[0] if told else None, changed),
+    }
+
+
+def _within(flip: Figures, reads: list[float], writes: list[float]) -> Figures:
+    """Return what of the speaker's share passed between the reads and writes of its processes."""
+    arrived, left = flip["at_node"], flip["at_router"]
+    if arrived is None or left is None:
+        return {}
+    read = min((at for at in reads if arrived <= at <= left), default=None)
+    wrote = max((at for at in writes if arrived <= at <= left), default=None)
+    return {
+        "wake_ms": _ms(arrived, read),
+        "decide_ms": _ms(read, wrote),
+        "exabgp_ms": _ms(wrote, left),
     }
 
 

@@ -23,6 +23,9 @@ _PARTS: Final = {
     "route_ms": "PATCH sent to route changed",
     "api_ms": "of it until the event is at the node (API server)",
     "speaker_ms": "of it until the UPDATE is at the router (the speaker)",
+    "wake_ms": "of the speaker's: until the agent has read it",
+    "decide_ms": "of the speaker's: until the reflex writes the command to ExaBGP",
+    "exabgp_ms": "of the speaker's: until the UPDATE is at the router (ExaBGP)",
     "router_ms": "of it until the route has changed (BIRD)",
 }
 _MASS: Final = {

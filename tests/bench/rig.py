@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.bench import metallb
+from tests.bench.trace import Trace
 from tests.cluster.api import MERGE, Api, Document
 from tests.lab import documents
 from tests.lab.nodes import ROOT, until
@@ -125,6 +126,12 @@ class Rig:
     def end(self, speaker: Speaker) -> None:
         """End *speaker*."""
         speaker.stop()
+
+    def trace(self) -> Trace:
+        """Begin to record what agent and reflex read and write."""
+        node = self.lab.nodes[NODE]
+        pids = {which: node.pid(which) for which in ("agent", "reflex")}
+        return Trace(pids, self.lab.directory / "perf.data")
 
     def await_routes(
         self, prefixes: frozenset[str], since: int, *, present: bool, seconds: float = _PATIENCE
