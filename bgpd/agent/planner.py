@@ -6,6 +6,7 @@ Node costs a decision for every Service, and a whole `Desired` where the speaker
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from bgpd.ipc.message import Delta, Desired
 from bgpd.kube.documents import Key, Object
@@ -105,7 +106,9 @@ class Planner:
         context = self.context
         if context is None or (self.problem and before is not None):
             return self.update(changes, objects)
-        keys = {service.key for service in objects.services} | changes.services
+        keys = set(changes.services)
+        if before is None or not _only_members(changes, before, context):
+            keys |= {service.key for service in objects.services}
         changed = self._decide(sorted(keys), objects)
         if before is None or _speaker_facts(before) != _speaker_facts(context):
             return self.desired()
@@ -184,6 +187,18 @@ class Planner:
             advertise=tuple(wanted[key] for key in sorted(changed) if key in wanted),
             withdraw=tuple(key for key in sorted(changed) if key not in wanted),
         )
+
+
+def _only_members(changes: Changes, before: Context, context: Context) -> bool:
+    """Return whether nothing changed that a decision depends on: a thousand nodes may join."""
+    return (
+        bool(changes.keys)
+        and all(key.kind in _MEMBERS for key in changes.keys)
+        and (before.peers, before.in_force) == (context.peers, context.in_force)
+    )
+
+
+_MEMBERS: Final = frozenset({"BGPNodeStatus", "Service", "EndpointSlice"})
 
 
 def _speaker_facts(context: Context) -> tuple[object, ...]:

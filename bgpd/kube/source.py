@@ -25,6 +25,8 @@ from bgpd.kube.view import Objects, View
 from bgpd.model.errors import ConfigError
 from bgpd.model.status import Condition
 
+GATHER: Final = 0.5
+"""Seconds for which changes are gathered that no route waits for."""
 NAME: Final = "kubernetes"
 """Where objects come from, for people."""
 
@@ -68,6 +70,9 @@ class KubernetesSource:
         self._before = Changes()
         self._on_change: Callable[[Changes], None] = _ignore
         self._told: tuple[Condition, ...] = ()
+        self._gathered = Changes()
+        """What the optional resources told lately."""
+        self._some = asyncio.Event()
         quiet = Quiet()
         self._reflectors = tuple(
             Reflector(
@@ -137,6 +142,7 @@ class KubernetesSource:
             async with asyncio.TaskGroup() as group:
                 for one in self._reflectors:
                     group.create_task(one.run(), name=f"watch {one.resource.plural}")
+                group.create_task(self._gather(), name="gather")
         except BaseExceptionGroup as failures:
             # Each of them says the same; one sentence is enough.
             raise failures.exceptions[0] from None
@@ -152,7 +158,10 @@ class KubernetesSource:
             changes = Changes(conditions=conditions != self._told)
             self._told = conditions
         if self.synced:
-            if changes:
+            if changes and reflector.resource.optional:
+                self._gathered = self._gathered.then(changes)
+                self._some.set()
+            elif changes:
                 self._on_change(changes)
             return
         # Of what is remembered, that which has gone in the meantime; the rest is told as a whole.
@@ -176,6 +185,16 @@ class KubernetesSource:
             one.wake()
 
     # Ours
+
+    async def _gather(self) -> None:
+        """Tell together what does not hurry: when a cluster starts, all its nodes report."""
+        while True:
+            await self._some.wait()
+            await asyncio.sleep(GATHER)
+            changes, self._gathered = self._gathered, Changes()
+            self._some.clear()
+            if changes:
+                self._on_change(changes)
 
     def _give_up(self, trouble: Trouble | None) -> None:
         """Raise `ConfigError` where what a person gave us cannot work."""

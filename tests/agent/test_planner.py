@@ -6,9 +6,11 @@ import pytest
 
 from bgpd.agent.planner import Planner
 from bgpd.ipc.message import Delta, Desired
-from bgpd.kube.documents import read
-from bgpd.kube.store import Store
-from bgpd.model.member import NodeName
+from bgpd.kube.documents import Key, read
+from bgpd.kube.store import Changes, Store
+from bgpd.model.cluster import NodeReport
+from bgpd.model.member import Member, NodeName
+from bgpd.model.prefix import Address
 from bgpd.model.reason import Reason
 
 Document = dict[str, object]
@@ -165,3 +167,40 @@ def test_a_second_peer_is_told_whole_with_its_routes(cluster: Cluster) -> None:
     told = cluster.write("peer.json", second)
     assert isinstance(told, Desired)
     assert {item.peer for item in told.advertisements} == {"tor", "tor2"}
+
+
+def test_a_node_that_joins_is_a_new_member_and_costs_no_decision(cluster: Cluster) -> None:
+    """A thousand nodes may join, each with ten thousand Services to decide on for nothing."""
+    view, planner = cluster.store._view, cluster.planner
+    before = dict(planner._merged.advertisements)
+    assert before
+    for number in (2, 3):
+        name = NodeName(f"n{number}")
+        key = Key("BGPNodeStatus", "", name)
+        member = Member(name=name, address=Address(f"10.9.0.{number}"))
+        view.put(key, NodeReport(name=name, member=member))
+        told = planner.configure(Changes(added=frozenset({key})), view, {})
+        assert isinstance(told, Desired)
+        assert [(one.name, one.address) for one in told.members][-1] == (name, member.address)
+    after = planner._merged.advertisements
+    assert all(after[key] is one for key, one in before.items())
+    view.drop(key)
+    told = planner.configure(Changes(removed=frozenset({key})), view, {})
+    assert isinstance(told, Desired)
+    assert [one.name for one in told.members] == ["n1", "n2"]
+    assert len(told.advertisements) == len(before)
+
+
+def test_a_node_that_joins_with_other_changes_is_decided_with_them(cluster: Cluster) -> None:
+    """What came in the same moment is not lost."""
+    view, planner = cluster.store._view, cluster.planner
+    key = Key("BGPNodeStatus", "", "n2")
+    view.put(key, NodeReport(name=NodeName("n2")))
+    slice_ = Key("EndpointSlice", "default", "web-1")
+    view.drop(slice_)
+    changes = Changes(
+        added=frozenset({key}), removed=frozenset({slice_}), services=frozenset({"default/web"})
+    )
+    told = planner.configure(changes, view, {})
+    assert isinstance(told, Delta)
+    assert len(told.withdraw) == 1

@@ -11,7 +11,7 @@ from bgpd.model.member import Member, NodeName
 from bgpd.model.prefix import Address
 from tests.fakes.apiserver import FakeApiServer, refusal
 from tests.kube import build
-from tests.kube.follow import PATHS, Following, follow
+from tests.kube.follow import PATHS, SERVICES, Following, follow
 
 STATUSES = PATHS["BGPNodeStatus"]
 
@@ -79,3 +79,19 @@ def test_reports_that_may_not_be_read_hold_up_no_route() -> None:
 
     kept = NodeReport(name=NodeName("n2"))
     follow(story, prepare=prepare, remembered={Key("BGPNodeStatus", "", "n2"): kept})
+
+
+def test_nodes_that_report_at_once_are_told_together() -> None:
+    """Each would cost a decision on everything; a Service does not wait for them."""
+
+    async def story(one: Following, api: FakeApiServer) -> None:
+        await one.synced()
+        for number in range(200):
+            api.apply(STATUSES, report(f"n{number}", f"10.0.0.{number}:7179"))
+        api.apply(SERVICES, build.service("a"))
+        await one.until(lambda: len(one.changes.keys) == 201)
+        assert len([told for told in one.told if told.keys]) <= 4
+        (alone,) = (told for told in one.told if told.services)
+        assert alone.keys == {Key("Service", "default", "a")}
+
+    follow(story)
