@@ -159,6 +159,9 @@ class KubernetesSource:
             self._told = conditions
         if self.synced:
             if changes and reflector.resource.optional:
+                if changes.keys & self._gathered.keys:
+                    # What came and went again is two changes, not none.
+                    self._tell_gathered()
                 self._gathered = self._gathered.then(changes)
                 self._some.set()
             elif changes:
@@ -191,10 +194,13 @@ class KubernetesSource:
         while True:
             await self._some.wait()
             await asyncio.sleep(GATHER)
-            changes, self._gathered = self._gathered, Changes()
             self._some.clear()
-            if changes:
-                self._on_change(changes)
+            self._tell_gathered()
+
+    def _tell_gathered(self) -> None:
+        changes, self._gathered = self._gathered, Changes()
+        if changes:
+            self._on_change(changes)
 
     def _give_up(self, trouble: Trouble | None) -> None:
         """Raise `ConfigError` where what a person gave us cannot work."""

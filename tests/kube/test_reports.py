@@ -95,3 +95,16 @@ def test_nodes_that_report_at_once_are_told_together() -> None:
         assert alone.keys == {Key("Service", "default", "a")}
 
     follow(story)
+
+
+def test_a_report_that_comes_and_goes_is_told_twice() -> None:
+    """Else an agent whose own object is deleted at once would never hear of it."""
+
+    async def story(one: Following, api: FakeApiServer) -> None:
+        await one.synced()
+        api.apply(STATUSES, report("n", "10.0.0.1:7179"))
+        api.delete(STATUSES, "n")
+        await one.until(lambda: len(one.told) == 2)
+        assert [bool(told.removed) for told in one.told] == [False, True]
+
+    follow(story)
