@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.bench.rig import NODE, Ours, Rig, Speaker
+from tests.bench.trace import Calls
 from tests.lab.watch import NodeTap
 
 Figures = dict[str, Any]
@@ -46,8 +47,8 @@ def event_to_route(rig: Rig, *, repeat: int, block: int, say: Say, traced: bool 
                     flips.append({"speaker": speaker.name, "block": number, **flip})
                 time.sleep(_GAP * random.uniform(0.5, 1.5))
         if trace:
-            seen = trace.stop()
-            flips = [{**flip, **_within(flip, *seen)} for flip in flips]
+            calls = trace.stop()
+            flips = [{**flip, **_within(flip, calls)} for flip in flips]
         runs += flips
         rig.end(speaker)
         say(f"block {number}: {speaker.name}, {count} each way{_medians(runs, speaker, number)}")
@@ -123,16 +124,21 @@ def _flip(rig: Rig, tap: NodeTap, *, present: bool) -> Figures:
     }
 
 
-def _within(flip: Figures, reads: list[float], writes: list[float]) -> Figures:
+def _within(flip: Figures, calls: Calls) -> Figures:
     """Return what of the speaker's share passed between the reads and writes of its processes."""
     arrived, left = flip["at_node"], flip["at_router"]
     if arrived is None or left is None:
         return {}
-    read = min((at for at in reads if arrived <= at <= left), default=None)
-    wrote = max((at for at in writes if arrived <= at <= left), default=None)
+    read = min((at for at in calls.agent_read if arrived <= at <= left), default=None)
+    wrote = max((at for at in calls.reflex_wrote if arrived <= at <= left), default=None)
+    if read is None or wrote is None:
+        return {}
+    heard = max((at for at in calls.reflex_read if read <= at <= wrote), default=None)
     return {
         "wake_ms": _ms(arrived, read),
-        "decide_ms": _ms(read, wrote),
+        "ours_ms": _ms(read, wrote),
+        "agent_ms": _ms(read, heard),
+        "reflex_ms": _ms(heard, wrote),
         "exabgp_ms": _ms(wrote, left),
     }
 

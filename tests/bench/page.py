@@ -24,7 +24,9 @@ _PARTS: Final = {
     "api_ms": "of it until the event is at the node (API server)",
     "speaker_ms": "of it until the UPDATE is at the router (the speaker)",
     "wake_ms": "of the speaker's: until the agent has read it",
-    "decide_ms": "of the speaker's: until the reflex writes the command to ExaBGP",
+    "ours_ms": "of the speaker's: until the reflex writes the command to ExaBGP (our code)",
+    "agent_ms": "of our code's: until the reflex has read it from the agent",
+    "reflex_ms": "of our code's: the reflex",
     "exabgp_ms": "of the speaker's: until the UPDATE is at the router (ExaBGP)",
     "router_ms": "of it until the route has changed (BIRD)",
 }

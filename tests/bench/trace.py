@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,17 @@ from tests.lab.plan import EX_CONFIG, LabError
 _EVENTS: Final = "syscalls:sys_exit_recvfrom,syscalls:sys_enter_write"
 _LINE: Final = re.compile(r"\s*(\d+)\s+([\d.]+):\s+syscalls:(\w+):\s+(.*)")
 _STDOUT: Final = "fd: 0x00000001"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """When the two processes did what; monotonic seconds."""
+
+    agent_read: tuple[float, ...]
+    """Something came, from whomever."""
+    reflex_read: tuple[float, ...]
+    reflex_wrote: tuple[float, ...]
+    """To ExaBGP."""
 
 
 class Trace:
@@ -41,8 +53,8 @@ class Trace:
         if self._process.poll() is not None:
             raise LabError(f"perf cannot trace here; see {file.with_suffix('.log')}", EX_CONFIG)
 
-    def stop(self) -> tuple[list[float], list[float]]:
-        """Return when the agent had read something, and when the reflex began to write."""
+    def stop(self) -> Calls:
+        """End, and return what was seen."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait()
         self._log.close()
@@ -56,17 +68,22 @@ class Trace:
         return told(done.stdout, self._pids)
 
 
-def told(text: str, pids: Mapping[str, int]) -> tuple[list[float], list[float]]:
-    """Return the reads of the agent that brought something, and the writes of the reflex."""
-    reads, writes = [], []
+def told(text: str, pids: Mapping[str, int]) -> Calls:
+    """Return the reads that brought something, and the reflex's writes to ExaBGP."""
+    reads: dict[int, list[float]] = {pid: [] for pid in pids.values()}
+    writes = []
     for line in text.splitlines():
         if found := _LINE.match(line):
             pid, at, event, words = int(found[1]), float(found[2]), found[3], found[4]
-            if pid == pids["agent"] and event == "sys_exit_recvfrom" and _positive(words):
-                reads.append(at)
+            if pid in reads and event == "sys_exit_recvfrom" and _positive(words):
+                reads[pid].append(at)
             if pid == pids["reflex"] and event == "sys_enter_write" and _STDOUT in words:
                 writes.append(at)
-    return reads, writes
+    return Calls(
+        agent_read=tuple(reads[pids["agent"]]),
+        reflex_read=tuple(reads[pids["reflex"]]),
+        reflex_wrote=tuple(writes),
+    )
 
 
 def available() -> bool:
