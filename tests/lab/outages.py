@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bgpd.kube.resource import resources
 from tests.lab.control import NETNS, ControlPlane
 from tests.lab.nodes import HERE, Node, until
 from tests.lab.plan import API_ADDRESS, API_PORT, number
@@ -35,7 +36,7 @@ _MOST: Final = 60.0
 _SETTLE: Final = 2.0
 """How long the router is watched after the change has come: a second look may do harm as well."""
 _POLL: Final = 0.2
-_RESOURCES: Final = 7
+_RESOURCES: Final = len(resources("bgpd-system"))
 """That an agent follows."""
 
 
