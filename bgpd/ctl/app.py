@@ -181,7 +181,8 @@ def accept_command(
 ) -> None:
     """Accept on this node that configuration which vanished is gone.
 
-    All pools, all peers or a CRD at once change nothing until then.
+    All pools, all peers or a CRD at once, and what goes within 2 s of them, change
+    nothing until then.
     """
     from bgpd.ctl import observe  # noqa: PLC0415
 

@@ -4,10 +4,12 @@ Somebody deletes a CRD, a directory, a chart or a backup too much, and every poo
 a cluster is gone within a moment. Acting on that would take every elastic IP off the network. So
 what is removed from our kinds takes effect only after a pause in which nothing more goes; and when
 all pools, all peers, or a whole kind with its CRD went, what they said holds until each is back or
-a person accepts that they are gone. Services, endpoints and Nodes come and go at once.
+a person accepts that they are gone, and so does everything that went with them: a pool without its
+advertisement is a route less as well. Services, endpoints and Nodes come and go at once.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import chain
 from typing import Final, TypeVar
@@ -115,8 +117,8 @@ class Keeper:
         self._said = said
         self._known = {key: one for key, one in (remembered or {}).items() if key.kind in KINDS}
         """Every object of the kinds concerned as it was told last: a removal does not repeat it."""
-        self._going: dict[str, float] = {}
-        """By kind: when a removal counts, if nothing more goes."""
+        self._due: float | None = None
+        """When what is going is gone, if nothing more goes."""
         self._held: set[Key] = set()
         """What holds until a person accepts that it is gone."""
         self._first = True
@@ -126,7 +128,7 @@ class Keeper:
     @property
     def due(self) -> float | None:
         """When to call `settle`, or None."""
-        return min(self._going.values(), default=None)
+        return self._due
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -144,7 +146,7 @@ class Keeper:
             gone |= {key for key in self._known if self._said.get(key) is None}
         for key in sorted(gone):
             self.objects.gone[key] = self._known.pop(key)
-            self._going[key.kind] = now + SETTLE
+            self._due = now + SETTLE
         told = {key for key in chain(changes.added, changes.changed) if key.kind in KINDS}
         same = {key for key in told if self.objects.gone.get(key) == self._said[key]}
         other = (told & self.objects.gone.keys()) - same
@@ -166,17 +168,15 @@ class Keeper:
 
     def settle(self, *, now: float, missing: Collection[str] = ()) -> Changes:
         """Return what is really gone by now."""
-        removed: set[Key] = set()
-        held = False
-        for kind in [kind for kind, due in self._going.items() if due <= now]:
-            del self._going[kind]
-            keys = {key for key in self.objects.gone if key.kind == kind} - self._held
-            if keys and self._vanished(kind, missing):
-                self._held |= keys
-                held = True
-            else:
-                removed |= keys
-        return self._drop(removed, conditions=held)
+        if self._due is None or self._due > now:
+            return Changes()
+        self._due = None
+        going = self.objects.gone.keys() - self._held
+        # One mistake may take a file with several kinds: they went together, so they stay together.
+        if any(self._vanished(kind, missing) for kind in {key.kind for key in going}):
+            self._held |= going
+            return Changes(conditions=True)
+        return self._drop(going, conditions=False)
 
     def accept(self) -> Changes:
         """Return what goes because a person says that it may."""
@@ -189,7 +189,7 @@ class Keeper:
             return False
         return kind in VITAL or kind in missing or kind in self._uninstalled
 
-    def _drop(self, removed: set[Key], *, conditions: bool) -> Changes:
+    def _drop(self, removed: AbstractSet[Key], *, conditions: bool) -> Changes:
         for key in removed:
             del self.objects.gone[key]
         return Changes(removed=frozenset(removed), conditions=conditions)

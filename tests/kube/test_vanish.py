@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,12 +19,14 @@ from tests.kube import build
 A, B = Key("IPAddressPool", "", "a"), Key("IPAddressPool", "", "b")
 PEER = Key("BGPPeer", "", "p")
 OFFER = Key("BGPAdvertisement", "", "o")
+POLICY = Key("SpeakerPolicy", "", "s")
 SERVICE = Key("Service", "default", "web")
 DOCUMENTS = {
     A: build.pool("a", "192.0.2.0/25"),
     B: build.pool("b", "192.0.2.128/25"),
     PEER: build.peer("p"),
     OFFER: build.ours("BGPAdvertisement", "o"),
+    POLICY: build.ours("SpeakerPolicy", "s"),
     SERVICE: build.service("web"),
 }
 OTHER = build.pool("a", "203.0.113.0/24")
@@ -132,6 +135,39 @@ def test_the_only_advertisement_may_go() -> None:
     assert not world.say(A, now=0.0)
     assert world.keeper.settle(now=SETTLE).removed == {OFFER}
     assert world.names == {A}
+
+
+@pytest.mark.parametrize("last", [A, PEER], ids=["the last pool", "the last peer"])
+@pytest.mark.parametrize("with_it", [OFFER, POLICY], ids=["advertisement", "speaker policy"])
+@pytest.mark.parametrize("order", ["at once", "before", "after"])
+def test_what_goes_with_the_last_pool_or_peer_is_held_with_it(
+    last: Key, with_it: Key, order: str
+) -> None:
+    """A file too much removed holds them all, and without an advertisement every route goes."""
+    everything = {A, PEER, OFFER, POLICY}
+    world = World(*sorted(everything))
+    if order != "at once":
+        world.say(*sorted(everything - {with_it if order == "before" else last}), now=0.0)
+        assert not world.keeper.settle(now=SETTLE - 0.1)
+    world.say(*sorted(everything - {last, with_it}), now=SETTLE - 0.1)
+    assert not world.keeper.settle(now=SETTLE).keys
+    assert not world.keeper.settle(now=2 * SETTLE).keys
+    assert world.names == everything
+    assert {one.reason for one in world.keeper.conditions} == {
+        f"{last.kind}Gone",
+        f"{with_it.kind}Gone",
+    }
+    assert world.keeper.accept().removed == {last, with_it}
+
+
+def test_an_advertisement_that_goes_later_than_the_pools_is_a_removal_of_its_own() -> None:
+    """Only what goes within the pause can be of the same mistake."""
+    world = World(A, PEER, OFFER)
+    world.say(PEER, OFFER, now=0.0)
+    world.keeper.settle(now=SETTLE)
+    world.say(PEER, now=60.0)
+    assert world.keeper.settle(now=60.0 + SETTLE).removed == {OFFER}
+    assert world.names == {A, PEER}
 
 
 def test_a_kind_that_is_uninstalled_stays() -> None:
