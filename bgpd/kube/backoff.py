@@ -15,6 +15,10 @@ UNREACHABLE: Final = 4.0
 """The same, where nothing answers at all."""
 HEALTHY: Final = 10.0
 """Seconds without an error after which earlier errors are forgotten."""
+WELL: Final = 2.0
+"""Seconds without an error after which they count as few: a server that is killed again and again
+is found again each time within seconds, and one that breaks every answer is still left alone."""
+FEW: Final = 2
 MOST_TOLD: Final = 60.0
 """The longest wait that a server may ask for."""
 

@@ -31,6 +31,9 @@ WATCH_SECONDS: Final = (240, 360)
 """A watch ends after a random time within these, so that agents spread over the servers again."""
 _MISSING: Final = 10.0
 """The longest pause where a CRD is not installed: a person may be about to."""
+_GUESS: Final = 1.0
+"""The most of a Retry-After that holds once another watch got an answer: a server that starts asks
+for 5 s, and needs them for none of its resources."""
 _STARTING: Final = 2
 """Refusals in a row that are no news where it worked before: a server that starts refuses all."""
 _STUCK: Final = 5
@@ -119,6 +122,8 @@ class Step:
     """Whether to read the credentials anew."""
     wakeable: bool = False
     """Whether to go on at once when any other watch gets a good answer."""
+    least: float = 0.0
+    """Seconds to wait all the same then."""
 
 
 class Course:
@@ -176,6 +181,8 @@ class Course:
         if healthy >= backoff.HEALTHY or (answered and not self._answered):
             # A server that is back begins with errors; the outage's long pauses are over.
             self._failures = 0
+        elif healthy >= backoff.WELL:
+            self._failures = min(self._failures, backoff.FEW)
         self._answered = answered
         self._failures += 1
         match outcome:
@@ -196,6 +203,14 @@ class Course:
                 return self._resync(chance)
             case _:
                 assert_never(outcome)
+
+    def woken(self) -> None:
+        """Note that another watch's answer ended the pause: a guess that fails is no failure more.
+
+        A server that starts answers for one resource after the other. Each answer wakes all who
+        still wait, and a few such guesses within milliseconds would make the next pause a long one.
+        """
+        self._failures = max(1, self._failures - 1)
 
     def _pause(self, chance: float, most: float = backoff.LONGEST, told: float = 0.0) -> float:
         return backoff.pause(self._failures, chance, most=most, told=told)
@@ -276,4 +291,5 @@ class Course:
             self._again()
         delay = self._pause(chance, told=status.retry_after)
         trouble = Trouble(Reason.REFUSED, why) if self._failures > 1 else None
-        return Step(delay=delay, trouble=trouble, wakeable=bool(self.version))
+        least = min(status.retry_after, _GUESS)
+        return Step(delay=delay, trouble=trouble, wakeable=bool(self.version), least=least)

@@ -155,7 +155,9 @@ class Reflector:
         self._wakeable = step.wakeable
         try:
             async with asyncio.timeout(step.delay):
+                await asyncio.sleep(step.least)
                 await self._wake.wait()
+                self._course.woken()
         except TimeoutError:
             pass
         finally:

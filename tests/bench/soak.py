@@ -25,6 +25,7 @@ from bgpd.ipc.message import Desired
 from tests.bench.agent import NAMESPACE, NODE, Event, StandIn, agent
 from tests.bench.churn import Churn
 from tests.bench.oracle import Oracle
+from tests.cluster.api import ApiError
 from tests.cluster.build import build
 from tests.cluster.cluster import Cluster
 from tests.cluster.error import ClusterError
@@ -55,7 +56,7 @@ class Round:
     """Routes that stood on untouched objects alone."""
     events: int
     settled: float
-    """Seconds from the last change to a state that was right."""
+    """Seconds from the last change, and the server's being back, to a state that was right."""
 
 
 def main() -> int:
@@ -139,9 +140,8 @@ def _round(
     away = time.monotonic() - killed
     time.sleep(seconds * rng.uniform(0.1, 0.3))
     churn.stop()
-    last = time.monotonic()
-    oracle.look(cluster.api)
-    settled = _settle(oracle, speaker, last)
+    _look(oracle, cluster)
+    settled = _settle(oracle, speaker, time.monotonic())
     for name in churn.touched:
         untouched.objects.pop(name, None)
     bound = untouched.naive() if ("Node", NODE) in untouched.objects else {}
@@ -158,6 +158,20 @@ def _round(
         events=len(events),
         settled=settled,
     )
+
+
+def _look(oracle: Oracle, cluster: Cluster) -> None:
+    """Ask *oracle* to look as soon as the server, which may still be starting, shows everything."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            oracle.look(cluster.api)
+        except (ApiError, OSError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _settle(oracle: Oracle, speaker: StandIn, since: float) -> float:

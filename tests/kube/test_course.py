@@ -201,3 +201,33 @@ def test_no_story_stops_a_watch_or_runs_hot(
         at_once = 0 if step.delay or healthy >= 10 else at_once + 1
         assert at_once <= 4
         assert one.parameters(chance)
+
+
+def test_a_guess_that_fails_makes_no_pause_longer() -> None:
+    """A server that starts wakes a watch with each answer to another one: seven within a moment."""
+    one = course(Phase.WATCH)
+    step = one.after(refused(429, retry_after=1.0), healthy=0, chance=ALMOST)
+    for _ in range(20):
+        one.woken()
+        step = one.after(refused(429, retry_after=1.0), healthy=0, chance=ALMOST)
+    assert step.delay == 1.0
+    assert one.after(refused(500), healthy=0, chance=ALMOST).delay < 1.0
+
+
+def test_a_wake_leaves_a_second_of_what_the_server_asks_for() -> None:
+    """Guesses within milliseconds would be in vain, and a server that starts asks for too much."""
+    one = course(Phase.WATCH)
+    step = one.after(refused(503, retry_after=5.0), healthy=60, chance=0.0)
+    assert step.wakeable
+    assert (step.least, step.delay) == (1.0, 5.0)
+
+
+def test_a_server_that_is_killed_every_few_seconds_is_found_again_within_seconds() -> None:
+    """Old failures fade before they are forgotten: else a crash loop ends in pauses of 30 s."""
+    one = course(Phase.WATCH)
+    for _ in range(20):
+        broken = one.after(Broken("b"), healthy=5.0, chance=ALMOST)
+        starting = one.after(refused(503), healthy=0.0, chance=ALMOST)
+        expired = one.after(refused(410, within=True), healthy=0.0, chance=ALMOST)
+        assert max(broken.delay, starting.delay, expired.delay) < UNREACHABLE
+        one.completed("8")
