@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import Api, ApiError, Cluster
+from tests.cluster import Api, ApiError, Cluster, etcd
 from tests.cluster.api import Document
+from tests.cluster.error import ClusterError
 from tests.cluster.tokens import claims
 
 
@@ -216,3 +217,24 @@ def test_a_cluster_may_live_in_another_network_namespace(
         assert server == other_network.readlink() != before
         assert cluster.api.request("GET", "/readyz") == "ok"
     assert Path("/proc/self/ns/net").readlink() == before
+
+
+def test_what_is_stored_in_etcd_is_what_another_server_would_have_written(
+    cluster: Cluster, namespace: str
+) -> None:
+    """Bytes that were stored once and are stored again are the object as it was."""
+    document = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "stored", "namespace": namespace},
+        "data": {"state": "first"},
+    }
+    cluster.apply([document])
+    key = f"/registry/configmaps/{namespace}/stored"
+    first = etcd.read(cluster.directory, key)
+    cluster.apply([{**document, "data": {"state": "second"}}])
+    etcd.write(cluster.directory, key, first)
+    path = cluster.api.path(document)
+    assert cluster.api.request("GET", path)["data"] == {"state": "first"}
+    with pytest.raises(ClusterError, match="there is no /registry/nothing"):
+        etcd.read(cluster.directory, "/registry/nothing")
