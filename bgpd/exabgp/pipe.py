@@ -162,7 +162,8 @@ class ExabgpPipe(asyncio.Protocol):
         self._arrived.set()
         if self._reader is not None and not self._reader.is_closing():
             self._reader.close()
-        if self._writer is not None:
+        # Its own end calls us back, and a transport that is aborted twice falls over its pieces.
+        if self._writer is not None and not self._writer.is_closing():
             self._writer.abort()  # nobody is left to read what waits
 
 

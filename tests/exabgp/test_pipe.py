@@ -79,6 +79,39 @@ def test_the_end_is_the_end_of_the_iteration() -> None:
     play(story)
 
 
+@pytest.mark.parametrize("waits", [False, True], ids=["all was read", "commands wait"])
+@pytest.mark.parametrize("first", ["ours", "read", "write"])
+def test_leaving_is_quiet_whoever_ends_it(first: str, *, waits: bool) -> None:
+    """Each pipe ends once: nothing is thrown into the loop, where it would be a traceback."""
+    thrown: list[object] = []
+
+    async def story(found: ExabgpPipe, out: int, source: int) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: thrown.append(what))
+        if waits:
+            found.send(update_of(60000))
+        if first != "ours":
+            os.close(out if first == "read" else source)
+            assert [item async for item in found] == []
+
+    async def run() -> None:
+        ours_in, theirs_out = os.pipe()
+        theirs_in, ours_out = os.pipe()
+        os.set_blocking(theirs_out, False)
+        try:
+            async with asyncio.timeout(20):
+                async with ExabgpPipe(ours_in, ours_out) as found:
+                    await story(found, theirs_out, theirs_in)
+                for _ in range(5):
+                    await asyncio.sleep(0)
+        finally:
+            for fd in (ours_in, theirs_out, theirs_in, ours_out):
+                with suppress(OSError):
+                    os.close(fd)
+
+    asyncio.run(run())
+    assert thrown == []
+
+
 def test_sending_never_waits_and_keeps_the_order() -> None:
     """A megabyte goes to a reader that was not reading."""
 
@@ -100,12 +133,15 @@ def test_sending_never_waits_and_keeps_the_order() -> None:
     play(story)
 
 
+def update_of(number: int) -> Update:
+    """Return a command with *number* routes."""
+    routes = offer(*(f"10.{n >> 8}.{n & 255}.1/32" for n in range(number)))
+    return Update(id=1, peers=(to("192.0.2.1", routes),))
+
+
 def overflow(found: ExabgpPipe) -> None:
     """Say more to ExaBGP than is ever kept for it."""
-    many = Update(
-        id=1,
-        peers=(to("192.0.2.1", offer(*(f"10.{n >> 8}.{n & 255}.1/32" for n in range(60000)))),),
-    )
+    many = update_of(60000)
     while not found.dropped and not found.closed:
         found.send(many)
 
