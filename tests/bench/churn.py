@@ -42,6 +42,7 @@ _SHARES: Final = {
 }
 """How much of each kind changes between two quiet points; the rest must not feel it."""
 _WEIGHTS: Final = {"Service": 2, "EndpointSlice": 3, "Node": 4}
+_TRAFFIC: Final = frozenset({"Service", "EndpointSlice"})
 _CONFIGURATION: Final = 8
 """How often one is chosen beside another."""
 
@@ -73,8 +74,8 @@ class Churn:
             name for name in self._names if self._random.random() < _SHARES.get(name[0], 0.5)
         ]
         if self._random.random() < 0.6:
-            # Whatever happens to our own Node may change every route, so it is often left alone.
-            self._active = [name for name in self._active if name != ("Node", NODE)]
+            # Our own Node, pools and peers may change every route: then none would have to stay.
+            self._active = [name for name in self._active if name[0] in _TRAFFIC]
         self._stop.clear()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
