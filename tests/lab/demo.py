@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,20 @@ from tests.lab.nodes import ROOT
 from tests.lab.picture import Panel, draw
 from tests.lab.plan import EX_CONFIG, LabError, RouterName
 from tests.lab.routers import missing_programs
-from tests.lab.world import unshare_command
+from tests.lab.world import raise_at_signals, unshare_command
 
 FAULT = FAULTS["power-loss"]
 ROUTERS = (RouterName.BIRD, RouterName.FRR)
 REPEAT = 3
 HOLD = 90
+_WIDTHS = (8, 16, 16, 10, 13, 13)
+_TIDY_SECONDS = 10.0
+"""How long a lab may take to remove itself once it is told to end."""
 
 
 def main() -> int:
     """Run the demonstration; return its exit status."""
+    raise_at_signals()
     unshare_command()
     for router in ROUTERS:
         if missing := missing_programs(router):
@@ -35,8 +39,8 @@ def main() -> int:
     directory.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     print(
-        f"Three nodes, twelve elastic IPs, hold time {HOLD} s, no BFD. One node loses power: "
-        "everything\nto and from it is dropped, its link stays up, the router keeps the session.\n"
+        f"Three nodes, twelve elastic IPs, hold time {HOLD} s, no BFD. One node loses power:\n"
+        "everything to and from it is dropped, its link stays up, the router keeps the\nsession.\n"
     )
     reports = [_series(router, directory) for router in ROUTERS]
     print(summary(reports))
@@ -59,7 +63,7 @@ def promise_held(report: Mapping[str, Any]) -> bool:
 def summary(reports: list[dict[str, Any]]) -> str:
     """Return the table: measured beside target and beside the router's hold time."""
     head = ("router", "worst flow p50", "worst flow max", "target", "hold time", "other flows")
-    lines = ["", "".join(f"{word:>16}" for word in head)]
+    lines = ["", _line(head)]
     for report in reports:
         gap = report["summary"]["worst_flow_gap_ms"] or {"p50": float("nan"), "max": float("nan")}
         other = report["summary"]["other_flows_gap_ms"] or {"max": float("nan")}
@@ -71,8 +75,12 @@ def summary(reports: list[dict[str, Any]]) -> str:
             f"{report['plan']['hold'] * 1000:,} ms",
             f"{other['max']:.0f} ms",
         )
-        lines.append("".join(f"{cell:>16}" for cell in cells))
+        lines.append(_line(cells))
     return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "".join(f"{cell:>{wide}}" for cell, wide in zip(cells, _WIDTHS, strict=True))
 
 
 def _series(router: RouterName, directory: Path) -> dict[str, Any]:
@@ -84,14 +92,27 @@ def _series(router: RouterName, directory: Path) -> dict[str, Any]:
         *("--record", str(_record(directory, router.value))),
     ]
     print(f"-- {router}", flush=True)
-    status = subprocess.run(
-        ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", "tests.lab", *words],
-        check=False,
-    ).returncode
+    status = tied([sys.executable, "-m", "tests.lab", *words])
     if not figures.exists():
         raise LabError(f"the lab with {router} ended with status {status}")
     report: dict[str, Any] = json.loads(figures.read_text())
     return report
+
+
+def tied(command: Sequence[str]) -> int:
+    """Run a command that dies with us; hand on what ends us, and wait until it has tidied up."""
+    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *command])
+    try:
+        return process.wait()
+    except BaseException:
+        process.terminate()  # after a Ctrl-C it is told twice, and hears it once
+        try:
+            process.wait(_TIDY_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            print(f"the lab did not end within {_TIDY_SECONDS:g} s: killed", file=sys.stderr)
+        raise
 
 
 def _panel(report: Mapping[str, Any], directory: Path) -> Panel:

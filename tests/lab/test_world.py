@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from tests.lab.nodes import ROOT
 from tests.lab.plan import LabError, RouterName
 from tests.lab.routers import missing_programs
-from tests.lab.world import INSIDE, unshare_command
+from tests.lab.world import INSIDE, run_inside, start_in_background, unshare_command
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 
@@ -57,10 +57,15 @@ def inhabitants(directory: str) -> list[int]:
 
 def eventually_empty(directory: str) -> bool:
     """Wait until the world is gone, at most ten seconds."""
+    return wait_for(lambda: not inhabitants(directory))
+
+
+def wait_for(fact: Callable[[], bool]) -> bool:
+    """Wait at most ten seconds for *fact*, and tell whether it came true."""
     end = time.monotonic() + 10
-    while inhabitants(directory) and time.monotonic() < end:
+    while not fact() and time.monotonic() < end:
         time.sleep(0.05)
-    return not inhabitants(directory)
+    return fact()
 
 
 @pytest.fixture
@@ -116,5 +121,44 @@ def test_a_killed_lab_takes_everything_with_it(number: signal.Signals) -> None:
     assert inhabitants(marker)
     process.send_signal(number)
     process.wait(30)
+    said = process.stdout.read()
     process.stdout.close()
     assert eventually_empty(marker)
+    if number != signal.SIGKILL:
+        assert said.splitlines()[-1].startswith("ended before its time")
+        assert not directory.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
+def test_an_interrupted_up_ends_the_half_built_lab(number: signal.Signals) -> None:
+    """Whoever changes their mind has no lab left behind, and hears so in one line."""
+    name = f"half_{os.getpid()}_{number}"
+    state = ROOT / "build" / "lab" / f"{name}.json"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.lab", "up", "--name", name],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        wait_for(state.exists)
+        directory = next((ROOT / "build" / "lab").glob(f"world-{process.pid}-*"))
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 128 + number
+        assert said == f"ended before it was up: the half-built lab {name} is gone\n"
+        assert not state.exists()
+        assert eventually_empty(f"{INSIDE}={directory}")
+        assert not directory.exists()
+    finally:
+        process.kill()
+        process.communicate()
+        lab("down", "--name", name)
+
+
+def test_where_no_world_can_be_made_no_directory_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal leaves nothing to sweep up."""
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    for start in (lambda: run_inside(["run"]), lambda: start_in_background(["up"], "nowhere")):
+        with pytest.raises(LabError, match="run it as root"):
+            start()
+    assert list((ROOT / "build" / "lab").glob(f"world-{os.getpid()}-*")) == []

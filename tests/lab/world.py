@@ -13,10 +13,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from tests.lab.nodes import PROGRAMS, ROOT, alive, children
 from tests.lab.plan import EX_CONFIG, LabError
@@ -27,6 +28,8 @@ INSIDE = "BGPD_LAB_WORLD"
 _UNSHARE = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child")
 _USER = ("--user", "--map-root-user")
 _PROBE = "mount -t proc proc /proc && mount -t tmpfs tmpfs /run && ip link set lo up"
+_INTERRUPTED = 130
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _KEEP_DIRECTORIES = 10
 """Logs of worlds that failed are kept, the newest so many; those of the others go at once."""
 
@@ -80,27 +83,23 @@ def new_directory() -> Path:
 
 def run_inside(arguments: Sequence[str], module: str = "tests.lab") -> int:
     """Run `python -m MODULE ARGUMENTS` as process 1 of a new world; return its exit status."""
+    raise_at_signals()
+    unshare = unshare_command()
     directory = new_directory()
-    command, environment = _world_command(arguments, directory, module)
-    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *command], env=environment)
-
-    def end(*_: object) -> None:
-        process.kill()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGHUP, end)
-    while True:
-        try:
-            status = process.wait()
-        except KeyboardInterrupt:
-            with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-                process.wait(5)
-            process.kill()
-            process.wait()
-            status = 130
-        if status in {0, 130}:
-            shutil.rmtree(directory, ignore_errors=True)
-        return status if status >= 0 else 128 - status
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        command, environment = _world_command(unshare, arguments, directory, module)
+        process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "--", *command], env=environment
+        )
+        status = process.wait()
+    except (KeyboardInterrupt, SystemExit) as told:
+        _end_early(process, directory)
+        print("ended before its time: the lab is gone, and its files with it", file=sys.stderr)
+        return _status(told)
+    if status in {0, _INTERRUPTED}:
+        shutil.rmtree(directory, ignore_errors=True)
+    return status if status >= 0 else 128 - status
 
 
 def become_world() -> Path:
@@ -116,26 +115,26 @@ def start_in_background(arguments: Sequence[str], name: str) -> State:
     path = state_file(name)
     if path.exists() and _living(State(**json.loads(path.read_text()))):
         raise LabError(f"a lab named {name} is up already: scripts/lab down --name {name}", 2)
+    raise_at_signals()
+    unshare = unshare_command()
     directory = new_directory()
-    command, environment = _world_command(arguments, directory)
-    with (directory / "world.log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        process = _start_detached(_world_command(unshare, arguments, directory), directory)
+        state = State(
+            pid=process.pid,
+            started=_started(process.pid),
+            user="--user" in unshare,
+            directory=str(directory),
         )
-    (directory / "owner").write_text(str(process.pid))
-    state = State(
-        pid=process.pid,
-        started=_started(process.pid),
-        user="--user" in command,
-        directory=str(directory),
-    )
-    path.write_text(json.dumps(asdict(state)))
-    _await_ready(process, directory, name)
+        path.write_text(json.dumps(asdict(state)))
+        _await_ready(process, directory, name)
+    except (KeyboardInterrupt, SystemExit) as told:
+        _end_early(process, directory)
+        path.unlink(missing_ok=True)
+        raise LabError(
+            f"ended before it was up: the half-built lab {name} is gone", _status(told)
+        ) from None
     return state
 
 
@@ -174,14 +173,10 @@ def down(name: str) -> None:
         raise LabError(f"no lab named {name} is up", 2)
     state = State(**json.loads(path.read_text()))
     if _living(state):
-        first = children(state.pid)
-        spaces = {str(Path(f"/proc/{pid}/ns/pid").readlink()) for pid in first}
+        spaces = _spaces(state.pid)
         os.kill(state.pid, signal.SIGKILL)
-        end = time.monotonic() + 10
-        while _living(state) or _inhabitants(spaces):
-            if time.monotonic() > end:
-                raise LabError(f"processes of {name} are left: {_inhabitants(spaces)}")
-            time.sleep(0.05)
+        if not _await_gone(lambda: not _living(state) and not _inhabitants(spaces)):
+            raise LabError(f"processes of {name} are left: {_inhabitants(spaces)}")
     path.unlink()
     shutil.rmtree(state.directory, ignore_errors=True)
 
@@ -206,7 +201,7 @@ def _into(state: State, target: str) -> tuple[str, ...]:
 
 
 def _world_command(
-    arguments: Sequence[str], directory: Path, module: str = "tests.lab"
+    unshare: Sequence[str], arguments: Sequence[str], directory: Path, module: str = "tests.lab"
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     environment = {
         **os.environ,
@@ -215,7 +210,65 @@ def _world_command(
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
     }
-    return (*unshare_command(), sys.executable, "-m", module, *arguments), environment
+    return (*unshare, sys.executable, "-m", module, *arguments), environment
+
+
+def _start_detached(
+    what: tuple[tuple[str, ...], dict[str, str]], directory: Path
+) -> subprocess.Popen[bytes]:
+    """Start a world in a session of its own, which no Ctrl-C reaches, with a log of its own."""
+    command, environment = what
+    with (directory / "world.log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    (directory / "owner").write_text(str(process.pid))
+    return process
+
+
+def raise_at_signals() -> None:
+    """Let SIGTERM and SIGHUP be exceptions, as Ctrl-C is: whoever is told to end tidies up.
+
+    Only the first one is: a demonstration hands on what the terminal has sent to all already.
+    """
+
+    def end(number: int, _: object) -> NoReturn:
+        for other in _ENDINGS:
+            signal.signal(other, lambda *_: None)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + number)
+
+    for number in _ENDINGS:
+        signal.signal(number, end)
+
+
+def _status(told: BaseException) -> int:
+    return told.code if isinstance(told, SystemExit) and isinstance(told.code, int) else 130
+
+
+def _end_early(process: subprocess.Popen[bytes] | None, directory: Path) -> None:
+    """End a world and remove its directory."""
+    if process is not None:
+        spaces = _spaces(process.pid)
+        process.kill()
+        process.wait()
+        _await_gone(lambda: not _inhabitants(spaces))
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _await_gone(gone: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 10
+    while not gone():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _await_ready(process: subprocess.Popen[bytes], directory: Path, name: str) -> None:
@@ -238,6 +291,15 @@ def _started(pid: int) -> int:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     except OSError:
         return -1
+
+
+def _spaces(outermost: int) -> set[str]:
+    """Return the process namespaces of a world, by its outermost process."""
+    found = set()
+    for pid in children(outermost):
+        with suppress(OSError):
+            found.add(str(Path(f"/proc/{pid}/ns/pid").readlink()))
+    return found
 
 
 def _inhabitants(spaces: set[str]) -> list[int]:
