@@ -5,7 +5,8 @@ This process then holds the sessions; the reflex, its child, decides what they s
 process of a container it leaves that seat to `first`, which can do without being killed.
 Nothing of ExaBGP's environment file or variables applies.
 
-Exit status: 0 after an orderly end, 75 when the reflex cannot be started, else ExaBGP's own.
+Exit status: 0 after an orderly end, 75 when the reflex cannot be started, that of the reflex when
+its first start ends with 75 or 78, else ExaBGP's own.
 """
 
 import argparse

@@ -3,9 +3,10 @@
 Theory of operation: the reflex may die at any rate and hang at any time; neither is a reason to
 lose a route. It is started again, at once after a steady run, with a growing pause otherwise,
 for ever, also when the system cannot start a process at present. Its stdin is written without
-waiting, from a buffer with a limit; its stdout is read in large pieces, line by line. Only a
-reflex that cannot be started at the very beginning, when there is no session to lose, ends
-the process, so that the supervisor tries with a fresh one.
+waiting, from a buffer with a limit; its stdout is read in large pieces, line by line. Only at
+the very beginning, when there is no session to lose, does the reflex end the process: when it
+cannot be started, or when it says by its exit status that it cannot serve here. Why is said
+once then, and the supervisor decides when to try with a fresh one.
 """
 
 import fcntl
@@ -49,6 +50,10 @@ _PIPE: Final = 1024 * 1024
 
 EXIT_TRY_AGAIN: Final = 75
 """EX_TEMPFAIL: the supervisor should start us again."""
+EXIT_CONFIG: Final = 78
+"""EX_CONFIG: a person has to change something; the reflex has said what."""
+_ENDING_SECONDS: Final = 0.5
+"""So long a reflex that closed its output may take to have an exit status."""
 
 
 class ReflexProcess(Processes):  # type: ignore[misc]
@@ -70,6 +75,9 @@ class ReflexProcess(Processes):  # type: ignore[misc]
         self._start_at: float | None = None
         self._failures = 0
         self._last_ping: float | None = None
+        self._serving_since: float | None = None
+        self._served = False
+        """Whether some reflex has pinged for a steady while: it listens, so it can serve here."""
         self._first_ping = first_ping
         self._patience = first_ping
         self._first_ping_due: float | None = None
@@ -126,9 +134,12 @@ class ReflexProcess(Processes):  # type: ignore[misc]
 
     def pinged(self) -> None:
         """Take note of a Ping: from now on silence means a hang."""
-        self._last_ping = monotonic()
+        self._last_ping = now = monotonic()
         self._first_ping_due = None
         self._patience = self._first_ping
+        if self._serving_since is None:
+            self._serving_since = now
+        self._served = self._served or now - self._serving_since >= STEADY_SECONDS
 
     def received(self) -> Iterator[tuple[str, bytes]]:
         """Yield the lines that arrived; the reactor calls this each turn."""
@@ -181,7 +192,7 @@ class ReflexProcess(Processes):  # type: ignore[misc]
         self._failures = 0
         self._outbox.clear()
         self._inbox.clear()
-        self._last_ping = None
+        self._last_ping = self._serving_since = None
         self._started_at = monotonic()
         self._first_ping_due = self._started_at + self._patience
         for pipe in (child.stdin, child.stdout):
@@ -211,8 +222,11 @@ class ReflexProcess(Processes):  # type: ignore[misc]
             return
         if process not in self._process:
             return
-        code = self._process[process].poll()
+        code = self._exit_status(self._process[process])
         self._terminate(process)
+        if code in {EXIT_CONFIG, EXIT_TRY_AGAIN} and not self._served:
+            self._reactor.give_up("", code)
+            return
         ran = monotonic() - self._started_at
         self._pause = (
             0.0 if ran >= STEADY_SECONDS else min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
@@ -220,6 +234,14 @@ class ReflexProcess(Processes):  # type: ignore[misc]
         self._start_at = monotonic() + self._pause
         how = "closed its output" if code is None else f"ended with status {code}"
         say(f"the reflex {how} after {ran:.1f} s; starting it again in {self._pause:.1f} s")
+
+    def _exit_status(self, child: Any) -> int | None:
+        """Return how *child* ended; at the beginning wait a little for one that is about to."""
+        code: int | None = child.poll()
+        if code is None and not self._served:
+            with suppress(subprocess.TimeoutExpired):
+                code = child.wait(timeout=_ENDING_SECONDS)
+        return code
 
     def _tick(self, now: float) -> None:
         pause = now - self._last_tick

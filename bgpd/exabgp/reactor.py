@@ -313,8 +313,9 @@ class SpeakerReactor(Reactor):  # type: ignore[misc]
                 session.finish(ADMINISTRATIVE_SHUTDOWN)
 
     def give_up(self, sentence: str, status: int) -> None:
-        """Exit with *status* because of what *sentence* says."""
-        say(sentence)
+        """Exit with *status* because of what *sentence* says; nothing when it has been said."""
+        if sentence:
+            say(sentence)
         self.fatal = status
         self.leave()
 

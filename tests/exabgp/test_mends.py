@@ -85,6 +85,34 @@ def test_exabgp_ends_when_the_reflex_cannot_be_started(lab: Rig) -> None:
     assert "cannot start the reflex: /nonexistent/reflex --now" in lab.speaker.stderr()
 
 
+@pytest.mark.parametrize("status", [75, 78])
+def test_exabgp_ends_as_a_reflex_that_cannot_serve_here(lab: Rig, status: int) -> None:
+    """Its sentence stays the only one, and no loop repeats it."""
+    program = _failing(lab, status)
+    lab.speaker.start(reflex=program, accept=False)
+    assert lab.speaker.exit_status() == status
+    assert "bgpd speaker: the reason\n" in lab.speaker.stderr()
+    assert lab.speaker.stderr().count("bgpd") == 1
+
+
+def test_once_a_reflex_has_served_no_status_of_another_ends_exabgp(lab: Rig) -> None:
+    """A mistake that is made while the node carries traffic costs no session."""
+    program = lab.speaker.directory / "reflex.sh"
+    program.write_text(f"#!/bin/sh\nexec {sys.executable} {RELAY} {lab.speaker.directory}/reflex\n")
+    program.chmod(0o755)
+    lab.router.start("")
+    lab.speaker.start(peer(), reflex=str(program))
+    lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
+    for number in range(2):
+        lab.speaker.send(Ping(id=number))
+        time.sleep(1.2)
+    program.write_text("#!/bin/sh\nexit 78\n")
+    lab.speaker.signal(signal.SIGKILL, lab.speaker.reflex_pid)
+    eventually(lambda: lab.speaker.stderr().count("status 78") >= 3, "three ends", seconds=30.0)
+    assert lab.speaker.running
+    assert lab.router.established()
+
+
 def test_a_reflex_that_cannot_be_started_again_costs_no_session(lab: Rig) -> None:
     """Once a reflex has run, ExaBGP tries for ever: attempts that fail end nothing."""
     program = lab.speaker.directory / "reflex.sh"
@@ -705,6 +733,14 @@ def test_a_thousand_routes_of_both_families_leave_at_once(lab: Rig) -> None:
     assert isinstance(done, Done)
     assert done.flushed == (ROUTER_V4,)
     eventually(lambda: len(lab.router.prefixes()) == 2000, "all routes")
+
+
+def _failing(lab: Rig, status: int) -> str:
+    """Return a reflex that gives its reason and ends with *status*."""
+    program = lab.speaker.directory / "failing.sh"
+    program.write_text(f"#!/bin/sh\necho 'bgpd speaker: the reason' >&2\nexit {status}\n")
+    program.chmod(0o755)
+    return str(program)
 
 
 def _update(number: int, prefixes: list[str]) -> bytes:
