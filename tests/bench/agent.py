@@ -59,7 +59,7 @@ class StandIn:
         """Listen on *path* once started."""
         self.lock = threading.Lock()
         self.told = Told()
-        self._path = path
+        self.path = path
         self._sequence: int | None = None
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -70,7 +70,7 @@ class StandIn:
         """Return when agents can connect."""
         self._thread.start()
         if not self._ready.wait(_PATIENCE):
-            raise RuntimeError(f"{self._path}: nobody listens")
+            raise RuntimeError(f"{self.path}: nobody listens")
 
     def stop(self) -> None:
         """End the thread."""
@@ -80,7 +80,7 @@ class StandIn:
 
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        async with Server(self._path, self, program="stand-in"):
+        async with Server(self.path, self, program="stand-in"):
             self._ready.set()
             await self._end.wait()
 
