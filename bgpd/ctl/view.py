@@ -143,7 +143,8 @@ def _problems(view: View) -> Iterator[str]:
     faults = [one for one in view.withheld if one.reason in _FAULTS]
     if faults:
         reasons = ", ".join(sorted({one.reason.value for one in faults}))
-        yield f"{counted(len(faults), 'route')} not advertised by mistake: {reasons}"
+        verb = "is" if len(faults) == 1 else "are"
+        yield f"{counted(len(faults), 'route')} that should be advertised {verb} not: {reasons}"
     for condition in view.conditions:
         if condition.status:
             yield f"{condition.type}: {condition.message or condition.reason}"

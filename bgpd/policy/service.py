@@ -97,11 +97,12 @@ def _routes(
     reach = rules.reach(rules.matching(service.labels))
     serving = (name for one in slices for name in one.serving) if service.local else None
     carriers = rules.carriers(reach, serving)
-    for offer in offers:
-        if family in offer.peer.families:
-            yield _advertisement(prefix, offer, carriers)
-        else:
-            yield _family_missing(service, prefix, offer)
+    carrying = [offer for offer in offers if family in offer.peer.families]
+    for offer in carrying:
+        yield _advertisement(prefix, offer, carriers)
+    if not carrying:
+        # With a session for each family, the other one's silence is as it should be.
+        yield from (_family_missing(service, prefix, offer) for offer in offers)
 
 
 def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

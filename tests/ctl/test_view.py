@@ -100,7 +100,7 @@ def test_a_healthy_node_is_fine(view: View) -> None:
         ),
         pytest.param(
             with_agent(withheld=(replace(IDLE, reason=Reason.ADDRESS_NOT_IN_POOL),)),
-            "1 route not advertised by mistake: AddressNotInPool",
+            "1 route that should be advertised is not: AddressNotInPool",
             id="a route is withheld by mistake",
         ),
         pytest.param(

@@ -210,7 +210,7 @@ def test_a_service_that_never_was_a_load_balancer_is_not_worth_a_word() -> None:
 
 
 def test_each_family_of_a_dual_stack_service_is_decided_on_its_own() -> None:
-    """A peer for each family gets the route that it can carry, and the other is explained."""
+    """A session for each family carries what it can: nothing is missing, nothing is explained."""
     cluster = Cluster(
         peers=(
             peer("four", "192.0.2.1", families=(Family.IPV4,)),
@@ -222,9 +222,22 @@ def test_each_family_of_a_dual_stack_service_is_decided_on_its_own() -> None:
         ("four", "198.51.100.1/32"),
         ("six", "2001:db8:1::1/128"),
     }
+    assert found.withheld == ()
+
+
+def test_a_family_that_no_peer_carries_is_explained_for_each_peer() -> None:
+    """The address of the other family is carried all the same."""
+    cluster = Cluster(
+        peers=(
+            peer("a", "192.0.2.1", families=(Family.IPV4,)),
+            peer("b", "192.0.2.2", families=(Family.IPV4,)),
+        )
+    )
+    found = decision(cluster, service("web", "198.51.100.1", "2001:db8:1:0::1"))
+    assert {one.prefix for one in found.advertisements} == {"198.51.100.1/32"}
     assert {(one.peer, one.prefix, one.reason) for one in found.withheld} == {
-        ("six", "198.51.100.1/32", Reason.FAMILY_NOT_NEGOTIATED),
-        ("four", "2001:db8:1::1/128", Reason.FAMILY_NOT_NEGOTIATED),
+        ("a", "2001:db8:1::1/128", Reason.FAMILY_NOT_NEGOTIATED),
+        ("b", "2001:db8:1::1/128", Reason.FAMILY_NOT_NEGOTIATED),
     }
 
 
