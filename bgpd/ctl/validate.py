@@ -1,14 +1,23 @@
 """Say before a roll-out what the agent would say after it: which documents it would refuse."""
 
+import stat
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from bgpd.ctl.columns import counted
-from bgpd.kube.documents import Key, read
+from bgpd.kube.documents import Key, Object, read
+from bgpd.kube.text import MAX_BYTES
+from bgpd.model.configuration import BGPAdvertisement
+from bgpd.policy.advertisements import dangling
 
 SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
+STDIN: Final = Path("-")
+"""The path that stands for standard input."""
+_NAMES: Final = "*.yaml, *.yml, *.json"
+_SHOWN: Final = 5
 
 
 @dataclass(slots=True, kw_only=True)
@@ -19,19 +28,28 @@ class Findings:
     """Documents that would be refused, a sentence each."""
     warnings: list[str] = field(default_factory=list)
     """What holds, but has no effect."""
-    keys: dict[Key, str] = field(default_factory=dict)
-    """Every valid object and the file that names it first."""
+    skipped: list[str] = field(default_factory=list)
+    """Documents of kinds that bgpd does not read: `ConfigMap a in x.yaml`."""
+    objects: dict[Key, Object] = field(default_factory=dict)
+    """Every valid object."""
+    sources: dict[Key, str] = field(default_factory=dict)
+    """The file that names each of them first."""
+    refused: set[Key] = field(default_factory=set)
+    """What is there, but would be refused."""
 
 
 def validate(paths: Iterable[Path]) -> Findings:
-    """Return what is wrong with the documents in *paths*, files or directories."""
+    """Return what is wrong with the documents in *paths*: files, directories, `-`."""
     findings = Findings()
     for path in paths:
         try:
-            for file in _files(path):
-                _read(file, findings)
+            for file in _files(path, findings):
+                _check(file, findings)
         except OSError as error:
             findings.errors.append(f"{path}: {error.strerror}")
+    findings.warnings += _dangling(findings)
+    if not (findings.objects or findings.errors):
+        findings.errors.append("nothing was checked: no document of a kind that bgpd reads")
     return findings
 
 
@@ -40,28 +58,89 @@ def report(findings: Findings) -> Iterator[str]:
     yield from (f"error: {sentence}" for sentence in findings.errors)
     yield from (f"warning: {sentence}" for sentence in findings.warnings)
     yield (
-        f"{counted(len(findings.keys), 'object')} valid,"
+        f"{counted(len(findings.objects), 'object')} valid,"
         f" {counted(len(findings.errors), 'error')}, {counted(len(findings.warnings), 'warning')}"
     )
 
 
-def _files(path: Path) -> Iterator[Path]:
+def skipped(findings: Findings) -> str:
+    """Return what was not looked at, in a sentence; the empty text where that is nothing."""
+    if not findings.skipped:
+        return ""
+    names = ", ".join(findings.skipped[:_SHOWN])
+    rest = len(findings.skipped) - _SHOWN
+    more = f" and {rest} more" if rest > 0 else ""
+    return f"skipped, because bgpd does not read these kinds: {names}{more}"
+
+
+def document(findings: Findings) -> dict[str, object]:
+    """Return *findings* for scripts."""
+    return {
+        "valid": [str(key) for key in findings.objects],
+        "errors": findings.errors,
+        "warnings": findings.warnings,
+        "skipped": findings.skipped,
+    }
+
+
+def _files(path: Path, findings: Findings) -> Iterator[Path]:
     """Return *path* itself, or the documents in it as the agent would find them."""
-    if not path.is_dir():
+    if path == STDIN or not path.is_dir():
         yield path
         return
-    yield from sorted(
+    found = [
         entry
-        for entry in path.iterdir()
-        if entry.suffix in SUFFIXES and not entry.name.startswith(".") and entry.is_file()
-    )
+        for entry in sorted(path.iterdir())
+        if entry.suffix in SUFFIXES and not entry.name.startswith(".") and not entry.is_dir()
+    ]
+    if not found:
+        findings.warnings.append(f"{path}: holds no documents ({_NAMES})")
+    yield from found
 
 
-def _read(file: Path, findings: Findings) -> None:
-    documents = read(str(file), file.read_bytes())
+def _check(file: Path, findings: Findings) -> None:
+    """Check one file; one that cannot be read is an error, and the others are checked."""
+    try:
+        text = _text(file)
+    except OSError as error:
+        why = error.strerror
+        if file.is_symlink():
+            why = f"is a link to {file.readlink()}: {why}"
+        findings.errors.append(f"{file}: {why}")
+        return
+    if text is None:
+        findings.errors.append(f"{file}: is not a regular file; use - to read standard input")
+        return
+    _judge("standard input" if file == STDIN else str(file), text, findings)
+
+
+def _text(file: Path) -> bytes | None:
+    """Return what *file* says, or None where reading could wait for ever."""
+    if file == STDIN:
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    return file.read_bytes() if stat.S_ISREG(file.stat().st_mode) else None
+
+
+def _judge(source: str, text: bytes, findings: Findings) -> None:
+    documents = read(source, text)
     for problem in documents.problems:
         (findings.errors if problem.refused else findings.warnings).append(problem.message)
-    for key in documents.objects:
-        first = findings.keys.setdefault(key, str(file))
-        if first != str(file):
-            findings.errors.append(f"{file}: {key} is already in {first}; remove one of them")
+    findings.skipped += (f"{one} in {source}" for one in documents.foreign)
+    findings.refused |= documents.damaged
+    for key, one in documents.objects.items():
+        first = findings.sources.setdefault(key, source)
+        if first != source:
+            findings.errors.append(f"{source}: {key} is already in {first}; remove one of them")
+        else:
+            findings.objects[key] = one
+
+
+def _dangling(findings: Findings) -> Iterator[str]:
+    """Yield a sentence for each name in an advertisement that nothing here has."""
+    there = findings.objects.keys() | findings.refused
+    sentences = dangling(
+        (one for one in findings.objects.values() if isinstance(one, BGPAdvertisement)),
+        {key.name for key in there if key.kind == "IPAddressPool"},
+        {key.name for key in there if key.kind == "BGPPeer"},
+    )
+    return (f"among what was checked: {sentence}" for sentence in sentences)

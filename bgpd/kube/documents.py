@@ -54,6 +54,8 @@ class Documents:
     """Objects that the file names but that were refused: their last good version stays."""
     incomplete: bool = False
     """Whether something in the file could not even be named: then nothing of it is gone."""
+    foreign: tuple[str, ...] = ()
+    """Documents of kinds that are not our business: `ConfigMap a`."""
 
 
 def read(source: str, text: bytes) -> Documents:
@@ -107,6 +109,7 @@ class _Reading:
         self._problems: list[Problem] = []
         self._damaged: set[Key] = set()
         self._incomplete = False
+        self._foreign: list[str] = []
 
     def documents(self) -> Documents:
         """Return everything that was read."""
@@ -115,6 +118,7 @@ class _Reading:
             problems=tuple(self._problems),
             damaged=frozenset(self._damaged - self._objects.keys()),
             incomplete=self._incomplete,
+            foreign=tuple(self._foreign),
         )
 
     def unnamed(self, place: str, what: str, kind: str = "") -> None:
@@ -145,8 +149,19 @@ class _Reading:
         if key is None:
             range_ = legal(kind, "metadata.name")
             self.unnamed(place, f"metadata.name: is required; must be {range_}", kind=kind)
+            self._nameless(place, kind, content, form)
             return
         self._known(place, key, content, form, faults)
+
+    def _nameless(
+        self, place: str, kind: str, content: Mapping[str, Any], form: type[objects.AnyDocument]
+    ) -> None:
+        """Report what else is wrong with a document that has no name."""
+        metadata = content.get("metadata")
+        named = {**(metadata if isinstance(metadata, dict) else {}), "name": _ANY_NAME}
+        faults = Faults(source=place, kind=kind, name="")
+        _decode({**content, "metadata": named}, form, faults)
+        self._problems += faults.problems
 
     def _unknown(self, place: str, version: str, kind: str, content: Mapping[str, Any]) -> None:
         """Report a kind that ought to be ours; other people's kinds are not our business."""
@@ -163,6 +178,7 @@ class _Reading:
         kinds = sorted({other for _, other in objects.KINDS})
         meant = get_close_matches(kind, kinds, n=1, cutoff=_CLOSE) if group in _GROUPS else []
         if not meant and group not in _OUR_GROUPS:
+            self._foreign.append(f"{kind} {name}".rstrip())
             return
         what = f"kind: {kind!r} of {version} is not supported; known are {', '.join(kinds)}"
         if kind not in _KNOWN_KINDS:
@@ -241,6 +257,8 @@ def judge_content(
     return key, None if key is None else _decode(content, form, faults)
 
 
+_ANY_NAME: Final = "name"
+"""Stands for a name that is missing or refused, so that the rest of a document can be checked."""
 _MOST_PROBLEMS: Final = 20
 """Problems reported of one document: more do not help whoever has to correct it."""
 
@@ -284,6 +302,8 @@ def _report(error: str, content: Any, faults: Faults) -> Any:
         faults.rule(path, f"is not a field; known here are {near}")
     else:
         faults.value(path, _at(content, path))
+    if path == "metadata.name":
+        return {**content, "metadata": {**content["metadata"], "name": _ANY_NAME}}
     return _without(content, path)
 
 

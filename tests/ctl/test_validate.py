@@ -1,17 +1,33 @@
 """Facts about checking documents before a roll-out."""
 
 import asyncio
+import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.ctl.fakes import bgpctl
+from tests.ctl.fakes import bgpctl, command
 
 POOL = """
 apiVersion: bgpd.io/v1alpha1
 kind: IPAddressPool
 metadata: {name: NAME, namespace: bgpd}
 spec: {addresses: [ADDRESS]}
+"""
+
+
+FOREIGN = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: theirs}
+"""
+OFFER = """
+apiVersion: bgpd.io/v1alpha1
+kind: BGPAdvertisement
+metadata: {name: o}
+spec: {ipAddressPools: [a, nowhere], peers: [nobody]}
 """
 
 
@@ -74,3 +90,98 @@ def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 def test_nothing_to_check_is_a_usage_error() -> None:
     """Without a path there is nothing to say."""
     assert asyncio.run(bgpctl("validate")).status == 2
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param({}, id="an empty directory"),
+        pytest.param({"a.yaml": FOREIGN}, id="other people's kinds alone"),
+        pytest.param({"a.txt": pool("a", "203.0.113.0/24")}, id="no file that the agent reads"),
+    ],
+)
+def test_nothing_found_is_an_error(tmp_path: Path, files: dict[str, str]) -> None:
+    """A wrong directory does not look like success."""
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    result = asyncio.run(bgpctl("validate", str(tmp_path)))
+    assert result.status == 1
+    assert "error: nothing was checked" in result.output
+
+
+def test_other_peoples_kinds_are_named_beside_ours(tmp_path: Path) -> None:
+    """Whoever reads only the exit status still knows that ours were found."""
+    (tmp_path / "a.yaml").write_text(FOREIGN + "---" + pool("a", "203.0.113.0/24"))
+    result = asyncio.run(bgpctl("validate", str(tmp_path)))
+    assert result.status == 0
+    assert "1 object valid, 0 errors, 0 warnings" in result.output
+    assert f"ConfigMap theirs in {tmp_path / 'a.yaml'}" in result.errors
+
+
+def test_what_cannot_be_read_is_an_error_beside_the_others(tmp_path: Path) -> None:
+    """Each is named, nothing waits for ever, and what can be read is checked."""
+    directory = tmp_path / "all"
+    directory.mkdir()
+    (directory / "a-dangling.yaml").symlink_to("nowhere.yaml")
+    (directory / "b-secret.yaml").touch(mode=0)
+    os.mkfifo(tmp_path / "pipe")
+    (directory / "good.yaml").write_text(pool("a", "203.0.113.0/24"))
+    # Without the rights of root, which reads everything.
+    prefix = ("unshare", "--user") if os.geteuid() == 0 else ()
+    words = ("validate", str(directory / "b-secret.yaml"), str(tmp_path / "pipe"), str(directory))
+    result = asyncio.run(command((*prefix, sys.executable, "-m", "bgpd.ctl", *words)))
+    assert result.status == 1
+    assert "a-dangling.yaml: is a link to nowhere.yaml: No such file" in result.output
+    assert "b-secret.yaml: Permission denied" in result.output
+    assert "pipe: is not a regular file" in result.output
+    assert "1 object valid, 4 errors" in result.output
+
+
+def test_a_name_that_nothing_has_is_a_warning(tmp_path: Path) -> None:
+    """The agent would start, and advertise less than was meant."""
+    (tmp_path / "a.yaml").write_text(OFFER + "---" + pool("a", "203.0.113.0/24"))
+    result = asyncio.run(bgpctl("validate", str(tmp_path)))
+    assert result.status == 0
+    assert "names IPAddressPool nowhere, which does not exist" in result.output
+    assert "names BGPPeer nobody, which does not exist" in result.output
+    assert "1 object valid" not in result.output
+    assert "0 errors, 2 warnings" in result.output
+
+
+def test_a_pool_that_would_be_refused_is_there_all_the_same(tmp_path: Path) -> None:
+    """One mistake is one sentence."""
+    (tmp_path / "a.yaml").write_text(OFFER + "---" + pool("nowhere", "203.0.113.0/99"))
+    result = asyncio.run(bgpctl("validate", str(tmp_path)))
+    assert "IPAddressPool nowhere, which" not in result.output
+    assert "IPAddressPool a, which" in result.output
+
+
+def test_json_says_the_same_for_scripts(tmp_path: Path) -> None:
+    """Errors, warnings and what was skipped, each in a list."""
+    (tmp_path / "a.yaml").write_text(FOREIGN + "---" + OFFER + "---" + pool("a", "203.0.113.0/99"))
+    result = asyncio.run(bgpctl("validate", "-o", "json", str(tmp_path)))
+    assert result.status == 1
+    found = json.loads(result.output)
+    assert found["valid"] == ["BGPAdvertisement o"]
+    assert [len(found[key]) for key in ("errors", "warnings", "skipped")] == [1, 2, 1]
+
+
+def test_standard_input_is_a_dash(tmp_path: Path) -> None:
+    """What another program renders needs no file."""
+    file = tmp_path / "any"
+    file.write_text(pool("a", "203.0.113.0/99"))
+    line = ("sh", "-c", f"{sys.executable} -m bgpd.ctl validate - < {file}")
+    result = asyncio.run(command(line))
+    assert result.status == 1
+    assert "error: standard input" in result.output
+
+
+@pytest.mark.parametrize("name", ["Not_A_Name", '""'])
+def test_a_bad_name_hides_no_other_error(tmp_path: Path, name: str) -> None:
+    """A person corrects everything at once."""
+    (tmp_path / "a.yaml").write_text(pool(name, "203.0.113.0/99"))
+    result = asyncio.run(bgpctl("validate", str(tmp_path)))
+    assert result.status == 1
+    assert "metadata.name" in result.output
+    assert '"203.0.113.0/99"' in result.output
+    assert "2 errors" in result.output
