@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import textwrap
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +28,7 @@ from tests.lab.plan import (
     RouterName,
     SourceName,
 )
-from tests.lab.report import Run, progress, report, table
+from tests.lab.report import LEGEND, TERMINAL, Run, progress, report, table
 from tests.lab.routers import missing_programs
 from tests.lab.run import Lab, strike
 
@@ -63,6 +64,7 @@ def parser() -> Parser:
     _plan_options(run)
     run.add_argument("--repeat", type=int, default=1)
     run.add_argument("--seed", type=int, default=1, help="decides nodes and source ports")
+    run.add_argument("--verbose", action="store_true", help="each run's shares, and who was late")
     run.add_argument("--json", type=Path, metavar="FILE", help="write every figure here")
     run.add_argument("--record", type=Path, metavar="FILE", help="write the last run's packets")
     serve = commands.add_parser("serve", help="build a lab, then obey JSON lines on stdin")
@@ -204,7 +206,9 @@ def _inside(options: argparse.Namespace, plan: Plan, fault: Fault | None) -> int
 
 
 def _run(lab: Lab, fault: Fault, options: argparse.Namespace) -> int:
-    print(f"{fault.name}: {fault.sentence}; building the lab ...", flush=True)
+    _say(f"{fault.name}: building the lab ...")
+    for line in textwrap.wrap(fault.sentence, TERMINAL - 2):
+        _say(f"  {line}")
     lab.steady()
     runs: list[Run] = []
     error = ""
@@ -215,13 +219,15 @@ def _run(lab: Lab, fault: Fault, options: argparse.Namespace) -> int:
         except LabError as stuck:
             error = str(stuck)
             break
-        _say(progress(runs[-1]))
+        _say(progress(runs[-1], verbose=options.verbose))
     reported = report(lab.plan, fault, runs, error)
     if options.json:
         options.json.write_text(json.dumps(reported, indent=1) + "\n")
     if options.record and lab.record:
         options.record.write_text(json.dumps({"begin": lab.strike_time, **lab.record}))
     print(table(reported))
+    if any(run.traffic for run in runs):
+        print(LEGEND)
     lab.stop()
     if reported["summary"]["ok"]:
         return 0

@@ -1,5 +1,6 @@
 """What one run showed, whether it kept the promise, and how a series is told. Pure."""
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from tests.lab.figures import TrafficFigures, summarize
 from tests.lab.plan import Plan
 from tests.lab.shares import NAMES, WHOSE
 from tests.lab.strikes import Findings
+from tests.lab.verdict import conclusion, targets_of, verdict
 
 ORDER_SECONDS = 2.0
 """What `run` and the tests assert about a gap: far below any hold time; targets are printed."""
@@ -80,7 +82,9 @@ def _judge_traffic(fault: Fault, run: Run) -> list[str]:
     return problems
 
 
-_WIDE = 28
+TERMINAL = 80
+"""Columns that every line for a terminal fits."""
+_WIDE = 26
 MANY_SERVICES = 1000
 MANY_EXTRA_MS = 100.0
 
@@ -115,53 +119,86 @@ def _gap_target(plan: Plan, fault: Fault) -> float | None:
     return fault.gap_ms + MANY_EXTRA_MS
 
 
-def progress(run: Run) -> str:
-    """Return one line about one run."""
-    words = [f"run {run.number:>2}  {','.join(run.affected)}"]
+LEGEND = (
+    "  worst flow: longest time without an answer; others: the same on healthy nodes\n"
+    "  UPDATEs apart (update_spread_ms): between the first and the last survivor's\n"
+    "  lost: packets of all flows; max missed: p50 held the target, the worst did not"
+)
+
+
+def progress(run: Run, *, verbose: bool = False) -> str:
+    """Return a few short lines about one run; *verbose*: also its shares and who was late."""
+    lines = [f"run {run.number:>2}  {','.join(run.affected)}: {_essence(run)}"]
+    hidden = () if verbose else NAMES
+    told = [_finding(name, value) for name, value in run.findings.items() if name not in hidden]
+    if run.update_spread_ms is not None:
+        told.append(f"UPDATEs {run.update_spread_ms:.1f} ms apart")
+    if verbose:
+        told.append(f"this machine was late by {run.machine_late_ms:.0f} ms at worst")
+        if run.traffic is not None:
+            told.append(f"the client by {run.traffic.client_late_ms:.0f} ms")
+    if run.quarantined:
+        told.append(f"quarantined {','.join(run.quarantined)}")
+    if run.recovered_seconds is not None:
+        told.append(f"all well again in {run.recovered_seconds:.1f} s")
+    lines += _wrapped("; ".join(told))
+    for problem in run.problems:
+        lines += _wrapped(f"NOT HELD: {problem}")
+    return "\n".join(lines)
+
+
+def _essence(run: Run) -> str:
+    words = []
     if run.traffic is not None:
         gap, other = run.traffic.worst_flow_gap_ms, run.traffic.other_flows_gap_ms
-        words.append(f"worst flow {_ms(gap)}  others {_ms(other)}")
-        words.append(f"lost {run.traffic.lost} of {run.traffic.sent}")
-        words.append(
-            f"late: client {run.traffic.client_late_ms:.0f} ms, "
-            f"machine {run.machine_late_ms:.0f} ms"
-        )
-    words += [f"{name} {value}" for name, value in run.findings.items()]
-    words.append(f"raises {run.raises}")
-    if run.update_spread_ms is not None:
-        words.append(f"spread {run.update_spread_ms:.2f} ms")
-    if run.quarantined:
-        words.append(f"quarantined {','.join(run.quarantined)}")
-    if run.recovered_seconds is not None:
-        words.append(f"recovered in {run.recovered_seconds:.1f} s")
-    return "  ".join(words) + "".join(f"\n  NOT HELD: {problem}" for problem in run.problems)
+        words = [f"worst flow {_ms(gap)}", f"others {_ms(other)}"]
+        words += [f"lost {run.traffic.lost} of {run.traffic.sent}"]
+    words.append("raises not seen" if run.raises is None else f"raises {run.raises}")
+    return ", ".join(words)
+
+
+def _finding(name: str, value: Any) -> str:
+    words = name.replace("_", " ")
+    if isinstance(value, bool):
+        return f"{words}: {'yes' if value else 'NO'}"
+    return f"{words} {'not seen' if value is None else value}"
+
+
+def _wrapped(text: str) -> list[str]:
+    indent = " " * 8
+    return textwrap.wrap(text, TERMINAL, initial_indent=indent, subsequent_indent=indent)
 
 
 def table(reported: Mapping[str, Any]) -> str:
-    """Return the figures of a series beside their targets."""
+    """Return the figures of a series beside their targets, and which of these were missed."""
     plan = reported["plan"]
+    targets = targets_of(plan["router"], reported["target"])
     lines = [
+        "",
         (
             f"{reported['fault']} on {plan['router']}, {plan['nodes']} nodes, "
-            f"{plan['services']} Services, {plan['family']}, hold {plan['hold']} s, "
-            f"restart like {plan['restart']}, source {plan['source']}:"
+            f"{plan['services']} Services, {plan['family']},"
         ),
-        f"  {'figure':<{_WIDE}}{'target':>10}{'p50':>10}{'p99':>10}{'max':>10}{'runs':>6}",
+        f"hold {plan['hold']} s, restart like {plan['restart']}, source {plan['source']}:",
+        f"  {'figure':<{_WIDE}}{'target':>8}{'p50':>9}{'p99':>9}{'max':>9}{'runs':>5}",
     ]
     for name, values in reported["summary"].items():
         if isinstance(values, dict):
-            target = reported["target"].get(name)
+            goal = targets.get(name)
             whose = f" ({WHOSE[name]})" if name in WHOSE else ""
+            word = verdict(values, goal)
             lines.append(
-                f"  {name + whose:<{_WIDE}}{target if target is not None else '-':>10}"
-                f"{values['p50']:>10.2f}{values['p99']:>10.2f}{values['max']:>10.2f}"
-                f"{values['count']:>6}"
+                f"  {name + whose:<{_WIDE}}{'-' if goal is None else f'{goal:g}':>8}"
+                f"{values['p50']:>9.2f}{values['p99']:>9.2f}{values['max']:>9.2f}"
+                f"{values['count']:>5}{f'  {word}' if word else ''}"
             )
     held = sum(run["ok"] for run in reported["runs"])
     lines.append(f"  packets lost: {reported['summary']['lost']} ({reported['target']['loss']})")
-    lines.append(f"  held in {held} of {len(reported['runs'])} runs")
+    lines.append(f"  order and loss held in {held} of {len(reported['runs'])} runs")
+    if told := conclusion(reported):
+        lines += textwrap.wrap(told, TERMINAL, initial_indent="  ", subsequent_indent="    ")
     return "\n".join(lines)
 
 
 def _ms(value: float | None) -> str:
-    return "   null" if value is None else f"{value:>4.0f} ms"
+    return "not seen" if value is None else f"{value:.0f} ms"

@@ -6,8 +6,10 @@ import pytest
 
 from tests.lab.faults import FAULTS
 from tests.lab.figures import TrafficFigures
-from tests.lab.plan import Plan
-from tests.lab.report import Run, judge, report, table
+from tests.lab.plan import Plan, RouterName
+from tests.lab.report import LEGEND, Run, judge, progress, report, table
+from tests.lab.strikes import Findings
+from tests.lab.verdict import verdict
 
 TRAFFIC = TrafficFigures(
     affected_flows=4,
@@ -128,3 +130,66 @@ def test_a_series_that_ended_early_did_not_hold() -> None:
     told = report(Plan(), FAULTS["power-loss"], [GOOD], "the mesh is not whole within 90 s")
     assert told["summary"]["ok"] is False
     assert len(told["runs"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("p50", "most", "target", "told"),
+    [
+        pytest.param(14, 15, 15.0, "held", id="the target itself is held"),
+        pytest.param(14, 16, 15.0, "max missed", id="only the worst run missed"),
+        pytest.param(16, 16, 15.0, "missed", id="half of the runs missed"),
+        pytest.param(16, 16, None, "", id="nothing was promised"),
+    ],
+)
+def test_a_figure_says_whether_it_met_its_target(
+    p50: float, most: float, target: float | None, told: str
+) -> None:
+    """A number beside a target is never left for the reader to compare."""
+    assert verdict({"p50": p50, "max": most}, target) == told
+
+
+@pytest.mark.parametrize(
+    ("router", "own", "told"),
+    [
+        pytest.param(
+            RouterName.FRR,
+            61.0,
+            "targets: route_ms missed (the router's own 61 ms; our share: held)",
+            id="FRR holds every UPDATE by itself",
+        ),
+        pytest.param(RouterName.BIRD, 61.0, "targets: route_ms missed", id="BIRD does not"),
+    ],
+)
+def test_a_missed_target_is_said_beside_what_held(
+    router: RouterName, own: float, told: str
+) -> None:
+    """The whole way missed 15 ms; on FRR our share has the same target, and both are said."""
+    findings: Findings = {"route_ms": own + 5, "to_router_ms": 5.0, "router_ms": own}
+    run = replace(GOOD, raises=0, traffic=QUIET, findings=findings)
+    text = table(report(Plan(router=router), FAULTS["endpoint-lost"], [run]))
+    route = next(line for line in text.splitlines() if "route_ms" in line)
+    assert route.split()[1] == "15"
+    assert route.endswith("missed")
+    assert text.endswith(told)
+    assert "order and loss held in 1 of 1 runs" in text
+
+
+def test_what_a_run_prints_fits_a_terminal() -> None:
+    """No line of a run, its legend or its table is wider than 80 columns."""
+    wide = replace(
+        GOOD,
+        number=20,
+        affected=("n10", "n11"),
+        quarantined=("n10", "n11"),
+        problems=("a session of the affected node was lost and " * 3,),
+        findings={**dict.fromkeys(("to_router_ms", "raise_to_router_ms", "router_ms"), 12345.67),
+                  "all_routes_moved": True, "sessions_back_seconds": 123.45, "route_ms": None},
+    )  # fmt: skip
+    told = table(report(Plan(router=RouterName.OPENBGPD), FAULTS["router-restart"], [wide]))
+    for verbose in (False, True):
+        text = progress(wide, verbose=verbose)
+        assert ("raise to router ms" in text) is verbose
+        assert ("the client by" in text) is verbose
+        assert max(map(len, f"{text}\n{LEGEND}\n{told}".splitlines())) <= 80
+    assert "all routes moved: yes" in progress(wide)
+    assert "route ms not seen" in progress(wide)

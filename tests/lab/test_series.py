@@ -64,13 +64,13 @@ def test_a_row_tells_whose_milliseconds_it_holds_and_what_went_wrong() -> None:
     """Both shares, the target, what did not hold, why it ended, load and idle-class work."""
     text = page([ROW, Series(fault="idle", router="bird")], {ROW.name: REPORT})
     row = text.splitlines()[-1]
-    assert "to_router_ms 3.8 / 5.9 (ours)" in row
+    assert "to_router_ms 3.8 / 5.9 (ours; target 15: held)" in row
     assert "router_ms 61.2 / 62.3 (the router's)" in row
-    assert "route_ms 65 / 67 (target 15)" in row
+    assert "route_ms 65 / 67 (target 15: missed, the router's own 61)" in row
     assert "2; 1 held; 2 packets lost; ended early: no route came back" in row
     assert row.endswith("| 0.5 | 1.3 |")
     readme = with_table("a<!-- figures -->\nold\n<!-- /figures -->b", {ROW.name: REPORT})
-    assert "65 / 67, of which 4 until the router has the UPDATE | 15 | 2 |" in readme
+    assert "65 / 67 (missed: the router's own 61), ours 4 / 6 (held) | 15 | 2 |" in readme
     assert "old" not in readme
 
 
