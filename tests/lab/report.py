@@ -122,7 +122,7 @@ def _gap_target(plan: Plan, fault: Fault) -> float | None:
 LEGEND = (
     "  worst flow: longest time without an answer; others: the same on healthy nodes\n"
     "  UPDATEs apart (update_spread_ms): between the first and the last survivor's\n"
-    "  lost: packets of all flows; max missed: p50 held the target, the worst did not"
+    "  lost: of all flows; max missed: p50 held the target, the worst run did not"
 )
 
 
