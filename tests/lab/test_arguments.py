@@ -1,13 +1,15 @@
 """The command line refuses wrong usage in one sentence and with status 2."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from tests.lab import world
-from tests.lab.__main__ import main
+from tests.lab.__main__ import main, order
 from tests.lab.faults import FAULTS
 from tests.lab.nodes import ROOT
 from tests.lab.plan import LabError
@@ -80,11 +82,52 @@ def test_a_refusal_reaches_the_terminal_without_a_traceback() -> None:
 
 
 def test_the_list_of_faults_has_a_sentence_for_each() -> None:
-    """`scripts/lab faults` shows every fault once."""
-    done = lab("faults")
-    names = [line.split()[0] for line in done.stdout.splitlines()]
-    assert names == list(FAULTS)
-    assert all(len(line.split()) > 4 for line in done.stdout.splitlines())
+    """`scripts/lab faults` shows every fault once, and fits a terminal."""
+    lines = lab("faults").stdout.splitlines()
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == list(FAULTS)
+    words = " ".join(" ".join(lines).split())
+    assert all(f"{fault.name} {fault.sentence}" in words for fault in FAULTS.values())
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_reader_that_has_read_enough_ends_the_lab_in_silence() -> None:
+    """`scripts/lab faults | head -1` shows no traceback."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.lab", "faults"],
+        cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert done.stderr == ""
+    assert done.returncode == 128 + signal.SIGPIPE
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        pytest.param("junk", "'junk': no order; write a line like", id="no JSON"),
+        pytest.param("[1]", "no order", id="no object"),
+        pytest.param('{"fault": "idle", "seed": "x"}', "no order", id="a seed that is no number"),
+        pytest.param('{"fault": "nope"}', "there is no fault 'nope'", id="no fault of that name"),
+        pytest.param("{}", "there is no fault 'None'", id="no fault at all"),
+    ],
+)
+def test_an_order_that_is_none_is_refused_in_a_sentence(line: str, sentence: str) -> None:
+    """Whoever feeds `serve` by hand hears what it wants."""
+    with pytest.raises(LabError, match=re.escape(sentence)):
+        order(line)
+    assert order('{"fault": "idle"}') == (FAULTS["idle"], 1)
+
+
+def test_the_help_tells_defaults_and_exit_statuses_and_not_the_tests_entry() -> None:
+    """What a stranger asks first is in `--help`."""
+    run, top = lab("run", "--help").stdout, lab("--help").stdout
+    for default in ("(bird)", "(3, or as", "(12)", "(1)", "(90)", "(v4)", "(systemd)"):
+        assert default in run
+    assert "exit status: 0 done" in run
+    assert "exit status: 0 done" in top
+    assert "serve" not in top
 
 
 def test_where_no_world_can_be_made_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,9 @@ def test_two_labs_are_strangers_and_down_leaves_nothing(two_labs: tuple[str, str
     listing = (ROOT / "build" / "lab" / f"{first}.json").read_text()
     directory = listing.split('"directory": "')[1].split('"')[0]
     assert inhabitants(directory)
+    absent = lab("exec", "--name", first, "client", "--", "no-such-tool")
+    assert absent.returncode == 127
+    assert absent.stderr.startswith("no-such-tool: this machine has no such command, so client")
     assert lab("down", "--name", first).returncode == 0
     assert inhabitants(directory) == []
     assert not Path(directory).exists()

@@ -27,6 +27,15 @@ INSIDE = "BGPD_LAB_WORLD"
 
 _UNSHARE = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child")
 _USER = ("--user", "--map-root-user")
+_ENTER = (
+    'cd "$1" 2>/dev/null; there=$2 target=$3; shift 3; '
+    'command -v "$1" >/dev/null || { echo "$1: this machine has no such command, so $target has '
+    'none; it has $there" >&2; exit 127; }; exec "$@"'
+)
+_TOOLS = (
+    *("bgpctl", "birdc", "vtysh", "gobgp", "ip", "ss", "nft", "tcpdump", "ping"),
+    *("nc", "curl", "python3", "sh"),
+)
 _PROBE = "mount -t proc proc /proc && mount -t tmpfs tmpfs /run && ip link set lo up"
 _INTERRUPTED = 130
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -157,9 +166,10 @@ def enter(state: State, target: str, command: Sequence[str]) -> int:
     user = ("--user", "--preserve-credentials") if state.user else ()
     outer = ("nsenter", "--target", str(first[0]), *user, "--mount", "--pid", "--net", "--")
     path = f"{PROGRAMS}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    shell = 'cd "$1" 2>/dev/null; shift; exec "$@"'
+    there = " ".join(tool for tool in _TOOLS if shutil.which(tool, path=path))
+    words = [str(Path.cwd()), there, target, *command]
     done = subprocess.run(
-        [*outer, *_into(state, target), "sh", "-c", shell, "sh", str(Path.cwd()), *command],
+        [*outer, *_into(state, target), "sh", "-c", _ENTER, "sh", *words],
         env={**os.environ, "PATH": path},
         check=False,
     )
