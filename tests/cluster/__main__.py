@@ -34,8 +34,8 @@ def parser() -> Parser:
     up.add_argument("--nodes", type=int, default=0, help=argparse.SUPPRESS)
     down = commands.add_parser("down", help="end the cluster, and verify that it is gone")
     _name_option(down)
-    status = commands.add_parser("status", help="tell what runs; exit status 0 if it does, else 4")
-    _name_option(status)
+    status = commands.add_parser("status", help="tell what runs; exit status 0 if all does, else 4")
+    status.add_argument("--name", help="which cluster (all of them)")
     return top
 
 
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
         case "down":
             background.down(background.place(options.name))
         case _:
-            return _status(options.name)
+            return _statuses([options.name] if options.name else background.names())
     return 0
 
 
@@ -72,20 +72,29 @@ def _up(options: argparse.Namespace) -> None:
     print(state.kubeconfig)
 
 
+def _statuses(names: Sequence[str]) -> int:
+    """Tell about each cluster; all of them must run."""
+    if not names:
+        print("no cluster is up")
+        return EX_DOWN
+    return max([_status(name) for name in names])
+
+
 def _status(name: str) -> int:
     state = background.load(background.place(name))
     if state is None:
         print(f"{name}: down")
         return EX_DOWN
+    print(f"{name}:")
     living = state.living
     for process, (pid, _) in state.started.items():
-        print(f"{process:<26}{f'runs as {pid}' if process in living else 'ended'}")
-    print(f"{'API server':<26}{state.url}\n{'kubeconfig':<26}{state.kubeconfig}")
+        print(f"  {process:<26}{f'runs as {pid}' if process in living else 'ended'}")
+    print(f"  {'API server':<26}{state.url}\n  {'kubeconfig':<26}{state.kubeconfig}")
     return 0 if living.keys() == state.started.keys() else EX_DOWN
 
 
 def _name_option(to: argparse.ArgumentParser) -> None:
-    to.add_argument("--name", default="default", help="which cluster, where several run")
+    to.add_argument("--name", default="default", help="which cluster (%(default)s)")
 
 
 def _say(line: str) -> None:

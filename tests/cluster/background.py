@@ -48,6 +48,11 @@ def place(name: str, parent: Path = PLACE) -> Path:
     return parent / name
 
 
+def names(parent: Path = PLACE) -> list[str]:
+    """Return the names of all clusters that left a state, whether they still run or not."""
+    return sorted(path.parent.name for path in parent.glob("*/state.json"))
+
+
 def load(directory: Path) -> State | None:
     """Return what *directory* remembers, or nothing where no cluster is."""
     try:
@@ -137,12 +142,17 @@ def _spawn(command: list[str], directory: Path) -> int:
 
 
 def _await(directory: Path, pid: int) -> State:
-    end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end and os.waitpid(pid, os.WNOHANG)[0] == 0:
+    end, status = time.monotonic() + _PATIENCE, 0
+    while time.monotonic() < end:
+        ended, how = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            status = os.waitstatus_to_exitcode(how)
+            break
         if state := load(directory):
             return state
         time.sleep(_POLL)
-    raise ClusterError((directory / "supervisor.log").read_text().strip() or "it does not start")
+    lines = (directory / "supervisor.log").read_text().strip().splitlines()
+    raise ClusterError(lines[-1] if lines else "the cluster does not start", status or 1)
 
 
 def _end(state: State, name: str, how: signal.Signals) -> None:

@@ -27,7 +27,7 @@ import yaml
 from tests.cluster import certificates, commands, etcd
 from tests.cluster.api import Api, ApiError, Connection, Document
 from tests.cluster.binaries import PROGRAMS, SERVER, required
-from tests.cluster.error import ClusterError
+from tests.cluster.error import EX_USAGE, ClusterError
 from tests.cluster.processes import Launcher
 from tests.cluster.tokens import LEAST_SECONDS, shortened
 
@@ -92,7 +92,7 @@ class Cluster:
         paths = required(PROGRAMS if self.controllers else SERVER)
         self.directory.mkdir(parents=True, exist_ok=True)
         self._launcher = Launcher(self._netns)
-        self.port = self.port or self._launcher.call(self._free_port)
+        self.port = self._launcher.call(self._wanted_port)
         certificates.issue(self.directory / "pki", self._addresses())
         for name in certificates.CLIENTS:
             self._write_kubeconfig(name)
@@ -226,14 +226,14 @@ class Cluster:
     def _still_alive(self, end: float) -> None:
         for name, process in self._running.items():
             if process.poll() is not None:
-                raise ClusterError(f"{name} ended with {process.returncode}: {self._last(name)}")
+                raise ClusterError(
+                    f"{name} ended by itself with status {process.returncode}; "
+                    f"its log is {self.directory / name}.log"
+                )
         if time.monotonic() > end:
-            last = self._last("kube-apiserver")
-            raise ClusterError(f"the API server is not ready: {self._refusal}{last}")
-
-    def _last(self, name: str) -> str:
-        lines = (self.directory / f"{name}.log").read_text(errors="replace").splitlines()
-        return "\n".join(["", *lines[-10:]])
+            raise ClusterError(
+                f"the API server is not ready: {self._refusal}; the logs are in {self.directory}"
+            )
 
     def _connection(self, *, certificate: bool = True) -> Connection:
         tls = self._tls if certificate else ssl.create_default_context(cafile=self.authority)
@@ -257,17 +257,34 @@ class Cluster:
     def _addresses(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((self.bind, "127.0.0.1", commands.SERVICE_ADDRESS)))
 
+    def _wanted_port(self) -> int:
+        """Return the port that was asked for, if nobody has it, or a free one."""
+        if not self.port:
+            return self._free_port()
+        if self._has(self.port):
+            return self.port
+        raise ClusterError(
+            f"port {self.port} on {self.bind} is in use: take another one, or 0 for any free one",
+            EX_USAGE,
+        )
+
     def _free_port(self) -> int:
-        version = ipaddress.ip_address(self.bind).version
-        family = socket.AF_INET6 if version == 6 else socket.AF_INET
         for port in random.sample(_PORTS, 100):
-            with socket.socket(family) as probe:
-                try:
-                    probe.bind((self.bind, port))
-                except OSError:
-                    continue
+            if self._has(port):
                 return port
         raise ClusterError(f"no port is free on {self.bind}")
+
+    def _has(self, port: int) -> bool:
+        """Tell whether *port* can be had: a server that just ended there is no hindrance."""
+        version = ipaddress.ip_address(self.bind).version
+        family = socket.AF_INET6 if version == 6 else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.bind, port))
+            except OSError:
+                return False
+        return True
 
     def _write_kubeconfig(self, name: str) -> None:
         pki = self.directory / "pki"

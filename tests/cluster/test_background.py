@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import background
-from tests.cluster.__main__ import main
+from tests.cluster.__main__ import EX_DOWN, main
 from tests.cluster.error import EX_USAGE, ClusterError
 from tests.cluster.processes import start_time
 
@@ -70,6 +71,34 @@ def test_an_etcd_that_dies_ends_the_rest(directory: Path) -> None:
     os.kill(state.living["etcd"], signal.SIGKILL)
     assert _until(lambda: not state.living)
     assert "ended by itself" in (directory / "supervisor.log").read_text()
+
+
+def test_a_port_in_use_is_told_at_once_and_in_one_sentence(directory: Path) -> None:
+    """Whoever holds the port is no API server: nobody waits for its answer."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        with pytest.raises(ClusterError) as refused:
+            background.up(directory, port=port)
+    assert str(refused.value).startswith(f"port {port} on 127.0.0.1 is in use")
+    assert "\n" not in str(refused.value)
+    assert refused.value.status == EX_USAGE
+
+
+def test_status_tells_about_every_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a name all are listed, and one that has ended is enough for status 4."""
+    monkeypatch.setattr(background, "names", lambda: ["first", "second"])
+    monkeypatch.setattr(background, "place", lambda name: tmp_path / name)
+    for name, at in (("first", start_time(os.getpid()) or 0), ("second", -1)):
+        (tmp_path / name).mkdir()
+        state = background.State(url="", kubeconfig="", started={"etcd": (os.getpid(), at)})
+        background.remember(tmp_path / name, state)
+    assert main(["status"]) == EX_DOWN
+    told = capsys.readouterr().out
+    assert f"first:\n  etcd{'':<22}runs as {os.getpid()}" in told
+    assert f"second:\n  etcd{'':<22}ended" in told
+    assert main(["status", "--name", "first"]) == 0
 
 
 def test_down_spares_a_process_that_was_given_the_same_pid(tmp_path: Path) -> None:
