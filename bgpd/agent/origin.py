@@ -23,7 +23,7 @@ def source_of(text: str, remembered: Snapshot) -> KeptSource:
         case "directory", _, path if path:
             directory = DirectorySource(path, remembered=remembered.by_source)
             return KeptSource(directory, remembered.objects)
-        case "kubernetes", _, path:
+        case "kubernetes", colon, path if path or not colon:
             kubernetes = KubernetesSource(
                 _access(path, os.environ),
                 remembered=remembered.objects,

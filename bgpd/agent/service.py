@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from bgpd.agent import saying
 from bgpd.agent.keeping import Keeping
 from bgpd.agent.memory import Memory, Snapshot
 from bgpd.agent.origin import persistent, source_of, versions
@@ -55,6 +56,10 @@ _LAST_WRITE_SECONDS: Final = 2.0
 """How long leaving waits for the disk."""
 _TELL_SECONDS: Final = 5
 """How long a start is nobody's business."""
+_LOG_SECONDS: Final = 0.25
+"""For how long conditions are gathered for the log: eight watches see one thing one by one."""
+_LOG_FIRST_SECONDS: Final = 1.0
+"""The same until everything is known once."""
 _SHOWN: Final = 5
 """How many objects a condition names."""
 
@@ -100,6 +105,7 @@ class Service:
         self._applied = 0
         self._lost_reason = ""
         self._told: set[Condition] = set()
+        self._logging: asyncio.TimerHandle | None = None
         self._started = False
         self._first: deque[str] | None = None
         """The Services that the first look has not decided on yet; None before and after."""
@@ -118,6 +124,13 @@ class Service:
 
     async def run(self) -> None:
         """Serve until a signal ends it; what was wanted last stays in force without us."""
+        try:
+            await self._serve()
+        finally:
+            if self._logging is not None:
+                self._log_conditions()
+
+    async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         server = Server(
             self._options.run_dir / SOCKET_NAME,
@@ -399,14 +412,23 @@ class Service:
         )
 
     def _tell_conditions(self) -> None:
+        """Have conditions logged soon: what comes and goes within a moment is no news."""
+        if self._logging is None:
+            loop = asyncio.get_running_loop()
+            pause = _LOG_SECONDS if self._source.synced else _LOG_FIRST_SECONDS
+            self._logging = loop.call_later(pause, self._log_conditions)
+
+    def _log_conditions(self) -> None:
         """Log each condition when it begins and when it ends."""
+        if self._logging is not None:
+            self._logging.cancel()
+            self._logging = None
         now = set(self._conditions)
-        for condition in sorted(now - self._told, key=lambda one: one.message):
+        for condition in saying.begun(self._told, now):
             keys = [("reason", condition.reason), ("message", condition.message)]
             logs.write(self._log, "warning", condition.type, keys)
-        for condition in sorted(self._told - now, key=lambda one: one.message):
-            keys = [("reason", "Resolved"), ("message", condition.message)]
-            logs.write(self._log, "info", condition.type, keys)
+        for condition in saying.over(self._told, now):
+            logs.write(self._log, "info", condition.type, saying.end_of(condition))
         self._told = now
 
 

@@ -218,7 +218,7 @@ def validate_command(
     from bgpd.ctl.document import dump  # noqa: PLC0415
 
     findings = validate.validate(paths)
-    if output is ListOutput.JSON:
+    if output is not ListOutput.TABLE:
         sys.stdout.write(dump(validate.document(findings), output.value))
     else:
         for line in validate.report(findings):

@@ -231,13 +231,23 @@ def _mounted_source() -> str:
     return "kubernetes"
 
 
+def _check_kubeconfig(path: str) -> None:
+    if not path:
+        raise ConfigError(
+            "--source: kubernetes: names no file; use kubernetes:KUBECONFIG, or kubernetes alone"
+            " in a pod"
+        )
+    if not Path(path).exists():
+        raise ConfigError(f"--source: {path}: no such file; name a kubeconfig")
+    if not Path(path).is_file() or not os.access(path, os.R_OK):
+        raise ConfigError(f"--source: {path} is no kubeconfig that user {os.geteuid()} can read")
+
+
 def _check_source(source: str) -> None:
-    kind, _, path = source.partition(":")
+    kind, colon, path = source.partition(":")
     if kind == "kubernetes":
-        if path and not os.access(path, os.R_OK):
-            raise ConfigError(
-                f"--source: {path} is no kubeconfig that user {os.geteuid()} can read"
-            )
+        if colon:
+            _check_kubeconfig(path)
         return
     if kind != "directory" or not path:
         raise ConfigError(

@@ -284,3 +284,37 @@ def test_outside_of_a_pod_a_kubeconfig_must_be_named(tmp_path: Path) -> None:
     )
     assert done.returncode == EX_CONFIG
     assert "use --source kubernetes:KUBECONFIG" in done.stderr
+
+
+def test_a_start_without_our_kinds_is_one_complaint_and_its_end_one_more(tmp_path: Path) -> None:
+    """Each kind is looked for by itself, but what is missing is one thing to tell."""
+    log = tmp_path / "log"
+
+    async def main() -> None:
+        async with served() as api:
+            fill(api)
+            ours = [path for path in PATHS.values() if "bgpd.io" in path]
+            for path in ours:
+                api.uninstall(path)
+            line = command(tmp_path, kubeconfig(tmp_path, api))
+            with log.open("wb") as stderr:
+                process = await asyncio.create_subprocess_exec(*line, stderr=stderr)
+            try:
+                await until(lambda: "KindNotInstalled" in log.read_text())
+                await asyncio.sleep(1.5)
+                assert _about_kinds(log) == ["warning"]
+                api.install(*ours)
+                await until(lambda: "is over" in log.read_text())
+            finally:
+                process.terminate()
+                await process.wait()
+
+    asyncio.run(main())
+    last = log.read_text().splitlines()
+    (end,) = [one for one in last if "SourceDegraded (KindNotInstalled) is over" in one]
+    assert " info agent SourceDegraded reason=KindNotInstalled " in end
+
+
+def _about_kinds(log: Path) -> list[str]:
+    """Return the levels of what *log* says of kinds that are not installed."""
+    return [one.split()[1] for one in log.read_text().splitlines() if "KindNotInstalled" in one]

@@ -162,6 +162,18 @@ def agent(tmp_path: Path, *words: str) -> tuple[str, ...]:
             "--source: /nowhere is not a directory",
             id="a source that is not there",
         ),
+        pytest.param(
+            agent,
+            ("--source", "kubernetes:WRONG"),
+            "--source: WRONG: no such file",
+            id="a kubeconfig that is not there",
+        ),
+        pytest.param(
+            agent,
+            ("--source", "kubernetes:"),
+            "kubernetes: names no file; use kubernetes:KUBECONFIG",
+            id="a kubeconfig without a name",
+        ),
         pytest.param(agent, ("--cluster-uid", ""), "--cluster-uid: empty", id="no cluster uid"),
     ],
 )
