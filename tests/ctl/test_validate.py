@@ -1,12 +1,12 @@
 """Facts about checking documents before a roll-out."""
 
 import asyncio
-import json
 import os
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.ctl.fakes import bgpctl, command
 
@@ -156,12 +156,13 @@ def test_a_pool_that_would_be_refused_is_there_all_the_same(tmp_path: Path) -> N
     assert "IPAddressPool a, which" in result.output
 
 
-def test_json_says_the_same_for_scripts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_a_form_for_scripts_says_the_same(tmp_path: Path, form: str) -> None:
     """Errors, warnings and what was skipped, each in a list."""
     (tmp_path / "a.yaml").write_text(FOREIGN + "---" + OFFER + "---" + pool("a", "203.0.113.0/99"))
-    result = asyncio.run(bgpctl("validate", "-o", "json", str(tmp_path)))
+    result = asyncio.run(bgpctl("validate", "-o", form, str(tmp_path)))
     assert result.status == 1
-    found = json.loads(result.output)
+    found = yaml.safe_load(result.output)  # JSON is YAML
     assert found["valid"] == ["BGPAdvertisement o"]
     assert [len(found[key]) for key in ("errors", "warnings", "skipped")] == [1, 2, 1]
 
