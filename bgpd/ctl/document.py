@@ -29,6 +29,7 @@ def status_document(view: View) -> dict[str, object]:
         "agentError": view.agent_error,
         "speaker": plain(view.speaker) if view.speaker else None,
         "speakerError": view.speaker_error,
+        "speakerSecondhand": view.secondhand,
     }
 
 

@@ -21,43 +21,36 @@ _Question: TypeAlias = Literal["status", "timeline"]
 
 
 def observe(*, agent: Path, speaker: Path, timeout: float) -> View:
-    """Return what the agent says, and what the speaker says where the agent cannot.
+    """Return what the agent says, and what the speaker says itself: the agent's copy is older.
 
     Raise `ConfigError` when we may not ask: a node that we may not look at is not down.
     """
-    node: NodeStatus | None = None
-    agent_error = ""
-    try:
-        node = _content(agent, "status", NodeStatus, timeout=timeout)
-        if node.speaker is not None:
-            return View(agent=node, speaker=arranged(node.speaker))
-    except ConfigError:
-        raise
-    except BgpdError as error:
-        agent_error = str(error)
-    try:
-        status = _content(speaker, "status", SpeakerStatus, timeout=timeout)
-    except ConfigError:
-        raise
-    except BgpdError as error:
-        return View(agent=node, agent_error=agent_error, speaker_error=str(error))
-    return View(agent=node, agent_error=agent_error, speaker=arranged(status))
+    node, agent_error = _or_error(agent, NodeStatus, timeout=timeout)
+    status, speaker_error = _or_error(speaker, SpeakerStatus, timeout=timeout)
+    copy = node.speaker if node is not None and status is None else None
+    known = status or copy
+    return View(
+        agent=node,
+        agent_error=agent_error,
+        speaker=arranged(known) if known is not None else None,
+        speaker_error=speaker_error,
+        secondhand=copy is not None,
+    )
 
 
 def observe_one(path: Path, *, timeout: float) -> View:
-    """Return what whoever listens on *path* says, agent or speaker."""
-    try:
-        answer = _content(path, "status", dict[str, object], timeout=timeout)
-        if "source" not in answer:
-            status = _converted(path, answer, SpeakerStatus)
-            return View(speaker=arranged(status), agent_asked=False)
-        node = _converted(path, answer, NodeStatus)
-    except ConfigError:
-        raise
-    except BgpdError as error:
-        return View(agent_asked=False, speaker_error=str(error))
-    speaker = arranged(node.speaker) if node.speaker else None
-    return View(agent=node, speaker=speaker, speaker_error="says the agent")
+    """Return what whoever listens on *path* says, agent or speaker.
+
+    Raise `BgpdError` when nothing can be asked there: that says nothing about the node.
+    """
+    answer = _content(path, "status", dict[str, object], timeout=timeout)
+    if "source" not in answer:
+        status = _converted(path, answer, SpeakerStatus)
+        return View(speaker=arranged(status), agent_asked=False)
+    node = _converted(path, answer, NodeStatus)
+    if node.speaker is None:
+        return View(agent=node, speaker_error="says the agent")
+    return View(agent=node, speaker=arranged(node.speaker), secondhand=True)
 
 
 def failovers(*, agent: Path, speaker: Path, timeout: float) -> tuple[Failover, ...]:
@@ -90,6 +83,15 @@ def accept_vanished(agent: Path, *, timeout: float) -> int:
             return accepted
         case _:
             raise ProtocolError(f"{agent}: the answer is not understood: {answer.content!r}")
+
+
+def _or_error(path: Path, kind: type[T], *, timeout: float) -> tuple[T | None, str]:
+    try:
+        return _content(path, "status", kind, timeout=timeout), ""
+    except ConfigError:
+        raise
+    except BgpdError as error:
+        return None, str(error)
 
 
 def _content(path: Path, question: _Question, kind: type[T], *, timeout: float) -> T:

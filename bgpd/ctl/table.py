@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from bgpd.ctl.columns import UNKNOWN, WIDTH, columns, counted, duration, wrapped
-from bgpd.ctl.view import State, View, verdict
+from bgpd.ctl.view import View, advertised, armed, verdict
 from bgpd.model.status import (
     MemberStatus,
     MeshStatus,
@@ -55,7 +55,7 @@ def _head(view: View, *, now: float) -> str:
     lines = [f"{name} is {judged.state.value}: {_summary(view)}"]
     lines.extend(f"- {problem}" for problem in judged.problems)
     text = "".join(f"{wrapped(line, indent='  ')}\n" for line in lines)
-    if judged.state is State.DOWN:
+    if view.agent is None and view.speaker is None:
         return text
     return text + f"{wrapped(_programs(view, now=now), indent='  ')}\n"
 
@@ -67,7 +67,7 @@ def _summary(view: View) -> str:
     established = sum(session.state.value == "Established" for session in speaker.sessions)
     parts = [
         f"{established} of {counted(len(speaker.sessions), 'session')} established",
-        counted(len(speaker.routes), "elastic IP"),
+        counted(advertised(speaker), "elastic IP"),
     ]
     if speaker.mesh is not None:
         parts.append(f"takeover {'armed' if speaker.mesh.armed else 'not armed'}")
@@ -80,10 +80,18 @@ def _programs(view: View, *, now: float) -> str:
         source = f"{view.agent.source}, {counted(view.agent.documents, 'document')}"
         parts.append(f"agent {view.agent.version} ({source})")
     elif view.agent_asked:
-        parts.append("agent gone: this is the speaker's own word")
+        parts.append(f"{_absence(view, now=now)}: this is the speaker's own word")
     if view.speaker is not None:
         parts.append(f"speaker {view.speaker.version}, up {duration(now - view.speaker.started)}")
+    if view.secondhand:
+        parts.append("its part as the agent heard it last, some seconds ago")
     return ", ".join(parts)
+
+
+def _absence(view: View, *, now: float) -> str:
+    """Return what became of an agent that does not answer: the speaker knows since when."""
+    since = view.speaker.agent_absent_since if view.speaker is not None else None
+    return "agent silent" if since is None else f"agent silent for {duration(now - since)}"
 
 
 def _sessions(sessions: Sequence[SessionStatus], *, now: float, width: int | None) -> str:
@@ -171,12 +179,7 @@ def _withheld(view: View, *, width: int | None) -> str:
 
 
 def _mesh(mesh: MeshStatus, *, width: int | None) -> str:
-    armed = "yes" if mesh.armed else "no"
-    text = (
-        "MESH\n"
-        f"takeover generation {mesh.generation}\n"
-        f"takeover armed: {armed} ({mesh.reachable} of {mesh.counted})\n"
-    )
+    text = f"MESH\ntakeover generation {mesh.generation}\ntakeover armed: {armed(mesh)}\n"
     if not mesh.members:
         return text + "members: only this node\n"
     header = _MEMBER
@@ -202,7 +205,7 @@ def _member(member: MemberStatus) -> tuple[str, ...]:
 def _member_wide(member: MemberStatus) -> tuple[str, ...]:
     return (
         str(member.misses_allowed),
-        "alive" if member.agent_alive else "gone",
+        "alive" if member.agent_alive else "silent",
         "yes" if member.hears_us else "no",
     )
 

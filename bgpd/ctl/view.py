@@ -60,8 +60,10 @@ class View:
     agent: NodeStatus | None = None
     agent_error: str = ""
     speaker: SpeakerStatus | None = None
-    """From the agent where it has one, else from the speaker itself."""
+    """From the speaker itself; where it does not answer, what the agent heard of it last."""
     speaker_error: str = ""
+    secondhand: bool = False
+    """Whether the speaker's part is the agent's copy, which is some seconds old."""
     agent_asked: bool = True
     """False when a person asked for the speaker alone: then no agent is no problem."""
 
@@ -126,9 +128,20 @@ class Verdict:
 def verdict(view: View) -> Verdict:
     """Return how the node fares."""
     problems = tuple(dict.fromkeys(_problems(view)))
-    if view.agent is None and view.speaker is None:
+    if view.speaker is None or _carries_nothing(view.speaker):
         return Verdict(state=State.DOWN, problems=problems)
     return Verdict(state=State.DEGRADED if problems else State.FINE, problems=problems)
+
+
+def advertised(speaker: SpeakerStatus) -> int:
+    """Return how many prefixes some router hears of."""
+    return sum(bool(route.peers) for route in speaker.routes)
+
+
+def _carries_nothing(speaker: SpeakerStatus) -> bool:
+    """Return whether the node is cut off; without a peer there is nothing to be cut off from."""
+    up = (session.state is PeerState.ESTABLISHED for session in speaker.sessions)
+    return bool(speaker.sessions) and not any(up)
 
 
 def _problems(view: View) -> Iterator[str]:
@@ -139,6 +152,8 @@ def _problems(view: View) -> Iterator[str]:
     if view.speaker is None:
         yield f"the speaker does not answer ({view.speaker_error})"
     else:
+        if view.speaker_error:
+            yield f"the speaker does not answer ({view.speaker_error}); the agent does for it"
         yield from _speaker(view.speaker, alone=view.agent is None and view.agent_asked)
     faults = [one for one in view.withheld if one.reason in _FAULTS]
     if faults:
@@ -176,10 +191,22 @@ def _mesh(mesh: MeshStatus) -> Iterator[str]:
         if member.state is not MemberState.ALIVE and member.name != mesh.node:
             yield f"member {member.name} is {member.state.value}"
         elif not member.agent_alive:
-            yield f"the agent of member {member.name} is gone"
+            yield f"the agent of member {member.name} is silent"
     alone = not _others(mesh)
     if not mesh.armed and not alone:
-        yield f"takeover is not armed ({mesh.reachable} of {mesh.counted})"
+        yield f"takeover is not armed ({reachable(mesh)})"
+
+
+def armed(mesh: MeshStatus) -> str:
+    """Return whether a death would be answered, and why not."""
+    if mesh.armed:
+        return f"yes ({reachable(mesh)})"
+    return f"no: {reachable(mesh) if _others(mesh) else 'this node is alone'}"
+
+
+def reachable(mesh: MeshStatus) -> str:
+    """Return how many members are heard, as people say it."""
+    return f"{mesh.reachable} of {counted(mesh.counted, 'member')} reachable"
 
 
 def _others(mesh: MeshStatus) -> tuple[MemberStatus, ...]:

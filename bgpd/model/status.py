@@ -37,7 +37,7 @@ class SessionStatus:
     peer_router_id: Address | None = None
     lever: Lever = Lever.MED
     advertised: int = 0
-    """Prefixes that this peer is offered now."""
+    """Prefixes that this peer is offered now; 0 while the session is down."""
     max_prefixes: int | None = None
     last_error: str = ""
     """Why the session last went down, in a sentence."""
@@ -100,10 +100,11 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteStatus:
-    """One prefix that is on the wire now."""
+    """One prefix that is offered now."""
 
     prefix: Prefix
     peers: tuple[PeerName, ...]
+    """Those whose session is established: nobody else has heard of it."""
     rank: int
     med: int | None = None
     services: tuple[str, ...] = ()

@@ -27,6 +27,7 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
     desired = reflex.desired
     peers = () if desired is None else tuple(desired.peers.values())
     actual = reflex.offer.rib.actual
+    up = frozenset(peer.name for peer in peers if reflex.sessions.established(peer))
     return SpeakerStatus(
         node=reflex.node,
         version=version,
@@ -36,12 +37,14 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
         exabgp_pid=exabgp_pid,
         sessions=tuple(
             replace(
-                reflex.sessions.status(peer, len(actual.get(peer.name, {}))),
+                reflex.sessions.status(
+                    peer, len(actual.get(peer.name, {})) if peer.name in up else 0
+                ),
                 damping_budget=reflex.offer.stances.budget(peer, now),
             )
             for peer in sorted(peers, key=lambda peer: peer.name)
         ),
-        routes=_routes(actual, {} if desired is None else desired.advertisements),
+        routes=_routes(actual, {} if desired is None else desired.advertisements, up),
         withheld=(*reflex.offer.rib.withheld, *_not_started(reflex)),
         mesh=None if reflex.mesh is None else _mesh(reflex, reflex.mesh.status(now)),
         counters={**counters, **reflex.counters},
@@ -65,8 +68,12 @@ def _mesh(reflex: Reflex, seen: MeshStatus) -> MeshStatus:
 def _routes(
     actual: Mapping[PeerName, Mapping[Prefix, Attributes]],
     wanted: Mapping[PeerName, Mapping[Prefix, Advertisement]],
+    up: frozenset[PeerName],
 ) -> tuple[RouteStatus, ...]:
-    """Return one row a prefix; peers that hear different ranks show the best of them."""
+    """Return one row a prefix; peers that hear different ranks show the best of them.
+
+    A session that is not *up* carries nothing: its peer is not named, though its routes wait.
+    """
     peers: dict[Prefix, list[PeerName]] = {}
     meds: dict[Prefix, int | None] = {}
     for name, routes in sorted(actual.items()):
@@ -76,7 +83,7 @@ def _routes(
     return tuple(
         RouteStatus(
             prefix=prefix,
-            peers=tuple(peers[prefix]),
+            peers=tuple(name for name in peers[prefix] if name in up),
             rank=min(
                 (
                     wanted[name][prefix].rank

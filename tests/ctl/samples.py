@@ -114,7 +114,19 @@ NODE: Final = NodeStatus(
         Prefix("2001:db8::7/128"): ("default/web",),
     },
 )
+CUT_OFF_SPEAKER: Final = replace(
+    SPEAKER,
+    sessions=tuple(
+        replace(one, state=PeerState.ACTIVE, since=NOW - 5, hold_time=None, advertised=0)
+        for one in SPEAKER.sessions
+    ),
+    routes=tuple(replace(one, peers=()) for one in SPEAKER.routes),
+)
 FINE: Final = View(agent=NODE, speaker=SPEAKER)
+CUT_OFF: Final = View(agent=NODE, speaker=CUT_OFF_SPEAKER)
+SECONDHAND: Final = replace(
+    FINE, speaker_error="/run/bgpd/speaker.sock: no answer within 3 s", secondhand=True
+)
 
 SICK_MESH: Final = replace(
     MESH,
@@ -233,6 +245,8 @@ SCREENS: Final[Mapping[str, Callable[[], str]]] = {
     "speaker-dead.txt": lambda: table.status_table(SPEAKER_DEAD, now=NOW),
     "down.txt": lambda: table.status_table(DOWN, now=NOW),
     "down.json": lambda: document.dump(document.status_document(DOWN), "json"),
+    "cut-off.txt": lambda: table.status_table(CUT_OFF, now=NOW),
+    "secondhand.txt": lambda: table.status_table(SECONDHAND, now=NOW),
     "new.txt": lambda: table.status_table(NEW, now=NOW),
     "timeline.txt": lambda: table.timeline_table(FAILOVERS),
     "timeline.json": lambda: document.dump(document.timeline_document(FAILOVERS), "json"),

@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,10 @@ SPEAKING = {
 
 
 def test_a_fine_node_exits_with_zero(tmp_path: Path) -> None:
-    """The agent's answer is enough, and nothing is written to stderr."""
+    """Both answer, and nothing is written to stderr."""
 
     async def story() -> Result:
-        async with serving(tmp_path, agent=STATUS):
+        async with serving(tmp_path, agent=STATUS, speaker=SPEAKING):
             return await bgpctl("status", "--run-dir", str(tmp_path))
 
     result = asyncio.run(story())
@@ -86,17 +87,41 @@ def test_an_agent_that_lost_its_speaker_is_believed_about_itself(tmp_path: Path)
             return await bgpctl("status", "--run-dir", str(tmp_path))
 
     result = asyncio.run(story())
-    assert result.status == 3
-    assert result.output.startswith("n1 is degraded: the speaker does not answer\n")
+    assert result.status == 4
+    assert result.output.startswith("n1 is down: the speaker does not answer\n")
     assert "NoLocalEndpoints" in result.output
 
 
 def test_a_node_without_an_answer_exits_with_four(tmp_path: Path) -> None:
     """Neither socket answers: that is down, in every form."""
-    for words in ((), ("-o", "json"), ("--socket", str(tmp_path / "agent.sock"))):
+    for words in ((), ("-o", "json")):
         result = asyncio.run(bgpctl("status", "--run-dir", str(tmp_path), *words))
         assert result.status == 4
         assert "Traceback" not in result.errors
+
+
+def test_a_socket_that_is_not_there_says_nothing_of_the_node(tmp_path: Path) -> None:
+    """Whoever names a socket learns that nothing can be asked there, and may try again."""
+    path = tmp_path / "nonexistent"
+    result = asyncio.run(bgpctl("status", "--socket", str(path)))
+    assert (result.status, result.output) == (75, "")
+    assert result.errors == f"bgpctl: {path}: no such socket; nothing listens here\n"
+
+
+def test_the_speaker_is_asked_itself(tmp_path: Path) -> None:
+    """The agent's copy of what it said last is for when it does not answer, and says so."""
+    fresh = replace(SPEAKER, sessions=SPEAKER.sessions[:1])
+
+    async def story(**more: dict[str, Answer]) -> Result:
+        async with serving(tmp_path, agent=STATUS, **more):
+            return await bgpctl("status", "--run-dir", str(tmp_path))
+
+    both = asyncio.run(story(speaker={"status": Answer(content=fresh)}))
+    assert "1 of 1 session established" in both.output
+    alone = asyncio.run(story())
+    assert alone.status == 3
+    assert "2 of 2 sessions established" in alone.output
+    assert "as the agent heard it last, some seconds ago" in " ".join(alone.output.split())
 
 
 STRANGER = """

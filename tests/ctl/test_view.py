@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bgpd.ctl.view import EXIT_CODES, State, View, verdict
+from bgpd.ctl.view import EXIT_CODES, State, View, armed, verdict
 from bgpd.model.peer import PeerState
 from bgpd.model.reason import Reason
 from bgpd.model.status import Condition, MemberState, MeshStatus, NodeStatus, SpeakerStatus
@@ -66,7 +66,11 @@ def test_a_healthy_node_is_fine(view: View) -> None:
     ("view", "problem"),
     [
         pytest.param(AGENT_DEAD, "the agent does not answer (", id="the agent is dead"),
-        pytest.param(SPEAKER_DEAD, "the speaker does not answer (", id="the speaker is dead"),
+        pytest.param(
+            replace(FINE, speaker_error="no answer", secondhand=True),
+            "the speaker does not answer (no answer); the agent does for it",
+            id="the speaker answers the agent only",
+        ),
         pytest.param(
             with_agent(synced=False), "the agent has not read directory:", id="nothing was read"
         ),
@@ -80,7 +84,12 @@ def test_a_healthy_node_is_fine(view: View) -> None:
             with_speaker(sessions=()), "there is no BGP session", id="a node without peers"
         ),
         pytest.param(
-            with_speaker(sessions=(samples.session("a", "192.0.2.1", state=PeerState.IDLE),)),
+            with_speaker(
+                sessions=(
+                    samples.session("a", "192.0.2.1", state=PeerState.IDLE),
+                    samples.session("b", "192.0.2.2"),
+                )
+            ),
             "session a is Idle",
             id="a session is not established",
         ),
@@ -92,11 +101,13 @@ def test_a_healthy_node_is_fine(view: View) -> None:
         ),
         pytest.param(
             with_mesh(members=(samples.member("n2", "10.0.0.2", agent_alive=False),)),
-            "the agent of member n2 is gone",
+            "the agent of member n2 is silent",
             id="a member's agent is gone",
         ),
         pytest.param(
-            with_mesh(armed=False, reachable=1), "takeover is not armed (1 of 3)", id="no quorum"
+            with_mesh(armed=False, reachable=1),
+            "takeover is not armed (1 of 3 members reachable)",
+            id="no quorum",
         ),
         pytest.param(
             with_agent(withheld=(replace(IDLE, reason=Reason.ADDRESS_NOT_IN_POOL),)),
@@ -140,6 +151,40 @@ def test_a_node_of_which_nothing_answers_is_down() -> None:
     assert judged.state is State.DOWN
     assert len(judged.problems) == 2
     assert EXIT_CODES[judged.state] == 4
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        pytest.param(SPEAKER_DEAD, id="the speaker is dead and the agent is not"),
+        pytest.param(
+            with_speaker(
+                sessions=(
+                    samples.session("a", "192.0.2.1", state=PeerState.IDLE),
+                    samples.session("b", "192.0.2.2", state=PeerState.ACTIVE),
+                )
+            ),
+            id="no session is established",
+        ),
+    ],
+)
+def test_a_node_that_carries_nothing_is_down(view: View) -> None:
+    """What no router hears of is not half there."""
+    assert verdict(view).state is State.DOWN
+
+
+@pytest.mark.parametrize(
+    ("mesh", "words"),
+    [
+        (MESH, "yes (3 of 3 members reachable)"),
+        (replace(MESH, armed=False, reachable=1), "no: 1 of 3 members reachable"),
+        (replace(MESH, armed=False, reachable=1, counted=1, members=()), "no: this node is alone"),
+    ],
+    ids=["armed", "no quorum", "alone"],
+)
+def test_why_no_takeover_is_armed_is_said_in_words(mesh: MeshStatus, words: str) -> None:
+    """Two numbers alone leave people guessing."""
+    assert armed(mesh) == words
 
 
 def test_every_reason_is_a_mistake_or_ordinary() -> None:

@@ -168,3 +168,19 @@ def test_the_marker_follows_the_routes(world: World) -> None:
     node.reflex.exabgp(up, world.now)
     node.settle(world.now)
     assert count(node, EndOfRib) == 2, "each session that comes up gets its own"
+
+
+def test_a_session_that_is_down_hears_of_nothing(world: World) -> None:
+    """Its routes wait, and status does not count them as advertised to it."""
+    node = world.nodes["n1"]
+
+    def seen() -> tuple[list[int], set[tuple[PeerName, ...]]]:
+        now = status.observe(
+            node.reflex, now=world.now, version="0", started=0, exabgp_pid=None, counters={}
+        )
+        return [one.advertised for one in now.sessions], {one.peers for one in now.routes}
+
+    node.reflex.exabgp(SessionChanged(peer=PEER.address, state=PeerState.ESTABLISHED), world.now)
+    assert seen() == ([2], {(PEER.name,)})
+    node.reflex.exabgp(SessionChanged(peer=PEER.address, state=PeerState.ACTIVE), world.now)
+    assert seen() == ([0], {()})
