@@ -40,7 +40,7 @@ def main() -> int:
     began = time.monotonic()
     print(
         f"Three nodes, twelve elastic IPs, hold time {HOLD} s, no BFD. One node loses power:\n"
-        "everything to and from it is dropped, its link stays up, the router keeps the\nsession.\n"
+        "everything to and from it is dropped, its link stays up, the router keeps the\nsession."
     )
     reports = [_series(router, directory) for router in ROUTERS]
     print(summary(reports))
@@ -91,7 +91,7 @@ def _series(router: RouterName, directory: Path) -> dict[str, Any]:
         *("--repeat", str(REPEAT), "--json", str(figures)),
         *("--record", str(_record(directory, router.value))),
     ]
-    print(f"-- {router}", flush=True)
+    print(f"\n-- {router}", flush=True)
     status = tied([sys.executable, "-m", "tests.lab", *words])
     if not figures.exists():
         raise LabError(f"the lab with {router} ended with status {status}")
