@@ -122,8 +122,8 @@ def _bound(address: Address, port: int, *, shared: bool) -> socket.socket:
             ) from None
         if error.errno == errno.EADDRINUSE:
             raise ConfigError(
-                f"UDP port {port} of {address} is in use; stop the other program"
-                " or give the mesh another port"
+                f"UDP port {port} of {address} is in use by another program; stop it:"
+                " the members expect the mesh on this port"
             ) from None
         raise ConfigError(
             f"cannot listen on UDP port {port} of {address}: {error.strerror}"

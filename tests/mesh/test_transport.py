@@ -355,6 +355,7 @@ def test_a_second_speaker_on_the_port_is_refused() -> None:
             with pytest.raises(ConfigError, match=f"UDP port {port} of {HERE} is in use") as caught:
                 Transport(Diary()).open(HERE, port)
             assert caught.value.exit_code == 78
+            assert "another port" not in str(caught.value), "there is no option for one"
 
     told(story)
 
