@@ -83,6 +83,31 @@ Timeout = Annotated[
 RUN_DIR: Final = Path("/run/bgpd")
 
 
+def _print_version(*, asked: bool) -> None:
+    if asked:
+        print(f"bgpctl {version()}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def every_command(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda asked: _print_version(asked=asked),
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
+    ] = False,
+) -> None:
+    """See on a node what bgpd advertises, and why.
+
+    Examples: `bgpctl status`, `bgpctl timeline --last 3`, `bgpctl status -o json`.
+    """
+
+
 @app.command("status", epilog=_EXIT_CODES)
 def status_command(
     *,
@@ -168,7 +193,7 @@ def reset_command(
         raise typer.Exit(1)
     speaker = _path(socket) if socket else run_dir / observe.SPEAKER_SOCKET
     observe.reset_generation(speaker, to=to, timeout=timeout)
-    print(f"generation/{to} reset")  # noqa: T201
+    print(f"generation reset to {to}")  # noqa: T201
 
 
 @app.command("accept", epilog=_EXIT_CODES)

@@ -53,14 +53,25 @@ Node = Annotated[
         metavar="NAME",
     ),
 ]
+# What cannot be read is for a person to change (78), not wrong usage (2): hence `readable=False`.
 RunDir = Annotated[
     Path,
-    typer.Option("--run-dir", envvar="BGPD_RUN_DIR", help="For the sockets.", metavar="PATH"),
+    typer.Option(
+        "--run-dir",
+        envvar="BGPD_RUN_DIR",
+        help="For the sockets.",
+        metavar="PATH",
+        readable=False,
+    ),
 ]
 StateDir = Annotated[
     Path,
     typer.Option(
-        "--state-dir", envvar="BGPD_STATE_DIR", help="For what outlives a restart.", metavar="PATH"
+        "--state-dir",
+        envvar="BGPD_STATE_DIR",
+        help="For what outlives a restart.",
+        metavar="PATH",
+        readable=False,
     ),
 ]
 Level = Annotated[
@@ -80,6 +91,28 @@ STATE_DIR: Final = Path("/var/lib/bgpd")
 MESH_KEY_FILE: Final = Path("/etc/bgpd/mesh-key")
 
 
+def _print_version(*, asked: bool) -> None:
+    if asked:
+        print(f"bgpd {version()}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def every_command(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda asked: _print_version(asked=asked),
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
+    ] = False,
+) -> None:
+    """Start the speaker or the agent of this node."""
+
+
 @app.command("speaker", epilog=_EXIT_CODES)
 def speaker_command(
     *,
@@ -90,6 +123,7 @@ def speaker_command(
             "--mesh-key-file",
             envvar="BGPD_MESH_KEY_FILE",
             help="File or mounted Secret with the key that authenticates heartbeats.",
+            readable=False,
             metavar="PATH",
         ),
     ] = MESH_KEY_FILE,
@@ -102,7 +136,11 @@ def speaker_command(
     from bgpd.mesh import keys  # noqa: PLC0415
 
     name = _node(node)
-    for warning in keys.load_with_warnings(mesh_key_file).warnings:
+    try:
+        loaded = keys.load_with_warnings(mesh_key_file)
+    except ConfigError as error:
+        raise ConfigError(f"--mesh-key-file: {error}") from None
+    for warning in loaded.warnings:
         print(f"bgpd: {warning}", file=sys.stderr)  # noqa: T201
     _writable(state_dir, "--state-dir")
     _creatable(run_dir, "--run-dir")
@@ -179,7 +217,10 @@ def agent_command(  # noqa: PLR0913 - each is an option of the command line
 
 @app.command("mesh-key", epilog=_EXIT_CODES)
 def mesh_key_command() -> None:
-    """Print a new key for the mesh; every node of a cluster gets the same one."""
+    """Print a new key for the mesh; every node of a cluster gets the same one.
+
+    Keep it from others: `(umask 077; bgpd mesh-key > FILE)`.
+    """
     from bgpd.mesh import keys  # noqa: PLC0415
 
     print(keys.generate())  # noqa: T201

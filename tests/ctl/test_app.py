@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bgpd.ipc.message import Answer, Ask
-from tests.ctl.fakes import Result, bgpctl, command, environment, serving
+from tests.ctl.fakes import Result, bgpctl, bgpd, command, environment, serving
 from tests.ctl.samples import AGENT_DEAD, FAILOVERS, NODE, SICK, SPEAKER, SPEAKER_DEAD
 
 STATUS = {"status": Answer(content=NODE)}
@@ -249,7 +249,7 @@ def test_a_reset_needs_a_yes(tmp_path: Path) -> None:
     refused, asked = asyncio.run(story())
     assert (refused.status, asked) == (2, [])
     done, asked = asyncio.run(story("--yes"))
-    assert (done.status, done.output) == (0, "generation/5 reset\n")
+    assert (done.status, done.output) == (0, "generation reset to 5\n")
     assert asked == [Ask(question="generation-reset", arguments={"to": "5"})]
 
 
@@ -372,4 +372,6 @@ def test_the_version_is_the_packages() -> None:
     """Both command lines say which release they are."""
     from importlib.metadata import version  # noqa: PLC0415
 
-    assert asyncio.run(bgpctl("version")).output == f"bgpctl {version('bgpd')}\n"
+    for word in ("version", "--version"):
+        assert asyncio.run(bgpctl(word)).output == f"bgpctl {version('bgpd')}\n"
+        assert asyncio.run(bgpd(word)).output == f"bgpd {version('bgpd')}\n"

@@ -134,7 +134,7 @@ def agent(tmp_path: Path, *words: str) -> tuple[str, ...]:
         pytest.param(
             speaker,
             ("--mesh-key-file", "/nowhere/key"),
-            "/nowhere/key: the mesh key cannot be read: No such file or directory; make one",
+            "--mesh-key-file: /nowhere/key: the mesh key cannot be read: No such file or directory",
             id="no key file",
         ),
         pytest.param(speaker, ("--node", "a b"), "--node: 'a b' is not a node's name", id="a node"),
@@ -186,6 +186,33 @@ def test_what_a_person_has_to_change_is_one_sentence(
     assert result.output == ""
     assert sentence in result.errors
     assert result.errors.count("\n") == 1
+
+
+STRANGER = """
+import os, sys
+from contextlib import suppress
+from bgpd.ctl import daemon
+from bgpd.model.errors import ConfigError
+with suppress(ConfigError):  # so that everything is imported while we may read it
+    daemon.app(["speaker", "--mesh-key-file", "/nowhere"], prog_name="bgpd")
+os.setgroups([])
+os.setresgid(12345, 12345, 12345)
+os.setresuid(12345, 12345, 12345)
+daemon.main()
+"""
+
+
+def test_a_key_file_that_we_may_not_read_is_configuration(tmp_path: Path) -> None:
+    """As one that is missing: the command line is right, the file is not."""
+    if os.geteuid() != 0:
+        assert not os.environ.get("CI"), "CI runs this test as root"
+        pytest.skip("needs root to become somebody else")
+    path = key_file(tmp_path)
+    words = ("speaker", "--node", "n1", "--mesh-key-file", str(path))
+    result = asyncio.run(command((sys.executable, "-c", STRANGER, *words)))
+    assert result.status == 78
+    assert result.errors.startswith(f"bgpd: --mesh-key-file: {path}: ")
+    assert "Permission denied" in result.errors
 
 
 def test_an_open_key_file_is_a_warning(tmp_path: Path) -> None:
