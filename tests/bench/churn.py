@@ -28,7 +28,7 @@ _STAY: Final = frozenset({("Node", NODE), ("IPAddressPool", "p0"), ("BGPPeer", "
 _WRONG: Final[dict[str, Document]] = {
     "IPAddressPool": {"addresses": ["nonsense"]},
     "BGPPeer": {"myASN": 0, "peerASN": 64513, "peerAddress": "192.0.2.300"},
-    "BGPAdvertisement": {"comunities": ["65000:1"]},
+    "BGPAdvertisement": {"communityList": ["65000:1"]},
     "SpeakerPolicy": {"drainMilliseconds": -1},
 }
 _SHARES: Final = {
