@@ -51,7 +51,10 @@ def test_a_reader_that_stalls_costs_lines_and_never_time() -> None:
         assert 0 < writer.dropped < MANY
         lost = writer.dropped
         lines = read_until(source, b"dropped").decode().splitlines()
-        assert [int(line) for line in lines[:-1]] == list(range(MANY - lost))
+        # The first lines leave room while the last are written, so the gap is anywhere.
+        kept = [int(line) for line in lines[:-1]]
+        assert kept == sorted(set(kept))
+        assert len(kept) == MANY - lost
         assert lines[-1] == f"bgpd: {lost} log lines dropped: nobody read stderr"
         writer.write("after\n")
         assert read_until(source, b"after") == b"after\n"
