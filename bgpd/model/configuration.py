@@ -1,15 +1,53 @@
-"""What people configure, validated: pools, advertisements, peers and speaker policies.
+"""What people configure, validated: pools, advertisements, communities, peers, speaker policies.
 
 One value for each document. References between them are names, resolved by policy for one node.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from bgpd.model.member import SpeakerPolicy
 from bgpd.model.peer import Asn, Lever, PeerName, Takeover
 from bgpd.model.prefix import Address, Family, Prefix
-from bgpd.model.selector import Selectors
+from bgpd.model.selector import Selector, Selectors
+
+
+class Distribution(StrEnum):
+    """How the nodes of an advertisement share its traffic."""
+
+    ECMP = "ecmp"
+    """All are equal, and the router spreads flows over them."""
+    ACTIVE_STANDBY = "activeStandby"
+    """One is best; the others advertise with worse attributes, in an order that all compute."""
+
+
+class Weight(StrEnum):
+    """Whether a node tells routers how much of the traffic it can take."""
+
+    NONE = "none"
+    ENDPOINTS = "endpoints"
+    """In proportion to its ready local endpoints, as a link-bandwidth community."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePreference:
+    """How much an active node is wanted: the weights of all matching selectors add up."""
+
+    weight: int
+    """1..100."""
+    selector: Selector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceAllocation:
+    """Which Services may have a pool's addresses: namespaces and Services must both match."""
+
+    priority: int = 0
+    """The smaller wins; 0 comes last."""
+    namespaces: tuple[str, ...] = ()
+    namespace_selectors: Selectors = ()
+    service_selectors: Selectors = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +61,12 @@ class IPAddressPool:
     auto_assign: bool = True
     avoid_buggy_ips: bool = False
     """IPv4 addresses that end in .0 or .255 are not the pool's."""
+    allocation: ServiceAllocation | None = None
+    """None: every Service may have its addresses."""
+    reserved: tuple[Prefix, ...] = ()
+    """Addresses of the pool that nobody is given, though whoever has one keeps it."""
+    reuse_delay: int = 0
+    """Seconds for which a released address is not given to another Service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +85,25 @@ class BGPAdvertisement:
     """0 means that none is set."""
     communities: tuple[str, ...] = ()
     large_communities: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    """Communities by their names in Community documents, resolved by policy."""
     as_path_prepend: int = 0
+    med: int | None = None
+    """A rank within the generation where the peer's lever is MED (0..200), else the MED itself."""
+    aggregation_length: int = 32
+    aggregation_length_v6: int = 128
+    distribution: Distribution = Distribution.ECMP
+    preferred_nodes: tuple[NodePreference, ...] = ()
+    weight: Weight = Weight.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Community:
+    """Names for communities."""
+
+    name: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Alias -> `a:b` or `large:a:b:c`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
