@@ -1,7 +1,8 @@
-"""Write the reference pages of both command lines from the command lines themselves.
+"""Write what is read from the code: the reference pages and the definitions of the kinds.
 
-What a page shows is what `--help` shows, so a page cannot promise an option that is not there;
-`--check` fails when a page on disk is not what would be written.
+`python -m bgpd.ctl.reference ROOT` writes below the checkout ROOT. What a page shows of a command
+is what its `--help` shows, so a page cannot promise an option that is not there; `--check` fails
+when a file on disk is not what would be written.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import typer
 
 from bgpd.ctl import app as bgpctl
 from bgpd.ctl import daemon as bgpd
-from bgpd.kube import crdpage
+from bgpd.kube import crd, crdpage
 from bgpd.kube import reference as documents
 
 _INTRODUCTIONS: Final = {
@@ -51,31 +52,48 @@ def pages() -> Mapping[str, str]:
     }
 
 
-def drifted(directory: Path) -> tuple[str, ...]:
-    """Return the names of the pages in *directory* that are not what they should be."""
+def folders() -> Mapping[str, Mapping[str, str]]:
+    """Return every folder that is written whole, with the name and the text of each file."""
+    return {"docs/reference": pages(), "charts/bgpd/files/crds": crd.files()}
+
+
+def drifted(root: Path) -> tuple[str, ...]:
+    """Return the paths below *root* that are not what they should be, also those left over."""
     return tuple(
-        name
-        for name, text in pages().items()
-        if not (directory / name).is_file() or (directory / name).read_text() != text
+        path for folder, files in folders().items() for path in _stale(root, folder, files)
     )
 
 
+def write(root: Path) -> None:
+    """Write every file below *root*."""
+    for folder, files in folders().items():
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (root / folder / name).write_text(text)
+
+
 def main(arguments: list[str]) -> int:
-    """Write the pages, or with `--check` only say which ones differ."""
+    """Write the files, or with `--check` only say which ones differ."""
     parser = argparse.ArgumentParser(prog="scripts/docs", description=__doc__)
-    parser.add_argument("directory", type=Path)
+    parser.add_argument("root", type=Path)
     parser.add_argument("--check", action="store_true")
     parsed = parser.parse_args(arguments)
-    directory: Path = parsed.directory
-    if parsed.check:
-        stale = drifted(directory)
-        for name in stale:
-            sys.stderr.write(f"{directory / name} is out of date; run scripts/docs\n")
-        return 1 if stale else 0
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
-        (directory / name).write_text(text)
-    return 0
+    root: Path = parsed.root
+    if not parsed.check:
+        write(root)
+        return 0
+    stale = drifted(root)
+    for path in stale:
+        sys.stderr.write(f"{path} is out of date; run scripts/docs\n")
+    return 1 if stale else 0
+
+
+def _stale(root: Path, folder: str, files: Mapping[str, str]) -> Iterator[str]:
+    present = {path.name for path in (root / folder).glob("*")}
+    for name in sorted(files.keys() | present):
+        path = root / folder / name
+        if name not in files or name not in present or path.read_text() != files[name]:
+            yield f"{folder}/{name}"
 
 
 def _page(name: str, program: typer.Typer) -> str:

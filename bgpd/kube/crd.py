@@ -1,14 +1,10 @@
 """The CustomResourceDefinitions of our kinds, written from the wire forms that read them.
 
-`python -m bgpd.kube.crd DIRECTORY` writes one file for each kind, `--check` says which are out of
-date. A chart ships the files as they are.
+`bgpd.ctl.reference` writes one file for each kind; a chart ships the files as they are.
 """
 
-import argparse
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -255,38 +251,3 @@ class _Dumper(yaml.SafeDumper):
 def _text(kind: Kind) -> str:
     body = yaml.dump(definition(kind), Dumper=_Dumper, sort_keys=False, width=96)
     return _HEAD + body
-
-
-def drifted(directory: Path) -> tuple[str, ...]:
-    """Return the names of the files in *directory* that are not what they should be."""
-    wanted = files()
-    present = {path.name for path in directory.glob("*")}
-    return tuple(
-        name
-        for name in sorted(wanted.keys() | present)
-        if name not in wanted
-        or name not in present
-        or (directory / name).read_text() != wanted[name]
-    )
-
-
-def main(arguments: list[str]) -> int:
-    """Write the files, or with `--check` only say which ones differ."""
-    parser = argparse.ArgumentParser(prog="python -m bgpd.kube.crd", description=__doc__)
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--check", action="store_true")
-    parsed = parser.parse_args(arguments)
-    directory: Path = parsed.directory
-    if parsed.check:
-        stale = drifted(directory)
-        for name in stale:
-            sys.stderr.write(f"{directory / name} is out of date; run scripts/docs\n")
-        return 1 if stale else 0
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, text in files().items():
-        (directory / name).write_text(text)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,16 +1,15 @@
 """What the API server is told of our kinds is what bgpd reads, and complete."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bgpd.kube import crd, crdpage, reference
+from bgpd.kube import crdpage, reference
 from bgpd.kube.fields import fields_of
 from bgpd.kube.objects import KINDS, OUR_GROUP
 from bgpd.kube.reference import MEANINGS
-from tests.crds.examples import CRDS, definitions
+from tests.crds.examples import definitions
 
 Node = tuple[str, dict[str, Any]]
 BY_KIND = {one["spec"]["names"]["kind"]: one for one in definitions()}
@@ -47,22 +46,6 @@ def walk(schema: Mapping[str, Any], path: str = "") -> Iterator[Node]:
 def nodes(kind: str) -> list[Node]:
     """Return every node of the schema of *kind*."""
     return list(walk(version_of(kind)["schema"]["openAPIV3Schema"]))
-
-
-def test_the_files_are_what_would_be_written() -> None:
-    """Run scripts/docs when this fails."""
-    assert crd.drifted(CRDS) == ()
-
-
-def test_a_file_that_differs_is_named(tmp_path: Path) -> None:
-    """One that was changed by hand, is missing, or is left over."""
-    assert crd.main([str(tmp_path)]) == 0
-    assert crd.main([str(tmp_path), "--check"]) == 0
-    (tmp_path / "bgppeers.yaml").write_text("")
-    (tmp_path / "speakerpolicies.yaml").unlink()
-    (tmp_path / "others.yaml").touch()
-    assert crd.drifted(tmp_path) == ("bgppeers.yaml", "others.yaml", "speakerpolicies.yaml")
-    assert crd.main([str(tmp_path), "--check"]) == 1
 
 
 def test_every_kind_of_ours_has_a_definition() -> None:

@@ -3,7 +3,9 @@
 import subprocess
 from pathlib import Path
 
-from bgpd.ctl.reference import drifted, main, pages
+import pytest
+
+from bgpd.ctl.reference import drifted, folders, main, pages
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,14 +18,25 @@ def test_the_reference_is_what_the_programs_say() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_page_that_drifted_is_found(tmp_path: Path) -> None:
-    """A page that is missing or was edited by hand fails the check, by name."""
-    assert set(drifted(tmp_path)) == set(pages())
+def test_a_file_that_drifted_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that is missing, was edited by hand or is left over fails the check."""
+    wanted = {f"{folder}/{name}" for folder, files in folders().items() for name in files}
+    assert set(drifted(tmp_path)) == wanted
     assert main([str(tmp_path)]) == 0
-    assert drifted(tmp_path) == ()
-    (tmp_path / "bgpctl.md").write_text("by hand")
-    assert drifted(tmp_path) == ("bgpctl.md",)
+    assert main([str(tmp_path), "--check"]) == 0
+    pages_at, definitions = tmp_path / "docs/reference", tmp_path / "charts/bgpd/files/crds"
+    (pages_at / "bgpctl.md").write_text("by hand")
+    (definitions / "bgppeers.yaml").write_text("")
+    (definitions / "speakerpolicies.yaml").unlink()
+    (definitions / "others.yaml").touch()
     assert main([str(tmp_path), "--check"]) == 1
+    named = [line.split(" ")[0] for line in capsys.readouterr().err.splitlines()]
+    assert named == [
+        "docs/reference/bgpctl.md",
+        "charts/bgpd/files/crds/bgppeers.yaml",
+        "charts/bgpd/files/crds/others.yaml",
+        "charts/bgpd/files/crds/speakerpolicies.yaml",
+    ]
 
 
 def test_every_command_has_its_section() -> None:
