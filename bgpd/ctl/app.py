@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bgpd.ctl.program import run, version
+from bgpd.ctl.program import run, version, version_option
 
 if TYPE_CHECKING:
     from bgpd.ctl.view import State
@@ -83,24 +83,10 @@ Timeout = Annotated[
 RUN_DIR: Final = Path("/run/bgpd")
 
 
-def _print_version(*, asked: bool) -> None:
-    if asked:
-        print(f"bgpctl {version()}")  # noqa: T201
-        raise typer.Exit
-
-
 @app.callback()
 def every_command(
     *,
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version",
-            callback=lambda asked: _print_version(asked=asked),
-            is_eager=True,
-            help="Show the version and exit.",
-        ),
-    ] = False,
+    _version: Annotated[bool, version_option("bgpctl")] = False,
 ) -> None:
     """See on a node what bgpd advertises, and why.
 

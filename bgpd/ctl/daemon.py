@@ -14,7 +14,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from bgpd.ctl.program import run, version
+from bgpd.ctl.program import run, version, version_option
 from bgpd.model.errors import ConfigError
 
 _EXIT_CODES: Final = (
@@ -91,24 +91,10 @@ STATE_DIR: Final = Path("/var/lib/bgpd")
 MESH_KEY_FILE: Final = Path("/etc/bgpd/mesh-key")
 
 
-def _print_version(*, asked: bool) -> None:
-    if asked:
-        print(f"bgpd {version()}")  # noqa: T201
-        raise typer.Exit
-
-
 @app.callback()
 def every_command(
     *,
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version",
-            callback=lambda asked: _print_version(asked=asked),
-            is_eager=True,
-            help="Show the version and exit.",
-        ),
-    ] = False,
+    _version: Annotated[bool, version_option("bgpd")] = False,
 ) -> None:
     """Start the speaker or the agent of this node."""
 

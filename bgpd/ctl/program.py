@@ -3,7 +3,9 @@
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
+
+import typer
 
 from bgpd.model.errors import BgpdError
 
@@ -19,6 +21,19 @@ def version() -> str:
         return metadata.version("bgpd")
     except metadata.PackageNotFoundError:
         return "unknown"
+
+
+def version_option(program: str) -> Any:
+    """Return the option of *program* that shows its version and ends."""
+
+    def show(asked: bool) -> None:
+        if asked:
+            print(f"{program} {version()}")  # noqa: T201
+            raise typer.Exit
+
+    return typer.Option(
+        "--version", callback=show, is_eager=True, help="Show the version and exit."
+    )
 
 
 def run(program: str, command: Callable[[], object]) -> NoReturn:
