@@ -17,6 +17,18 @@ from tests.kube import build
 from tests.kube.certificates import GOOD, OLD, Identity
 from tests.kube.follow import NAMESPACE, PATHS, SERVICES, Following
 
+not_accepted = pytest.mark.parametrize(
+    ("validity", "sentence"),
+    [pytest.param(GOOD, "self-signed certificate", id="of a stranger"),
+     pytest.param(OLD, "certificate has expired", id="that has expired")],
+)  # fmt: skip
+
+
+def strangers(directory: Path, validity: tuple[str, str]) -> tuple[Identity, Identity]:
+    """Return whom we trust and who a server says it is: one whom we cannot accept."""
+    trusted = Identity(directory / "good", validity)
+    return trusted, Identity(directory / "shown") if validity is GOOD else trusted
+
 
 def account(directory: Path, identity: Identity) -> Path:
     """Write a service account as the kubelet mounts it."""
@@ -63,17 +75,12 @@ def test_a_service_account_opens_the_door_and_its_next_token_does_too(tmp_path: 
     asyncio.run(main())
 
 
-@pytest.mark.parametrize(
-    ("validity", "sentence"),
-    [pytest.param(GOOD, "self-signed certificate", id="of a stranger"),
-     pytest.param(OLD, "certificate has expired", id="that has expired")],
-)  # fmt: skip
+@not_accepted
 def test_a_certificate_that_is_not_accepted_is_waited_out_in_a_cluster(
     tmp_path: Path, validity: tuple[str, str], sentence: str
 ) -> None:
     """The cluster replaces certificates by itself; a condition says what is wrong until then."""
-    trusted = Identity(tmp_path / "good", validity)
-    shown = Identity(tmp_path / "shown") if validity is GOOD else trusted
+    trusted, shown = strangers(tmp_path, validity)
 
     async def main() -> None:
         async with served(shown.server) as api:
@@ -120,17 +127,12 @@ def kubeconfig(directory: Path, port: int, authority: Identity) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    ("validity", "sentence"),
-    [pytest.param(GOOD, "self-signed certificate", id="of a stranger"),
-     pytest.param(OLD, "certificate has expired", id="that has expired")],
-)  # fmt: skip
+@not_accepted
 def test_a_certificate_that_a_kubeconfig_does_not_accept_ends_the_start(
     tmp_path: Path, validity: tuple[str, str], sentence: str
 ) -> None:
     """A person gave it, and a person has to correct it."""
-    trusted = Identity(tmp_path / "good", validity)
-    shown = Identity(tmp_path / "shown") if validity is GOOD else trusted
+    trusted, shown = strangers(tmp_path, validity)
 
     async def main() -> None:
         async with served(shown.server) as api:
