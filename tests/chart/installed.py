@@ -19,6 +19,7 @@ FILES: Final = Path(__file__).parents[2] / "charts" / "bgpd" / "files"
 NAMESPACE: Final = "bgpd-system"
 ACCOUNT: Final = "bgpd-agent"
 STATUSES: Final = "/apis/bgpd.io/v1alpha1/bgpnodestatuses"
+EVENTS: Final = "/apis/events.k8s.io/v1/namespaces/default/events"
 _PATIENCE = 20.0
 
 
@@ -54,6 +55,19 @@ def status_of(name: str) -> Document:
     """Return the BGPNodeStatus of the Node *name* without its status."""
     head = {"apiVersion": "bgpd.io/v1alpha1", "kind": "BGPNodeStatus"}
     return {**head, "metadata": {"name": name}}
+
+
+def minimal(name: str, generation: int) -> Document:
+    """Return the BGPNodeStatus of the Node *name* with the least status that the schema allows."""
+    status = {
+        "node": name,
+        "version": "0.1.0",
+        "takeoverGeneration": generation,
+        "conditions": [],
+        "configuration": {"source": "kubernetes", "synced": True, "documents": 0},
+        "counts": {"withheld": 0, "problems": 0},
+    }
+    return {**status_of(name), "status": status}
 
 
 def write(client: Api, document: Document, path: str, **parameters: str) -> Any:

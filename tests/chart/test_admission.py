@@ -10,12 +10,12 @@ from tests.chart.installed import (
     STATUSES,
     agent,
     install,
+    minimal,
     node,
     shipped,
     status_of,
     write,
 )
-from tests.chart.test_rights import minimal
 from tests.cluster.api import Api, ApiError
 from tests.cluster.cluster import Cluster
 
@@ -23,12 +23,11 @@ N1, N2, N3 = "admission-n1", "admission-n2", "admission-n3"
 
 
 @pytest.fixture(scope="module")
-def agents(cluster: Cluster) -> Iterator[dict[str, Api]]:
+def agents(prepared: Cluster) -> Iterator[dict[str, Api]]:
     """Return clients with tokens of two nodes that have written their statuses."""
-    install(cluster)
     for name in (N1, N2, N3):
-        node(cluster, name)
-    clients = {name: agent(cluster, name) for name in (N1, N2)}
+        node(prepared, name)
+    clients = {name: agent(prepared, name) for name in (N1, N2)}
     for name, client in clients.items():
         write(client, status_of(name), f"{STATUSES}/{name}")
         write_status(client, name)
@@ -39,8 +38,7 @@ def agents(cluster: Cluster) -> Iterator[dict[str, Api]]:
 
 def write_status(client: Api, name: str, generation: int = 1) -> None:
     """Write the status of the Node *name*."""
-    status = {**status_of(name), "status": minimal(name, generation)}
-    write(client, status, f"{STATUSES}/{name}/status")
+    write(client, minimal(name, generation), f"{STATUSES}/{name}/status")
 
 
 @pytest.mark.parametrize(("mine", "other"), [(N1, N2), (N2, N1)])
@@ -49,8 +47,7 @@ def test_a_token_writes_only_its_own_node(agents: dict[str, Api], mine: str, oth
     write(agents[mine], status_of(mine), f"{STATUSES}/{mine}")
     write_status(agents[mine], mine, 2)
     labelled = {**status_of(other), "metadata": {"name": other, "labels": {"a": mine}}}
-    stolen = {**status_of(other), "status": minimal(other, 99)}
-    for document, path in ((labelled, other), (stolen, f"{other}/status")):
+    for document, path in ((labelled, other), (minimal(other, 99), f"{other}/status")):
         with pytest.raises(ApiError) as refused:
             write(agents[mine], document, f"{STATUSES}/{path}")
         assert refused.value.status == 403
@@ -77,8 +74,7 @@ def test_a_token_of_no_node_writes_nothing(cluster: Cluster, agents: dict[str, A
     """A token that somebody asked for by hand cannot pretend to be a node's."""
     del agents
     client = agent(cluster)
-    status = {**status_of(N1), "status": minimal(N1, 9)}
-    for document, path in ((status_of(N3), N3), (status, f"{N1}/status")):
+    for document, path in ((status_of(N3), N3), (minimal(N1, 9), f"{N1}/status")):
         with pytest.raises(ApiError, match="this token names no node") as refused:
             write(client, document, f"{STATUSES}/{path}")
         assert refused.value.status == 403
@@ -121,7 +117,7 @@ def test_a_token_of_a_pod_is_one_of_its_node(cluster: Cluster, agents: dict[str,
 
 def test_a_status_speaks_of_the_node_whose_name_it_has(agents: dict[str, Api]) -> None:
     """An object cannot carry another node's status under its own name."""
-    status = {**status_of(N1), "status": minimal(N2, 3)}
+    status = {**minimal(N2, 3), **status_of(N1)}
     with pytest.raises(ApiError, match="must be the name of the object") as refused:
         write(agents[N1], status, f"{STATUSES}/{N1}/status")
     assert refused.value.status == 422

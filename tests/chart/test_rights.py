@@ -10,10 +10,11 @@ from bgpd.kube.nodestatus import FIELD_MANAGER, identity
 from bgpd.kube.resource import resources
 from tests.chart.installed import (
     ACCOUNT,
+    EVENTS,
     NAMESPACE,
     STATUSES,
     agent,
-    install,
+    minimal,
     node,
     shipped,
     status_of,
@@ -24,18 +25,16 @@ from tests.cluster.api import MERGE, Api, ApiError, Document
 from tests.cluster.cluster import Cluster
 
 ME = "rights-n1"
-EVENTS = "/apis/events.k8s.io/v1/namespaces/default/events"
 _READ = ["get", "list", "watch"]
 # What every authenticated user may do: `system:basic-user`.
 _BASIC = {"authentication.k8s.io", "authorization.k8s.io"}
 
 
 @pytest.fixture(scope="module")
-def me(cluster: Cluster) -> Iterator[Api]:
+def me(prepared: Cluster) -> Iterator[Api]:
     """Return a client with the token of an agent on the Node *ME*."""
-    install(cluster)
-    node(cluster, ME)
-    client = agent(cluster, ME)
+    node(prepared, ME)
+    client = agent(prepared, ME)
     yield client
     client.close()
 
@@ -75,26 +74,13 @@ def test_an_agent_writes_the_status_of_its_own_node(me: Api, cluster: Cluster) -
     uid = node(cluster, ME)
     write(me, identity(ME, uid), f"{STATUSES}/{ME}")
     for generation in (7, 8):
-        status = {**status_of(ME), "status": minimal(ME, generation)}
-        kept = write(me, status, f"{STATUSES}/{ME}/status")
+        kept = write(me, minimal(ME, generation), f"{STATUSES}/{ME}/status")
         assert kept["status"]["takeoverGeneration"] == generation
     kept = write(me, identity(ME, uid), f"{STATUSES}/{ME}")
     assert kept["status"]["takeoverGeneration"] == 8
     owner = kept["metadata"]["ownerReferences"][0]
     assert (owner["kind"], owner["uid"]) == ("Node", uid)
     assert FIELD_MANAGER in {one["manager"] for one in kept["metadata"]["managedFields"]}
-
-
-def minimal(name: str, generation: int) -> Document:
-    """Return the least status that the schema allows."""
-    return {
-        "node": name,
-        "version": "0.1.0",
-        "takeoverGeneration": generation,
-        "conditions": [],
-        "configuration": {"source": "kubernetes", "synced": True, "documents": 0},
-        "counts": {"withheld": 0, "problems": 0},
-    }
 
 
 def test_an_agent_tells_events_and_counts_repeats_of_them(me: Api) -> None:

@@ -20,20 +20,12 @@ from bgpd.model.member import Member, NodeName
 from bgpd.model.peer import PeerState
 from bgpd.model.prefix import Address
 from bgpd.model.status import NodeStatus, SessionStatus
-from tests.chart.installed import ACCOUNT, NAMESPACE, STATUSES, install, node
+from tests.chart.installed import ACCOUNT, EVENTS, NAMESPACE, STATUSES, node
 from tests.chart.mounted import mounted
 from tests.cluster.cluster import Cluster
 from tests.ctl.samples import MESH, NODE, SPEAKER
 
 PATIENCE = 40.0
-EVENTS = "/apis/events.k8s.io/v1/namespaces/default/events"
-
-
-@pytest.fixture(scope="module")
-def prepared(cluster: Cluster) -> Cluster:
-    """Return a cluster with everything that the chart ships."""
-    install(cluster)
-    return cluster
 
 
 class Agent:
