@@ -6,7 +6,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from bgpd.agent.service import Options, Service
+from bgpd.agent.options import Options
+from bgpd.agent.service import Service
 from bgpd.model.errors import BgpdError
 from bgpd.model.member import NodeName
 
