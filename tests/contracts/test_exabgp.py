@@ -21,7 +21,8 @@ from bgpd.exabgp.message import Done, Failed, Message, Pong, Reloaded, SessionCh
 from bgpd.model.peer import Peer, PeerState
 from bgpd.model.prefix import Address, Prefix
 from bgpd.model.route import Attributes
-from tests.exabgp.rig import GHOST, NODE_V4, ROUTER_V4, Rig, peer, rig
+from tests.exabgp.link import GHOST, NODE_V4, ROUTER_V4, peer
+from tests.exabgp.rig import Rig, rig
 from tests.fakes.exabgp import FakeExabgp
 
 ONE, TWO = Prefix("203.0.113.1/32"), Prefix("203.0.113.2/32")

@@ -16,7 +16,7 @@ from bgpd.exabgp.reactor import SpeakerReactor
 from bgpd.model.errors import ConfigError
 from bgpd.model.peer import Asn, Peer, PeerName
 from bgpd.model.prefix import Address, Family
-from tests.exabgp.rig import NODE_V6, ROUTER_V4, ROUTER_V6, peer
+from tests.exabgp.link import NODE_V6, ROUTER_V4, ROUTER_V6, peer
 from tests.exabgp.strategies import v4, v6
 
 passwords = st.none() | st.text(

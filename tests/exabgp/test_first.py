@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.exabgp.rig import eventually, need
+from tests.exabgp.space import eventually, need
 
 pytestmark = pytest.mark.integration
 

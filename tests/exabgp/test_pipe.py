@@ -12,7 +12,7 @@ from bgpd.exabgp.command import Ping, Update
 from bgpd.exabgp.message import Message, Pong
 from bgpd.exabgp.pipe import ExabgpPipe
 from bgpd.model.errors import TransientError
-from tests.exabgp.rig import offer, to
+from tests.exabgp.link import offer, to
 
 Story = Callable[[ExabgpPipe, int, int], Awaitable[None]]
 
