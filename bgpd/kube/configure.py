@@ -12,7 +12,12 @@ from bgpd.kube import objects
 from bgpd.kube.convert import labels_of, selectors
 from bgpd.kube.faults import Faults
 from bgpd.kube.scalar import parse_blocks, parse_community, parse_large_community
-from bgpd.model.configuration import BGPAdvertisement, IPAddressPool, NodePolicy
+from bgpd.model.configuration import (
+    BGPAdvertisement,
+    IPAddressPool,
+    NodePolicy,
+    ServiceAllocation,
+)
 from bgpd.model.member import MeshPolicy, SpeakerPolicy
 from bgpd.model.peer import PeerName
 from bgpd.model.prefix import Prefix
@@ -31,13 +36,14 @@ def pool(wire: objects.IPAddressPool, faults: Faults) -> IPAddressPool:
         if twin is not None:
             faults.rule(path, f"{text} overlaps {twin} of the same pool; remove one", text)
         prefixes += blocks
-    _allocation(wire.spec.service_allocation or objects.ServiceAllocation(), faults)
+    allocation = _allocation(wire.spec.service_allocation, faults)
     return IPAddressPool(
         name=wire.metadata.name,
         labels=labels_of(wire.metadata),
         prefixes=tuple(prefixes),
         auto_assign=wire.spec.auto_assign is not False,
         avoid_buggy_ips=bool(wire.spec.avoid_buggy_ips),
+        allocation=allocation,
     )
 
 
@@ -68,12 +74,19 @@ def _beginning(span: tuple[int, int, int, str]) -> tuple[int, int]:
     return span[:2]
 
 
-def _allocation(wire: objects.ServiceAllocation, faults: Faults) -> None:
-    """Check who may have the addresses; nobody here reads it yet."""
+def _allocation(wire: objects.ServiceAllocation | None, faults: Faults) -> ServiceAllocation | None:
+    """Return who may have the addresses; None where everybody may."""
+    if wire is None:
+        return None
     path = "spec.serviceAllocation"
-    _names(f"{path}.namespaces", wire.namespaces, faults)
-    selectors(f"{path}.namespaceSelectors", wire.namespace_selectors, faults)
-    selectors(f"{path}.serviceSelectors", wire.service_selectors, faults)
+    return ServiceAllocation(
+        priority=wire.priority or 0,
+        namespaces=_names(f"{path}.namespaces", wire.namespaces, faults),
+        namespace_selectors=selectors(
+            f"{path}.namespaceSelectors", wire.namespace_selectors, faults
+        ),
+        service_selectors=selectors(f"{path}.serviceSelectors", wire.service_selectors, faults),
+    )
 
 
 def advertisement(wire: objects.BGPAdvertisement, faults: Faults) -> BGPAdvertisement:

@@ -25,6 +25,7 @@ from bgpd.kube.file import BusyError, read_whole
 from bgpd.kube.problem import Problem
 from bgpd.kube.store import Changes, Store, union
 from bgpd.kube.view import Objects
+from bgpd.kube.vocabulary import AGENT, Vocabulary
 from bgpd.model.errors import ConfigError
 from bgpd.model.status import Condition
 
@@ -88,12 +89,14 @@ class DirectorySource:
         path: str | os.PathLike[str],
         *,
         remembered: Mapping[str, Mapping[Key, Object]] | None = None,
+        vocabulary: Vocabulary = AGENT,
     ) -> None:
         """Read *path*; *remembered* holds what each file said when it was good, if known."""
         self.path = Path(path)
         self.synced = False
         """Whether every file was read once: before that there is nothing to decide on."""
         self._store = Store()
+        self._vocabulary = vocabulary
         self._trouble: Condition | None = None
         self._due = _Due()
         self._watched: Watch | None = None
@@ -335,7 +338,7 @@ class DirectorySource:
             message = f"{name}: cannot be read: {error.strerror}"
             return Documents(problems=(Problem(source=name, message=message),), incomplete=True)
         self._due.gone.pop(name, None)
-        return read(name, text)
+        return read(name, text, self._vocabulary)
 
 
 def _wanted(name: str) -> bool:

@@ -12,11 +12,14 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from bgpd.kube import configure, convert, objects, peering
+from bgpd.kube import configure, convert, objects, peering, request, requestform
 from bgpd.kube.faults import Faults
 from bgpd.kube.fields import known, legal
+from bgpd.kube.kinds import KINDS, AnyDocument, Kinds
 from bgpd.kube.problem import Problem, sentence
 from bgpd.kube.text import documents_in
+from bgpd.kube.vocabulary import AGENT, Vocabulary
+from bgpd.model.allocation import Namespace, ServiceRequest
 from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
 from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
 
@@ -29,6 +32,8 @@ Object: TypeAlias = (
     | BGPPeer
     | NodePolicy
     | NodeReport
+    | ServiceRequest
+    | Namespace
 )
 
 
@@ -58,9 +63,9 @@ class Documents:
     """Documents of kinds that are not our business: `ConfigMap a`."""
 
 
-def read(source: str, text: bytes) -> Documents:
-    """Return what *text* of the file *source* says."""
-    reading = _Reading()
+def read(source: str, text: bytes, vocabulary: Vocabulary = AGENT) -> Documents:
+    """Return what *text* of the file *source* says to a reader of *vocabulary*."""
+    reading = _Reading(vocabulary.kinds)
     found = False
     for raw in documents_in(text, json=source.endswith(".json")):
         place = " ".join(part for part in (source, raw.place) if part)
@@ -103,7 +108,8 @@ def _with_kind(item: object, kind: str, outer: object) -> object:
 class _Reading:
     """The documents of one file while it is read."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Kinds) -> None:
+        self._kinds = kinds
         self._objects: dict[Key, Object] = {}
         self._places: dict[Key, str] = {}
         self._problems: list[Problem] = []
@@ -141,7 +147,7 @@ class _Reading:
             missing = "kind" if isinstance(version, str) else "apiVersion"
             self.unnamed(place, f"{missing}: is required")
             return
-        form = objects.KINDS.get((version, kind))
+        form = self._kinds.get((version, kind))
         if form is None:
             self._unknown(place, version, kind, content)
             return
@@ -154,7 +160,7 @@ class _Reading:
         self._known(place, key, content, form, faults)
 
     def _nameless(
-        self, place: str, kind: str, content: Mapping[str, Any], form: type[objects.AnyDocument]
+        self, place: str, kind: str, content: Mapping[str, Any], form: type[AnyDocument]
     ) -> None:
         """Report what else is wrong with a document that has no name."""
         metadata = content.get("metadata")
@@ -167,7 +173,10 @@ class _Reading:
         """Report a kind that ought to be ours; other people's kinds are not our business."""
         key = _key(kind, content)
         name = key.name if key else ""
-        versions = ", ".join(sorted({one for one, other in objects.KINDS if other == kind}))
+        if (version, kind) in KINDS:
+            self._foreign.append(f"{kind} {name}".rstrip())
+            return
+        versions = ", ".join(sorted({one for one, other in self._kinds if other == kind}))
         if versions:
             if key is not None:
                 self._damaged.add(key)
@@ -175,7 +184,7 @@ class _Reading:
             self.problem(place, what, kind=kind, name=name)
             return
         group = version.rpartition("/")[0]
-        kinds = sorted({other for _, other in objects.KINDS})
+        kinds = sorted({other for _, other in self._kinds})
         meant = get_close_matches(kind, kinds, n=1, cutoff=_CLOSE) if group in _GROUPS else []
         if not meant and group not in _OUR_GROUPS:
             self._foreign.append(f"{kind} {name}".rstrip())
@@ -191,7 +200,7 @@ class _Reading:
         place: str,
         key: Key,
         content: Mapping[str, Any],
-        form: type[objects.AnyDocument],
+        form: type[AnyDocument],
         texts: tuple[str, ...],
     ) -> None:
         twin = self._places.get(key)
@@ -241,16 +250,18 @@ _CONVERTERS: Final[Mapping[type, Callable[[Any, Faults], Object]]] = {
     objects.BGPPeer: peering.peer,
     objects.SpeakerPolicy: configure.speaker_policy,
     objects.BGPNodeStatus: convert.node_report,
+    requestform.RequestedService: request.service_request,
+    requestform.Namespace: request.namespace,
 }
 
 
-def judge(wire: objects.AnyDocument, form: type[objects.AnyDocument], faults: Faults) -> Object:
+def judge(wire: AnyDocument, form: type[AnyDocument], faults: Faults) -> Object:
     """Return the object that a decoded *form* stands for; what forbids it is in *faults*."""
     return _CONVERTERS[form](wire, faults)
 
 
 def judge_content(
-    content: Mapping[str, Any], form: type[objects.AnyDocument], faults: Faults
+    content: Mapping[str, Any], form: type[AnyDocument], faults: Faults
 ) -> tuple[Key | None, Object | None]:
     """Return what a document that did not decode is known by, and the object if there is one."""
     key = _key(faults.kind, content)
@@ -263,9 +274,7 @@ _MOST_PROBLEMS: Final = 20
 """Problems reported of one document: more do not help whoever has to correct it."""
 
 
-def _decode(
-    content: Mapping[str, Any], form: type[objects.AnyDocument], faults: Faults
-) -> Object | None:
+def _decode(content: Mapping[str, Any], form: type[AnyDocument], faults: Faults) -> Object | None:
     """Return the object, or None with every problem that the wire form can see in *faults*."""
     rest: Any = content
     while rest is not None and len(faults.problems) < _MOST_PROBLEMS:

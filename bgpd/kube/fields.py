@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec import inspect
 
-from bgpd.kube.objects import KINDS
+from bgpd.kube.kinds import KINDS
 
 _INDEX: Final = re.compile(r"\[[^]]*\]")
 

@@ -11,14 +11,16 @@ from typing import Any, Final
 
 import msgspec
 
-from bgpd.kube import objects
+from bgpd.kube import objects, requestform
 from bgpd.kube.documents import Key, Object, judge, judge_content
 from bgpd.kube.faults import Faults
+from bgpd.kube.kinds import AnyDocument
 from bgpd.kube.problem import Problem, sentence
 from bgpd.kube.resource import Resource
 from bgpd.kube.store import Changes
 from bgpd.kube.view import View
 from bgpd.kube.watchline import Verb
+from bgpd.model.allocation import ServiceRequest
 from bgpd.model.cluster import EndpointSlice, Service
 from bgpd.model.errors import ProtocolError
 
@@ -72,7 +74,7 @@ class Interpreter:
         namespace = (metadata.namespace or "default") if self._namespaced else ""
         faults = self._faults(namespace, metadata.name)
         said = judge(wire, self._form, faults)
-        if isinstance(said, Service | EndpointSlice):
+        if isinstance(said, Service | EndpointSlice | ServiceRequest):
             # One text for both, and for every object of the namespace.
             namespace, name = said.namespace, said.name
         else:
@@ -114,8 +116,10 @@ def _with_problems(key: Key, version: str, said: Object | None, faults: Faults) 
     return Found(key, version, None if faults.refused else said, tuple(faults.problems))
 
 
-def _versioned(form: type[objects.AnyDocument]) -> type[msgspec.Struct]:
+def _versioned(form: type[AnyDocument]) -> type[msgspec.Struct]:
     """Return *form* with the field that only the server's objects have."""
+    if form is requestform.RequestedService:
+        return form
     metadata = Annotated if form is objects.BGPNodeStatus else Versioned
     return msgspec.defstruct(
         form.__name__, [("metadata", metadata)], bases=(form,), kw_only=True, gc=False
@@ -258,7 +262,7 @@ _NOTED: Final = Changes(conditions=True)
 
 
 def _touch(services: set[str], one: Object | None) -> None:
-    if isinstance(one, Service):
+    if isinstance(one, Service | ServiceRequest):
         services.add(one.key)
     elif isinstance(one, EndpointSlice) and one.service:
         services.add(one.service)

@@ -327,33 +327,7 @@ class BGPNodeStatus(Lenient):
     metadata: AnnotatedMetadata
 
 
-AnyDocument: TypeAlias = (
-    Service
-    | EndpointSlice
-    | Node
-    | IPAddressPool
-    | BGPAdvertisement
-    | BGPPeer
-    | SpeakerPolicy
-    | BGPNodeStatus
-)
-
 OUR_GROUP = "bgpd.io/v1alpha1"
-
-KINDS: dict[tuple[str, str], type[AnyDocument]] = {
-    ("v1", "Service"): Service,
-    ("v1", "Node"): Node,
-    ("discovery.k8s.io/v1", "EndpointSlice"): EndpointSlice,
-    (OUR_GROUP, "IPAddressPool"): IPAddressPool,
-    (OUR_GROUP, "BGPAdvertisement"): BGPAdvertisement,
-    (OUR_GROUP, "BGPPeer"): BGPPeer,
-    (OUR_GROUP, "SpeakerPolicy"): SpeakerPolicy,
-    ("metallb.io/v1beta1", "IPAddressPool"): IPAddressPool,
-    ("metallb.io/v1beta1", "BGPAdvertisement"): BGPAdvertisement,
-    ("metallb.io/v1beta1", "BGPPeer"): BGPPeer,
-    ("metallb.io/v1beta2", "BGPPeer"): BGPPeer,
-}
-"""Every apiVersion and kind that is read, and its wire form."""
 
 NAMESPACED = frozenset({"Service", "EndpointSlice"})
 """Kinds whose name is unique only within a namespace. Our kinds are referred to by name alone,

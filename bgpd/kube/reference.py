@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from bgpd.kube.fields import Field, fields_of
-from bgpd.kube.objects import KINDS
+from bgpd.kube.kinds import KINDS
 
 _SELECTORS: Final = "label selectors, any of which may match; absent means all"
 

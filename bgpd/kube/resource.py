@@ -11,8 +11,9 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from bgpd.kube import objects
+from bgpd.kube import objects, requestform
 from bgpd.kube.convert import SERVICE_LABEL
+from bgpd.kube.kinds import AnyDocument
 
 PAGE: Final = 500
 """Objects of one page, where the state cannot be streamed."""
@@ -30,7 +31,7 @@ class Resource:
     """One collection of the API."""
 
     kind: str
-    form: type[objects.AnyDocument]
+    form: type[AnyDocument]
     path: str
     fields: str = ""
     """Field selector. A server that does not know it is asked without."""
@@ -95,7 +96,25 @@ def resources(namespace: str) -> tuple[Resource, ...]:
     )
 
 
-def _ours(kind: str, form: type[objects.AnyDocument], path: str) -> Resource:
+def requested(namespace: str) -> tuple[Resource, ...]:
+    """Return everything that the controller watches; our kinds are read in *namespace* alone.
+
+    All Services: one that is no load balancer any more has an address to give back.
+    """
+    ours = f"/apis/{GROUP}/namespaces/{namespace}"
+    return (
+        Resource(
+            kind="Namespace",
+            form=requestform.Namespace,
+            path="/api/v1/namespaces",
+            accept=_METADATA,
+        ),
+        _ours("IPAddressPool", objects.IPAddressPool, f"{ours}/ipaddresspools"),
+        Resource(kind="Service", form=requestform.RequestedService, path="/api/v1/services"),
+    )
+
+
+def _ours(kind: str, form: type[AnyDocument], path: str) -> Resource:
     return Resource(kind=kind, form=form, path=path, ours=True)
 
 

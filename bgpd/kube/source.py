@@ -19,9 +19,10 @@ from bgpd.kube.documents import Key, Object
 from bgpd.kube.problem import Problem, conditions_of
 from bgpd.kube.quiet import Quiet
 from bgpd.kube.reflector import Counters, Reflector
-from bgpd.kube.resource import Resource, resources
+from bgpd.kube.resource import Resource
 from bgpd.kube.store import Changes
 from bgpd.kube.view import Objects, View
+from bgpd.kube.vocabulary import AGENT, Vocabulary
 from bgpd.model.errors import ConfigError
 from bgpd.model.status import Condition
 
@@ -54,8 +55,9 @@ class KubernetesSource:
         watched: Iterable[Resource] | None = None,
         remembered: Mapping[Key, Object] | None = None,
         newest: Mapping[str, int] | None = None,
+        vocabulary: Vocabulary = AGENT,
     ) -> None:
-        """Follow *watched* (default: everything that an agent needs).
+        """Follow *watched* (default: everything that a reader of *vocabulary* needs).
 
         *remembered* is what an earlier process had in force, *newest* the newest version of each
         kind that it saw: the first answers are compared with both.
@@ -83,7 +85,7 @@ class KubernetesSource:
                 quiet=quiet,
                 newest=(newest or {}).get(one.kind, 0),
             )
-            for one in (resources(access.namespace) if watched is None else watched)
+            for one in (vocabulary.resources(access.namespace) if watched is None else watched)
         )
 
     @property

@@ -12,6 +12,7 @@ from typing import Final
 from bgpd.kube.documents import Documents, Key, Object
 from bgpd.kube.problem import Problem
 from bgpd.kube.view import Objects, View
+from bgpd.model.allocation import ServiceRequest
 from bgpd.model.cluster import EndpointSlice, Service
 from bgpd.model.status import Condition
 
@@ -228,7 +229,7 @@ class _Recorder:
         )
 
     def _touch(self, one: Object | None) -> None:
-        if isinstance(one, Service):
+        if isinstance(one, Service | ServiceRequest):
             self._services.add(one.key)
         elif isinstance(one, EndpointSlice) and one.service:
             self._services.add(one.service)

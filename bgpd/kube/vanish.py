@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 from bgpd.kube.documents import Key, Object
 from bgpd.kube.store import Changes
 from bgpd.kube.view import Objects
+from bgpd.model.allocation import Namespace, ServiceRequest
 from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
 from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
 from bgpd.model.status import Condition
@@ -61,6 +62,10 @@ class Kept(Objects):
         """Return the Service `namespace/name`, or None."""
         return self._said.service(key)
 
+    def request(self, key: str) -> ServiceRequest | None:
+        """Return what the Service `namespace/name` asks for, or None."""
+        return self._said.request(key)
+
     def slices(self, service: str) -> tuple[EndpointSlice, ...]:
         """Return the EndpointSlices of the Service `namespace/name`."""
         return self._said.slices(service)
@@ -73,6 +78,16 @@ class Kept(Objects):
     def services(self) -> tuple[Service, ...]:
         """All Services."""
         return self._said.services
+
+    @property
+    def requests(self) -> tuple[ServiceRequest, ...]:
+        """What all Services ask for, where that is read."""
+        return self._said.requests
+
+    @property
+    def namespaces(self) -> tuple[Namespace, ...]:
+        """All Namespaces, where they are read."""
+        return self._said.namespaces
 
     @property
     def nodes(self) -> tuple[Node, ...]:

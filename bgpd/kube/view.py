@@ -5,6 +5,7 @@ from itertools import chain
 from typing import Final
 
 from bgpd.kube.documents import Key, Object
+from bgpd.model.allocation import Namespace, ServiceRequest
 from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
 from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
 
@@ -39,6 +40,12 @@ class Objects:
         found = self.get(Key("Service", namespace, name))
         return found if isinstance(found, Service) else None
 
+    def request(self, key: str) -> ServiceRequest | None:
+        """Return what the Service `namespace/name` asks for, or None."""
+        namespace, _, name = key.partition("/")
+        found = self.get(Key("Service", namespace, name))
+        return found if isinstance(found, ServiceRequest) else None
+
     def slices(self, service: str) -> tuple[EndpointSlice, ...]:
         """Return the EndpointSlices of the Service `namespace/name`."""
         return tuple(self._slices.get(service, {}).values())
@@ -52,6 +59,16 @@ class Objects:
     def services(self) -> tuple[Service, ...]:
         """All Services."""
         return tuple(one for one in self._of("Service") if isinstance(one, Service))
+
+    @property
+    def requests(self) -> tuple[ServiceRequest, ...]:
+        """What all Services ask for, where that is read."""
+        return tuple(one for one in self._of("Service") if isinstance(one, ServiceRequest))
+
+    @property
+    def namespaces(self) -> tuple[Namespace, ...]:
+        """All Namespaces, where they are read."""
+        return tuple(one for one in self._of("Namespace") if isinstance(one, Namespace))
 
     @property
     def nodes(self) -> tuple[Node, ...]:

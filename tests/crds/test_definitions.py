@@ -7,7 +7,7 @@ import pytest
 
 from bgpd.kube import crdpage, reference
 from bgpd.kube.fields import fields_of
-from bgpd.kube.objects import KINDS, OUR_GROUP
+from bgpd.kube.kinds import KINDS, OUR_GROUP
 from bgpd.kube.reference import MEANINGS
 from tests.crds.examples import definitions
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bgpd.kube.documents import Documents, Key, read
 from bgpd.kube.fields import fields_of
-from bgpd.kube.objects import KINDS
+from bgpd.kube.kinds import AGENT as KINDS
 from tests.kube.build import Document, endpoint_slice, ours, peer, pool, service, text
 
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

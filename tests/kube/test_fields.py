@@ -7,7 +7,7 @@ import pytest
 
 from bgpd.kube.documents import read
 from bgpd.kube.fields import Field, fields_of, known, legal
-from bgpd.kube.objects import KINDS
+from bgpd.kube.kinds import KINDS
 from tests.kube.build import Document, ours, peer, pool, text
 
 OURS = ("BGPAdvertisement", "BGPPeer", "IPAddressPool", "SpeakerPolicy")
