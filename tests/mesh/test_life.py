@@ -8,8 +8,8 @@ from bgpd.mesh.watch import WATCHERS, candidates
 from bgpd.model.member import MeshPolicy
 from bgpd.model.prefix import Address
 from bgpd.model.status import MemberState
-from tests.mesh.simulation import KEY, KEYS, World
-from tests.mesh.test_corners import SEEDS, settled
+from tests.mesh.network import KEY, KEYS
+from tests.mesh.world import SEEDS, World, settled
 
 
 def test_everybody_has_as_many_watchers_as_charges() -> None:

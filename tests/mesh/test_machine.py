@@ -16,7 +16,7 @@ from bgpd.mesh.settings import Keys, MeshSettings
 from bgpd.model.errors import ConfigError
 from bgpd.model.member import Member, MeshPolicy, NodeName
 from bgpd.model.prefix import Address
-from tests.mesh.simulation import KEY, KEYS
+from tests.mesh.network import KEY, KEYS
 
 A = Member(name=NodeName("a"), address=Address("192.0.2.1"))
 B = Member(name=NodeName("b"), address=Address("192.0.2.2"))

@@ -10,7 +10,7 @@ from bgpd.mesh.compose import compose
 from bgpd.mesh.ear import Ear
 from bgpd.mesh.packet import Heartbeat
 from bgpd.mesh.track import Track
-from tests.mesh.simulation import World
+from tests.mesh.world import World
 
 
 def calm(world: World) -> None:

@@ -9,7 +9,8 @@ from bgpd.mesh.packet import FLAGS_OFFSET, Flag
 from bgpd.model.member import NodeName
 from bgpd.model.prefix import Address
 from bgpd.model.status import MemberState
-from tests.mesh.simulation import Node, World
+from tests.mesh.network import Node
+from tests.mesh.world import World
 
 BEATS = 20
 """Heartbeats a second of a simulated member."""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpd.mesh.step import in_step
-from tests.mesh.simulation import World
+from tests.mesh.world import World
 
 INTERVAL = 0.05
 

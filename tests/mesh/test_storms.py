@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bgpd.mesh.events import QuarantineStarted
 from bgpd.model.status import MemberState
-from tests.mesh.simulation import World
+from tests.mesh.world import World
 
 UP = {MemberState.ALIVE, MemberState.QUARANTINED}
 

@@ -1,0 +1,157 @@
+"""A process that ends or begins is no death while its kernel lives, each told as a story."""
+
+import pytest
+
+from bgpd.mesh.events import MemberRestarting, MeshEvent
+from bgpd.model.status import MemberState
+from tests.mesh.world import SEEDS, World, raised, settled
+
+
+@SEEDS
+def test_thirty_restarts_in_a_minute_raise_nothing(seed: int) -> None:
+    """A dead process with a live kernel is restarting, also when refusals are rationed."""
+    seen: list[MeshEvent] = []
+    world = settled(seed=seed)
+    world.on_event = lambda _node, event, _now: seen.append(event)
+    for _ in range(30):
+        world.kill("n3")
+        world.run(0.3 + world.random.random() * 1.2)
+        world.start("n3")
+        world.run(0.5)
+    world.run(2.0)
+    assert world.raises == []
+    assert any(isinstance(event, MemberRestarting) for event in seen)
+    assert world.state("n3", by="n1") is MemberState.ALIVE
+
+
+@SEEDS
+def test_a_kernel_that_dies_while_restarting_is_dead(seed: int) -> None:
+    """Neither a refusal nor a goodbye excuses a kernel that went silent."""
+    world = settled(seed=seed)
+    world.part("n3")
+    world.run(1.0)
+    assert world.raises == []
+    assert world.state("n3", by="n1") is MemberState.RESTARTING
+    world.power_off("n3")
+    world.run(1.0)
+    assert world.generations() == {2}
+
+
+def test_a_goodbye_raises_nothing() -> None:
+    """A planned restart within its grace is nobody's death, and the member returns."""
+    world = settled()
+    world.part("n3")
+    world.run(20.0)
+    world.start("n3")
+    world.run(2.0)
+    assert world.raises == []
+    assert world.state("n3", by="n1") is MemberState.ALIVE
+
+
+def test_a_member_that_said_goodbye_has_left_after_a_minute() -> None:
+    """Its routes were withdrawn: it does not count, and what becomes of its kernel is all one."""
+    world = settled()
+    world.part("n3")
+    world.run(75.0)
+    assert world.state("n3", by="n1") is MemberState.DEAD
+    assert world.nodes["n1"].mesh.status(world.now).counted == 2
+    world.power_off("n3")
+    world.run(2.0)
+    assert world.raises == []
+
+
+@pytest.mark.parametrize("away", [2.0, 75.0, 200.0])
+def test_a_killed_process_is_watched_for_as_long_as_it_is_away(away: float) -> None:
+    """A refusal is no goodbye: while the kernel lives nothing is raised, and when it dies, once."""
+    world = settled()
+    world.kill("n3")
+    world.run(away)
+    assert world.raises == []
+    assert world.state("n3", by="n1") is MemberState.RESTARTING
+    assert world.nodes["n1"].mesh.status(world.now).counted == 2
+    world.power_off("n3")
+    died = world.now
+    world.run(10.0)
+    assert world.generations() == {2}
+    assert raised(world, "n3") == {2}
+    assert world.raises[0].at - died < 0.4
+    assert world.state("n3", by="n1") is MemberState.DEAD
+    world.power_on("n3")
+    world.run(3.0)
+    assert world.generations() == {2}
+    assert world.nodes["n1"].mesh.status(world.now).counted == 3
+
+
+@pytest.mark.parametrize("together", [True, False])
+@SEEDS
+def test_a_process_long_away_disarms_nobody(seed: int, together: bool) -> None:
+    """Whoever was away does not count, not even when its kernel dies with another member."""
+    world = settled(seed=seed)
+    world.kill("n3")
+    world.run(75.0)
+    status = world.nodes["n1"].mesh.status(world.now)
+    assert (status.armed, status.reachable, status.counted) == (True, 2, 2)
+    if together:
+        world.power_off("n3")
+    world.power_off("n2")
+    world.run(1.0)
+    assert "n2" in {name for one in world.raises for name in one.members}
+
+
+def test_an_unlisted_process_that_is_gone_is_forgotten() -> None:
+    """A node that lost its place in the list and its process needs no watching for ever."""
+    world = settled()
+    for name in ("n1", "n2"):
+        world.configure(name, members=world.members[:2])
+    world.kill("n3")
+    world.run(80.0)
+    assert world.raises == []
+    assert [one.name for one in world.nodes["n1"].mesh.status(world.now).members] == ["n2"]
+
+
+def test_goodbye_before_power_off_of_the_whole_rack_does_not_disarm() -> None:
+    """Members that restart leave the quorum, so a death among the others is still noticed."""
+    world = settled(nodes=4)
+    for name in ("n3", "n4"):
+        world.kill(name)
+    world.run(1.0)
+    world.power_off("n2")
+    world.run(1.0)
+    assert world.nodes["n1"].mesh.generation == 2
+
+
+@SEEDS
+def test_the_returning_node_learns_before_it_may_advertise(seed: int) -> None:
+    """It comes back at the current generation, or not at all, and counts again."""
+    world = settled(seed=seed)
+    world.power_off("n3")
+    world.run(5.0)
+    world.nodes["n3"].disk = {"generation": 1}
+    world.power_on("n3")
+    node = world.nodes["n3"]
+    early = []
+    for _ in range(2000):
+        world.run(0.001)
+        if node.mesh.may_advertise(world.now):
+            early.append(node.mesh.generation)
+    assert early
+    assert set(early) == {2}
+    assert len(early) > 1800, "it learned within 200 ms"
+    assert world.nodes["n1"].mesh.status(world.now).counted == 3
+
+
+def test_alone_waits_half_a_second_from_the_moment_the_list_is_known() -> None:
+    """With nobody in reach a speaker advertises after 500 ms; alone in the list, at once."""
+    world = settled()
+    for name in ("n1", "n2"):
+        world.power_off(name)
+    world.power_off("n3")
+    world.run(1.0)
+    world.power_on("n3")
+    mesh = world.nodes["n3"].mesh
+    world.run(0.45)
+    assert not mesh.may_advertise(world.now)
+    world.run(0.1)
+    assert mesh.may_advertise(world.now)
+    alone = World(nodes=1)
+    assert alone.nodes["n1"].mesh.may_advertise(0.0)
