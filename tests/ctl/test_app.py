@@ -15,6 +15,7 @@ import pytest
 from bgpd.ipc.message import Answer, Ask
 from tests.ctl.fakes import Result, bgpctl, bgpd, command, environment, serving
 from tests.ctl.samples import AGENT_DEAD, FAILOVERS, NODE, SICK, SPEAKER, SPEAKER_DEAD
+from tests.lacking import need_root
 
 STATUS = {"status": Answer(content=NODE)}
 SPEAKING = {
@@ -141,9 +142,7 @@ program.run("bgpctl", lambda: observe.observe_one(agent, timeout=20))
 
 def test_a_node_that_we_may_not_look_at_is_not_down(tmp_path: Path) -> None:
     """Without the permission to ask, nothing is claimed about the node."""
-    if os.geteuid() != 0:
-        assert not os.environ.get("CI"), "CI runs this test as root"
-        pytest.skip("needs root to become somebody else")
+    need_root(unproven="a node that another user may not look at is not called down")
 
     async def story(sockets: str) -> Result:
         async with serving(tmp_path, agent=STATUS, speaker=SPEAKING):

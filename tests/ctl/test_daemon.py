@@ -11,6 +11,7 @@ import pytest
 
 from bgpd.ctl.daemon import speaker_line
 from tests.ctl.fakes import Result, bgpd, command
+from tests.lacking import need_root
 
 RECORD = """#!/bin/sh
 echo "$$"
@@ -204,9 +205,7 @@ daemon.main()
 
 def test_a_key_file_that_we_may_not_read_is_configuration(tmp_path: Path) -> None:
     """As one that is missing: the command line is right, the file is not."""
-    if os.geteuid() != 0:
-        assert not os.environ.get("CI"), "CI runs this test as root"
-        pytest.skip("needs root to become somebody else")
+    need_root(unproven="a key file of another user is a mistake in the configuration")
     path = key_file(tmp_path)
     words = ("speaker", "--node", "n1", "--mesh-key-file", str(path))
     result = asyncio.run(command((sys.executable, "-c", STRANGER, *words)))

@@ -19,7 +19,8 @@ class Rig:
 
     def __init__(self, directory: Path) -> None:
         """Build it."""
-        need("bird", "ip", "nft", "unshare", "nsenter", "pgrep")
+        programs = ("bird", "ip", "nft", "unshare", "nsenter", "pgrep")
+        need(*programs, unproven="the launcher and the real ExaBGP with BIRD as the router")
         self.node_space = Space()
         self.router_space = Space()
         node, router = self.node_space.pid, self.router_space.pid

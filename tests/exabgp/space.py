@@ -4,7 +4,6 @@ Everything inside runs below a `cat` process that is the first of its pid namesp
 this process does, however it ends: nothing is left behind.
 """
 
-import os
 import shutil
 import subprocess
 import time
@@ -14,21 +13,19 @@ from typing import TypeVar
 
 import pytest
 
+from tests.lacking import lacking, need_root
+
 ROOT = Path(__file__).parents[2]
 
 Found = TypeVar("Found")
 
 
-def need(*programs: str) -> None:
+def need(*programs: str, unproven: str) -> None:
     """Skip the test, or fail it where CI=true, unless it can run."""
     missing = [name for name in programs if not shutil.which(name)]
-    reason = f"not installed: {', '.join(missing)}" if missing else ""
-    if not reason and os.geteuid():
-        reason = "network namespaces need root"
-    if reason and os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
+    if missing:
+        lacking(f"not installed: {', '.join(missing)}", unproven=unproven)
+    need_root(unproven=unproven)
 
 
 def eventually(look: Callable[[], Found | None], what: str, seconds: float = 15.0) -> Found:

@@ -5,7 +5,6 @@ the hold time of 90 s; the figures themselves come from `scripts/lab run FAULT -
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from tests.lab.nodes import ROOT
 from tests.lab.plan import FamilyChoice, LabError, Plan, RouterName, SourceName
 from tests.lab.routers import missing_programs
 from tests.lab.world import unshare_command
+from tests.lacking import lacking
 
 API = {fault.name for fault in FAULTS.values() if fault.api}
 
@@ -85,10 +85,8 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
         unshare_command()
     except LabError as error:
         reason = str(error)
-    if reason and os.environ.get("CI") == "true":
-        pytest.fail(reason)
     if reason:
-        pytest.skip(reason)
+        lacking(reason, unproven=f"what each fault costs with {plan.router} as the router")
     lab = Served(plan)
     yield lab
     lab.stop()

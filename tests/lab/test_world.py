@@ -14,6 +14,7 @@ from tests.lab.nodes import ROOT
 from tests.lab.plan import LabError, RouterName
 from tests.lab.routers import missing_programs
 from tests.lab.world import INSIDE, run_inside, start_in_background, unshare_command
+from tests.lacking import lacking
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 
@@ -26,10 +27,8 @@ def _possible() -> None:
         unshare_command()
     except LabError as error:
         reason = str(error)
-    if reason and os.environ.get("CI") == "true":
-        pytest.fail(reason)
     if reason:
-        pytest.skip(reason)
+        lacking(reason, unproven="a world leaves nothing behind, however it ends")
 
 
 def lab(*words: str) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from bgpd.mesh.transport import Transport
 from bgpd.model.prefix import Address
+from tests.lacking import lacking
 from tests.mesh.wire import Diary
 
 HERE = Address("127.0.0.1")
@@ -52,6 +53,17 @@ async def woke(fact: Callable[[], object], patience: float = 10.0) -> bool:
 def can_probe(transport: Transport) -> bool:
     """Return whether the kernel lets *transport* send echoes."""
     return transport.probe_mode != "none"
+
+
+def need_probes(transport: Transport) -> None:
+    """Skip where the kernel lets *transport* send no echoes."""
+    if not can_probe(transport):
+        transport.close()
+        lacking(
+            "no right to send echoes (a ping group, or NET_RAW)",
+            unproven="an echo tells that a kernel lives",
+            in_ci=True,
+        )
 
 
 def told(story: Callable[[], Coroutine[Any, Any, None]]) -> None:

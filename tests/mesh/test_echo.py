@@ -2,14 +2,13 @@
 
 import struct
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgpd.mesh.echo import Reply, internet_checksum, read_reply
 from bgpd.mesh.transport import Transport
 from bgpd.model.prefix import Address
-from tests.mesh.loopback import HERE, OTHER, can_probe, opened, told
+from tests.mesh.loopback import HERE, OTHER, can_probe, need_probes, opened, told
 from tests.mesh.wire import Diary, settle
 
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -20,8 +19,7 @@ def test_an_echo_comes_back() -> None:
 
     async def story() -> None:
         with opened(HERE) as (diary, transport, _), opened(HERE) as (stranger, other, _):
-            if not can_probe(transport):
-                pytest.skip("this kernel lets us send no echoes: no ping group, no NET_RAW")
+            need_probes(transport)
             transport.probe(OTHER)
             assert await settle(transport, lambda: diary.replies)
             other.drain()
@@ -45,9 +43,7 @@ def test_a_receiver_may_close_the_transport_on_an_echo_reply() -> None:
         closing = Closing()
         closing.transport = Transport(closing)
         closing.transport.open(HERE, 0)
-        if not can_probe(closing.transport):
-            closing.transport.close()
-            pytest.skip("this kernel lets us send no echoes: no ping group, no NET_RAW")
+        need_probes(closing.transport)
         for _ in range(3):
             closing.transport.probe(OTHER)
         assert await settle(closing.transport, lambda: closing.replies)
