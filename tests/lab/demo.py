@@ -5,7 +5,6 @@ The exit status is 0 only if the promise held on both.
 """
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from tests.lab.nodes import ROOT
 from tests.lab.picture import Panel, draw
 from tests.lab.plan import EX_CONFIG, LabError, RouterName
 from tests.lab.routers import missing_programs
+from tests.lab.tied import tied
 from tests.lab.world import raise_at_signals, unshare_command
 
 FAULT = FAULTS["power-loss"]
@@ -24,8 +24,6 @@ ROUTERS = (RouterName.BIRD, RouterName.FRR)
 REPEAT = 3
 HOLD = 90
 _WIDTHS = (8, 16, 16, 10, 13, 13)
-_TIDY_SECONDS = 10.0
-"""How long a lab may take to remove itself once it is told to end."""
 
 
 def main() -> int:
@@ -97,22 +95,6 @@ def _series(router: RouterName, directory: Path) -> dict[str, Any]:
         raise LabError(f"the lab with {router} ended with status {status}")
     report: dict[str, Any] = json.loads(figures.read_text())
     return report
-
-
-def tied(command: Sequence[str]) -> int:
-    """Run a command that dies with us; hand on what ends us, and wait until it has tidied up."""
-    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *command])
-    try:
-        return process.wait()
-    except BaseException:
-        process.terminate()  # after a Ctrl-C it is told twice, and hears it once
-        try:
-            process.wait(_TIDY_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            print(f"the lab did not end within {_TIDY_SECONDS:g} s: killed", file=sys.stderr)
-        raise
 
 
 def _panel(report: Mapping[str, Any], directory: Path) -> Panel:

@@ -20,6 +20,8 @@ from tests.lab.machine import IdleClass
 from tests.lab.nodes import ROOT
 from tests.lab.page import page, with_table
 from tests.lab.series import Series, all_series, plan
+from tests.lab.tied import tied
+from tests.lab.world import raise_at_signals
 
 BUILD = ROOT / "build" / "measure"
 PAGE = ROOT / "docs" / "measurements.md"
@@ -27,6 +29,8 @@ README = ROOT / "README.md"
 _TRIES = 2
 _PATIENCE = 300.0
 """Seconds beyond three times its estimate that a row may take before it counts as stuck."""
+
+Attempt = Callable[[Series, int | None], dict[str, Any]]
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -37,6 +41,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if options.plan:
         print("\n".join(plan(wanted, repeat=options.repeat, done=_done(wanted, options))))
         return 0
+    raise_at_signals()
     failed = []
     for number, series in enumerate([] if options.page_only else wanted, start=1):
         print(f"[{number}/{len(wanted)}] {series.name}", flush=True)
@@ -56,12 +61,20 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/measure", description=__doc__)
-    parser.add_argument("--repeat", type=int, default=20)
+    parser.add_argument(
+        "--repeat", type=_times, metavar="N", help="how often, in place of each row's own number"
+    )
     parser.add_argument("--only", default="", help="series whose name begins with this")
     parser.add_argument("--fresh", action="store_true", help="measure again what is there")
     parser.add_argument("--plan", action="store_true", help="show the rows and how long they take")
     parser.add_argument("--page-only", action="store_true", help="measure nothing")
     return parser
+
+
+def _times(word: str) -> int:
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {word}")
+    return int(word)
 
 
 def _write() -> None:
@@ -76,7 +89,7 @@ def _done(wanted: Sequence[Series], options: argparse.Namespace) -> dict[str, fl
     return {series.name: _facts(series).get("seconds", 0.0) for series in there}
 
 
-def _there(series: Series, repeat: int) -> bool:
+def _there(series: Series, repeat: int | None) -> bool:
     """Tell whether a row was measured to its end, as often as it is wanted now."""
     report = _report(series)
     return (
@@ -86,9 +99,7 @@ def _there(series: Series, repeat: int) -> bool:
     )
 
 
-def _measure(
-    series: Series, *, repeat: int, fresh: bool, attempt: Callable[[Series, int], dict[str, Any]]
-) -> str:
+def _measure(series: Series, *, repeat: int | None, fresh: bool, attempt: Attempt) -> str:
     """Measure one row unless it is there; return what was wrong, or the empty string."""
     if not fresh and _there(series, repeat):
         return ""
@@ -104,20 +115,17 @@ def _measure(
     return str(facts["error"])
 
 
-def _try(series: Series, repeat: int) -> dict[str, Any]:
+def _try(series: Series, repeat: int | None) -> dict[str, Any]:
     part = _file(series, "part")
     part.unlink(missing_ok=True)
     facts = {"load": os.getloadavg()[0], "date": time.strftime("%Y-%m-%d")}
     words = series.arguments(repeat, str(part))
     began, beside, status = time.monotonic(), IdleClass(), None
     try:
-        done = subprocess.run(
+        status = tied(
             [sys.executable, "-m", "tests.lab", "run", *words],
-            cwd=ROOT,
-            check=False,
-            timeout=3 * series.seconds(repeat) + _PATIENCE,
+            seconds=3 * series.seconds(repeat) + _PATIENCE,
         )
-        status = done.returncode
     except subprocess.TimeoutExpired:
         pass
     finally:

@@ -53,8 +53,8 @@ class Series:
     family: str = "v4"
     nodes: int = 3
     services: int = 12
-    most: int = 20
-    """Repetitions at the most: a fault that takes long by its nature gets fewer."""
+    usual: int = 20
+    """Repetitions unless told otherwise: a fault that takes long by its nature gets fewer."""
     zebra_work_queue: int | None = None
 
     @property
@@ -63,11 +63,11 @@ class Series:
         special = "" if self.zebra_work_queue is None else f"-zebra{self.zebra_work_queue}"
         return f"{self.fault}-{self.router}-{self.family}-{self.services}{special}"
 
-    def runs(self, repeat: int) -> int:
-        """Return how often the fault happens where *repeat* was asked for."""
-        return max(1, min(repeat, self.most))
+    def runs(self, repeat: int | None) -> int:
+        """Return how often the fault happens: *repeat* times where that was asked for."""
+        return self.usual if repeat is None else repeat
 
-    def arguments(self, repeat: int, json: str) -> list[str]:
+    def arguments(self, repeat: int | None, json: str) -> list[str]:
         """Return the command line after `scripts/lab run`; its figures go to *json*."""
         options = {
             "router": self.router,
@@ -81,7 +81,7 @@ class Series:
         pairs = ((f"--{key}", str(value)) for key, value in options.items() if value is not None)
         return [self.fault, *(word for pair in pairs for word in pair)]
 
-    def seconds(self, repeat: int) -> float:
+    def seconds(self, repeat: int | None) -> float:
         """Estimate how long it takes on a quiet machine."""
         fault = FAULTS[self.fault]
         many = self.services >= MANY_SERVICES
@@ -102,31 +102,31 @@ def all_series() -> Iterator[Series]:
     for fault in ("endpoint-lost", "endpoint-back", "one-way-out", "one-way-in"):
         yield from on_routers(fault)
     yield from on_routers("two-nodes", nodes=5)
-    yield from on_routers("power-loss", services=MANY_SERVICES, most=10)
-    yield from on_routers("lossy-power-loss", most=10)
-    yield from on_routers("return", most=10)
+    yield from on_routers("power-loss", services=MANY_SERVICES, usual=10)
+    yield from on_routers("lossy-power-loss", usual=10)
+    yield from on_routers("return", usual=10)
     for fault in SHORT:
-        yield from on_routers(fault, most=10)
+        yield from on_routers(fault, usual=10)
     for fault in LONG:
-        yield from on_routers(fault, most=5)
-    yield from on_routers("idle", most=3)
-    yield from on_routers("idle", services=MANY_SERVICES, most=2)
-    yield from on_routers("reflex-kill", most=3)
+        yield from on_routers(fault, usual=5)
+    yield from on_routers("idle", usual=3)
+    yield from on_routers("idle", services=MANY_SERVICES, usual=2)
+    yield from on_routers("reflex-kill", usual=3)
     for fault in ("endpoint-lost", "endpoint-back"):
-        yield Series(fault=fault, router="frr", most=5, zebra_work_queue=0)
+        yield Series(fault=fault, router="frr", usual=5, zebra_work_queue=0)
 
 
 def on_routers(
-    fault: str, *, family: str = "v4", nodes: int = 3, services: int = 12, most: int = 20
+    fault: str, *, family: str = "v4", nodes: int = 3, services: int = 12, usual: int = 20
 ) -> Iterator[Series]:
     """Yield one series on each router."""
     for router in ROUTERS:
         yield Series(
-            fault=fault, router=router, family=family, nodes=nodes, services=services, most=most
+            fault=fault, router=router, family=family, nodes=nodes, services=services, usual=usual
         )
 
 
-def plan(wanted: Sequence[Series], *, repeat: int, done: Mapping[str, float]) -> list[str]:
+def plan(wanted: Sequence[Series], *, repeat: int | None, done: Mapping[str, float]) -> list[str]:
     """Return the plan in lines: runs and minutes of each row, those in *done* as measured."""
     lines = [f"{'row':<44}{'runs':>5}{'seconds':>9}  state"]
     left = 0.0

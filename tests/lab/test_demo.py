@@ -25,7 +25,7 @@ while True:
 """
 _PARENT = """
 import sys
-from tests.lab.demo import tied
+from tests.lab.tied import tied
 from tests.lab.world import raise_at_signals
 raise_at_signals()
 tied([sys.executable, "-c", *sys.argv[1:]])

@@ -45,19 +45,38 @@ def test_names_of_rows_are_unique_and_their_words_are_understood() -> None:
     every = list(all_series())
     assert len({series.name for series in every}) == len(every)
     for series in every:
-        options = parser().parse_args(["run", *series.arguments(20, "figures.json")])
+        options = parser().parse_args(["run", *series.arguments(None, "figures.json")])
         assert plan_of(options, FAULTS[series.fault]).services == series.services
-        assert options.repeat == series.runs(20)
+        assert options.repeat == series.usual
 
 
 def test_the_plan_tells_what_is_there_and_what_is_left() -> None:
     """A row that was measured shows the time it took, and only the others count as left."""
-    other = Series(fault="idle", router="bird", most=3)
-    first, second, whole = plan([ROW, other], repeat=20, done={ROW.name: 61.0})[1:]
+    other = Series(fault="idle", router="bird", usual=3)
+    first, second, whole = plan([ROW, other], repeat=None, done={ROW.name: 61.0})[1:]
     assert first.split() == [ROW.name, "20", "61", "there"]
     assert second.split()[:2] == [other.name, "3"]
     assert second.endswith("to do")
     assert whole.startswith("2 rows")
+
+
+@pytest.mark.parametrize("repeat", [1, 50])
+def test_a_row_is_measured_as_often_as_it_is_asked_for(repeat: int) -> None:
+    """Fewer times than usual and more, also where the usual is few."""
+    for series in (ROW, Series(fault="idle", router="bird", usual=3)):
+        words = series.arguments(repeat, "figures.json")
+        assert words[words.index("--repeat") + 1] == str(repeat)
+        assert plan([series], repeat=repeat, done={})[1].split()[1] == str(repeat)
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "often"])
+def test_a_number_of_repetitions_that_is_none_is_refused(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wrong usage ends with status 2 before anything is measured."""
+    with pytest.raises(SystemExit, match="2"):
+        measure.main(["--plan", "--repeat", word])
+    assert "--repeat: must be a whole number from 1" in capsys.readouterr().err
 
 
 def test_a_row_tells_whose_milliseconds_it_holds_and_what_went_wrong() -> None:
@@ -119,7 +138,7 @@ def test_a_measurement_goes_on_with_what_is_missing(
     if runs is not None:
         (tmp_path / f"{ROW.name}.json").write_text(json.dumps({"runs": [{}] * runs}))
         (tmp_path / f"{ROW.name}.facts.json").write_text(json.dumps({"error": error}))
-    assert measure._there(ROW, 20) is there
+    assert measure._there(ROW, None) is there
 
 
 @pytest.mark.parametrize(
