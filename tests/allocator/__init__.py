@@ -1,0 +1,1 @@
+"""The allocator: decisions as tables, and what must hold whatever happens."""
