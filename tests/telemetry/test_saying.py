@@ -1,7 +1,7 @@
 """What the log says of conditions."""
 
-from bgpd.agent.saying import begun, end_of, over
 from bgpd.model.status import Condition
+from bgpd.telemetry.saying import begun, end_of, over
 
 
 def condition(message: str, type_: str = "SourceDegraded", reason: str = "Missing") -> Condition:
