@@ -4,13 +4,12 @@ Everything is decided from what was said by calls, so two allocators that heard 
 the same assignments decide alike. A call that is refused changes nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
 from bgpd.allocator import sentences
 from bgpd.allocator.eligibility import Eligibility, chooses
-from bgpd.allocator.layout import Layout, number_of
+from bgpd.allocator.ledger import Holding, Ledger, Place
 from bgpd.allocator.outcome import (
     MOST,
     Assigned,
@@ -20,47 +19,16 @@ from bgpd.allocator.outcome import (
     Refused,
     Tried,
 )
-from bgpd.allocator.ownership import Ownership
-from bgpd.allocator.sharing import Ports, Share, share_of
-from bgpd.allocator.stock import Stock
+from bgpd.allocator.sharing import share_of
 from bgpd.model.allocation import FamilyPolicy, Namespace, ServiceRequest
 from bgpd.model.configuration import IPAddressPool
 from bgpd.model.prefix import Address, Family, family_of
 
 _ORDER: Final = (Family.IPV4, Family.IPV6)
-"""In which order a Service's addresses stand in its status, as with MetalLB."""
+"""In which order the addresses of a new Service stand in its status, as with MetalLB."""
 
-_Stocks: TypeAlias = dict[Family, Stock]
 _Picks: TypeAlias = list[tuple[Family, int]]
 """An ordinal for each family."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """One address that a Service has."""
-
-    family: Family
-    ordinal: int
-    address: Address
-
-
-@dataclass(frozen=True, slots=True)
-class _Holding:
-    """What a Service has, and what it said when it got it."""
-
-    pool: str
-    places: tuple[_Place, ...]
-    share: Share | None
-    ports: Ports
-    namespace: str
-    labels: Mapping[str, str]
-
-    @property
-    def addresses(self) -> tuple[Address, ...]:
-        return tuple(place.address for place in self.places)
-
-    def has(self, family: Family, ordinal: int) -> bool:
-        return any(place.family is family and place.ordinal == ordinal for place in self.places)
 
 
 class Allocator:
@@ -72,11 +40,8 @@ class Allocator:
     """
 
     def __init__(self) -> None:
-        self._pools: dict[str, IPAddressPool] = {}
-        self._stocks: dict[str, _Stocks] = {}
         self._eligibility = Eligibility((), ())
-        self._ownership = Ownership(())
-        self._holdings: dict[str, _Holding] = {}
+        self._ledger = Ledger()
 
     def set_pools(
         self, pools: Iterable[IPAddressPool], namespaces: Iterable[Namespace]
@@ -87,20 +52,18 @@ class Allocator:
         where no pool has it any more, where a Service's two addresses are of two pools now, or
         where the pool has become one that the Service may not use. Allocate anew for those that
         are returned. *namespaces* are all that exist: call this only once they are known, because
-        a selector that chooses none of them excludes everybody.
+        a selector that chooses none of them excludes everybody. The pools must not overlap.
         """
-        by_name = {pool.name: pool for pool in sorted(pools, key=lambda one: one.name)}
-        eligibility = Eligibility(by_name.values(), namespaces)
-        if by_name == self._pools and eligibility.chosen == self._eligibility.chosen:
+        ledger = Ledger(pools)
+        eligibility = Eligibility(ledger.pools.values(), namespaces)
+        before = self._ledger
+        if ledger.pools == before.pools and eligibility.chosen == self._eligibility.chosen:
             return frozenset()
-        before, holdings = self._stocks, self._holdings
-        self._pools, self._eligibility = by_name, eligibility
-        self._ownership = Ownership(by_name.values())
-        self._stocks = {name: _stocks_of(pool) for name, pool in by_name.items()}
-        self._holdings = {}
-        lost = {key: held for key, held in sorted(holdings.items()) if not self._keep(key, held)}
-        self._carry_waits(before, lost)
-        return frozenset(lost)
+        lost = ledger.inherit(
+            before, lambda pool, held: eligibility.admits(pool, held.namespace, held.labels)
+        )
+        self._ledger, self._eligibility = ledger, eligibility
+        return lost
 
     def assign(self, request: ServiceRequest, addresses: Sequence[Address], now: float) -> Outcome:
         """Give *request* exactly *addresses*, or refuse and leave it what it has.
@@ -108,19 +71,21 @@ class Allocator:
         This is how a Service gets the addresses that it asks for, and how it gets back, after a
         restart, those that its status says it has.
         """
-        key = request.key
         if not addresses or len({family_of(one) for one in addresses}) != len(addresses):
-            return Refused(why=sentences.bad_addresses(key, addresses))
-        found = self._find(request, addresses)
-        if isinstance(found, Refused):
-            return found
-        pool, places = found
-        self._settle(pool.name, now)
+            return Refused(why=sentences.bad_addresses(request.key, addresses))
+        located = self._located(request, addresses)
+        if isinstance(located, Refused):
+            return located
+        pool, places = located
+        why = self._barred(request, pool)
+        if why is not None:
+            return Refused(why=f"Service {request.key}: {why}", tried=(Tried(pool=pool, why=why),))
+        self._ledger.settle(pool, now)
         for place in places:
             why = self._obstacle(request, pool, place, now)
             if why is not None:
                 return Refused(why=why)
-        return self._hold(request, pool.name, places, now)
+        return self._hold(request, pool, places, now)
 
     def allocate(
         self,
@@ -141,11 +106,11 @@ class Allocator:
         if not wanted or len(wanted) != len(families):
             return Refused(why=sentences.no_families(request.key))
         named = pool or request.pool_wanted
-        held = self._holdings.get(request.key)
+        held = self._ledger.holdings.get(request.key)
         if held is not None:
             if any(place.family not in wanted for place in held.places):
                 return Refused(why=sentences.other_families(request.key, held.addresses, wanted))
-            if not named or named == held.pool:
+            if named in {"", held.pool}:
                 return self._complete(request, held, wanted, now)
         if named:
             return self._allocate_named(request, named, families, now)
@@ -153,29 +118,25 @@ class Allocator:
 
     def release(self, key: str, now: float) -> bool:
         """Take back all addresses of the Service *key*; return whether it had any."""
-        held = self._holdings.pop(key, None)
-        if held is None:
-            return False
-        self._leave(key, held, keeping=(), now=now)
-        return True
+        return self._ledger.drop(key, now)
 
     def pool_of(self, key: str) -> str | None:
         """Return the pool of which the Service *key* has addresses, or None."""
-        held = self._holdings.get(key)
+        held = self._ledger.holdings.get(key)
         return None if held is None else held.pool
 
     def addresses_of(self, key: str) -> tuple[Address, ...]:
         """Return the addresses of the Service *key*."""
-        held = self._holdings.get(key)
+        held = self._ledger.holdings.get(key)
         return () if held is None else held.addresses
 
     def services_of(self, pool: str) -> int:
         """Return how many Services have addresses of *pool*."""
-        return sum(held.pool == pool for held in self._holdings.values())
+        return sum(held.pool == pool for held in self._ledger.holdings.values())
 
     def counters(self, pool: str) -> Counters:
         """Return the numbers of the status of *pool*: all zero for one that does not exist."""
-        stocks = self._stocks.get(pool, {})
+        stocks = self._ledger.stocks.get(pool, {})
         ipv4, ipv6 = stocks.get(Family.IPV4), stocks.get(Family.IPV6)
         return Counters(
             assigned_ipv4=ipv4.assigned if ipv4 else 0,
@@ -186,9 +147,8 @@ class Allocator:
 
     def capacity(self, pool: str) -> Capacity:
         """Return how many addresses *pool* can give: zero for one that does not exist."""
-        counts = {
-            family: stock.layout.count for family, stock in self._stocks.get(pool, {}).items()
-        }
+        stocks = self._ledger.stocks.get(pool, {})
+        counts = {family: stock.layout.count for family, stock in stocks.items()}
         return Capacity(
             total=min(MOST, sum(counts.values())),
             ipv4=counts.get(Family.IPV4, 0),
@@ -197,26 +157,20 @@ class Allocator:
 
     def due(self, now: float) -> float | None:
         """Return when the next released address can be given again; None if none waits."""
-        found: float | None = None
-        for name, stocks in self._stocks.items():
-            self._settle(name, now)
-            for stock in stocks.values():
-                due = stock.due()
-                found = due if found is None or (due is not None and due < found) else found
-        return found
+        return self._ledger.due(now)
 
     def _allocate_named(
         self, request: ServiceRequest, name: str, families: Sequence[Family], now: float
     ) -> Outcome:
-        pool = self._pools.get(name)
+        pool = self._ledger.pools.get(name)
         if pool is None:
-            return Refused(why=sentences.unknown_pool(request.key, name, self._pools))
+            return Refused(why=sentences.unknown_pool(request.key, name, self._ledger.pools))
         why = self._eligibility.barred(pool, request)
         if why is None:
             found = self._search((pool,), request, families, now)
             if found is not None:
                 return self._take(request, *found, now=now)
-            why = self._lacking(pool, request, families, now)
+            why = self._lacking(name, request, families, now)
         return Refused(
             why=sentences.nothing_fits(request.key, families), tried=(Tried(pool=name, why=why),)
         )
@@ -229,7 +183,7 @@ class Allocator:
             found = self._search(tier, request, families, now)
             if found is not None:
                 return self._take(request, *found, now=now)
-        if not self._pools:
+        if not self._ledger.pools:
             return Refused(why=sentences.no_pools(request.key))
         return Refused(
             why=sentences.nothing_fits(request.key, families),
@@ -267,7 +221,7 @@ class Allocator:
         """Return the first usable address of *pool* for each of *families* that has one."""
         key, share, ports = request.key, share_of(request), request.ports
         picks: _Picks = []
-        stocks = self._stocks[pool]
+        stocks = self._ledger.stocks[pool]
         for family in _ORDER:
             stock = stocks.get(family) if family in families else None
             if stock is None:
@@ -279,27 +233,21 @@ class Allocator:
         return picks
 
     def _complete(
-        self,
-        request: ServiceRequest,
-        held: _Holding,
-        wanted: Sequence[Family],
-        now: float,
+        self, request: ServiceRequest, held: Holding, wanted: Sequence[Family], now: float
     ) -> Outcome:
         """Confirm what *request* has, and add the family that it lacks from the same pool."""
-        kept = self.assign(request, held.addresses, now)
-        missing = [one for one in wanted if all(place.family is not one for place in held.places)]
-        if isinstance(kept, Refused) or not missing:
-            return kept
+        missing = held.lacks(wanted)
         picks = self._pick(held.pool, request, missing, now)
-        if picks:
-            return self._take(request, held.pool, picks, now=now, beside=held.places)
-        if request.family_policy is FamilyPolicy.PREFER_DUAL_STACK:
+        if missing and not picks and request.family_policy is not FamilyPolicy.PREFER_DUAL_STACK:
+            why = self._lacking(held.pool, request, missing, now)
+            return Refused(
+                why=sentences.nothing_fits(request.key, wanted),
+                tried=(Tried(pool=held.pool, why=why),),
+            )
+        kept = self.assign(request, held.addresses, now)
+        if isinstance(kept, Refused) or not picks:
             return kept
-        why = self._lacking(self._pools[held.pool], request, missing, now)
-        return Refused(
-            why=sentences.nothing_fits(request.key, wanted),
-            tried=(Tried(pool=held.pool, why=why),),
-        )
+        return self._take(request, held.pool, picks, now=now, beside=held.places)
 
     def _take(
         self,
@@ -308,187 +256,91 @@ class Allocator:
         picks: _Picks,
         *,
         now: float,
-        beside: tuple[_Place, ...] = (),
+        beside: tuple[Place, ...] = (),
     ) -> Assigned:
-        stocks = self._stocks[pool]
+        stocks = self._ledger.stocks[pool]
         added = tuple(
-            _Place(family, ordinal, stocks[family].layout.address_at(ordinal))
+            Place(family, ordinal, stocks[family].layout.address_at(ordinal))
             for family, ordinal in picks
         )
         return self._hold(request, pool, (*beside, *added), now)
 
     def _hold(
-        self, request: ServiceRequest, pool: str, places: tuple[_Place, ...], now: float
+        self, request: ServiceRequest, pool: str, places: tuple[Place, ...], now: float
     ) -> Assigned:
         """Write down that *request* has *places* of *pool*, and no others."""
-        key = request.key
-        holding = _Holding(
+        holding = Holding(
             pool, places, share_of(request), request.ports, request.namespace, request.labels
         )
-        old = self._holdings.get(key)
-        if old is not None:
-            self._leave(key, old, keeping=places if old.pool == pool else (), now=now)
-        self._holdings[key] = holding
-        stocks = self._stocks[pool]
-        for place in places:
-            stocks[place.family].take(place.ordinal, key, holding.share, holding.ports)
+        self._ledger.hold(request.key, holding, now)
         return Assigned(pool=pool, addresses=holding.addresses)
 
-    def _leave(self, key: str, held: _Holding, *, keeping: Sequence[_Place], now: float) -> None:
-        """Take *key* off its places; those that it is not *keeping* wait to be reused."""
-        stocks = self._stocks[held.pool]
-        for place in held.places:
-            free = stocks[place.family].leave(place.ordinal, key, held.ports)
-            if free and place not in keeping:
-                stocks[place.family].wait(place.ordinal, key, now)
-
-    def _find(
+    def _located(
         self, request: ServiceRequest, addresses: Sequence[Address]
-    ) -> tuple[IPAddressPool, tuple[_Place, ...]] | Refused:
-        """Return the one pool that has all *addresses* and is for *request*, or why none is."""
-        key = request.key
+    ) -> tuple[str, tuple[Place, ...]] | Refused:
+        """Return the one pool that has all *addresses*, and where; or why none has."""
         owners: list[str] = []
-        places: list[_Place] = []
+        places: list[Place] = []
         for address in addresses:
-            family, number = family_of(address), number_of(address)
-            owner = self._ownership.owner(family, number)
-            if owner is None:
-                return Refused(why=sentences.in_no_pool(key, address, self._pools))
-            ordinal = self._stocks[owner][family].layout.ordinal_of(number)
-            if ordinal is None:
-                return Refused(why=sentences.avoided(key, address, owner))
+            found = self._ledger.locate(address)
+            if found is None:
+                known = self._ledger.pools
+                return Refused(why=sentences.in_no_pool(request.key, address, known))
+            owner, place = found
+            if place is None:
+                return Refused(why=sentences.avoided(request.key, address, owner))
             owners.append(owner)
-            places.append(_Place(family, ordinal, address))
+            places.append(place)
         if len(set(owners)) > 1:
-            return Refused(why=sentences.two_pools(key, addresses, owners))
-        pool = self._pools[owners[0]]
-        if request.pool_wanted not in {"", pool.name}:
-            return Refused(why=sentences.wrong_pool(key, pool.name, request.pool_wanted))
-        why = self._eligibility.barred(pool, request)
-        if why is not None:
-            return Refused(why=f"Service {key}: {why}", tried=(Tried(pool=pool.name, why=why),))
-        return pool, tuple(places)
+            return Refused(why=sentences.two_pools(request.key, addresses, owners))
+        if request.pool_wanted not in {"", owners[0]}:
+            return Refused(why=sentences.wrong_pool(request.key, owners[0], request.pool_wanted))
+        return owners[0], tuple(places)
 
-    def _obstacle(
-        self, request: ServiceRequest, pool: IPAddressPool, place: _Place, now: float
-    ) -> str | None:
+    def _barred(self, request: ServiceRequest, pool: str) -> str | None:
+        return self._eligibility.barred(self._ledger.pools[pool], request)
+
+    def _obstacle(self, request: ServiceRequest, pool: str, place: Place, now: float) -> str | None:
         """Return why *request* cannot have *place* of *pool*, or None."""
         key, address = request.key, place.address
-        stock = self._stocks[pool.name][place.family]
-        held = self._holdings.get(key)
-        mine = held is not None and held.pool == pool.name and held.has(place.family, place.ordinal)
-        if stock.layout.reserved(place.ordinal) and not mine and address not in request.ingress:
-            return sentences.reserved(key, address, pool.name)
+        stock = self._ledger.stocks[pool][place.family]
+        users = stock.users(place.ordinal)
+        mine = key in users
+        if stock.layout.reserved(place.ordinal) and not (mine or address in request.ingress):
+            return sentences.reserved(key, address, pool)
         wait = stock.wait_of(place.ordinal)
         if wait is not None and wait.owner != key:
-            seconds = sentences.remaining(wait, stock.delay, now)
-            return sentences.waits(key, address, pool.name, seconds)
-        others = [user for user in stock.users(place.ordinal) if user != key]
+            return sentences.waits(key, address, pool, stock.remaining(wait, now))
+        others = [user for user in users if user != key]
+        share = share_of(request)
         if not others:
             return None
-        share = share_of(request)
         if share is None or share != stock.share(place.ordinal):
             return sentences.not_shared(key, address, others, asks=share is not None)
-        own = held.ports if held is not None and mine else frozenset()
+        holdings = self._ledger.holdings
+        own = holdings[key].ports if mine else frozenset()
         clashes = stock.clashes(place.ordinal, request.ports, own=own)
-        if clashes:
-            words = [f"{port.protocol}/{port.number}" for port in clashes]
-            using = [user for user in others if clashes & self._holdings[user].ports]
-            return sentences.ports_clash(key, address, words, using)
-        return None
+        using = [user for user in others if clashes & holdings[user].ports]
+        return sentences.ports_clash(key, address, clashes, using) if clashes else None
 
     def _tried(
         self, request: ServiceRequest, families: Sequence[Family], now: float
     ) -> tuple[Tried, ...]:
-        """Return why each pool refused: first those that were asked, then those not for all."""
+        """Return why each pool refused: those that were asked, then those that were not."""
         queue = self._eligibility.queue(request.namespace)
-        asked = (*queue.pinned, *queue.general)
-        names = {pool.name for pool in asked}
-        others = (pool for name, pool in self._pools.items() if name not in names)
+        asked = {pool.name: pool for pool in (*queue.pinned, *queue.general)}
         tried: list[Tried] = []
-        for pool in (*asked, *others):
+        for name, pool in (asked | dict(self._ledger.pools)).items():
             why = self._eligibility.barred(pool, request)
-            if why is None and pool.name not in names:
+            if why is None and name not in asked:
                 why = sentences.not_automatic(pool)
-            why = why or self._lacking(pool, request, families, now)
-            tried.append(Tried(pool=pool.name, why=why))
+            why = why or self._lacking(name, request, families, now)
+            tried.append(Tried(pool=name, why=why))
         return tuple(tried)
 
     def _lacking(
-        self, pool: IPAddressPool, request: ServiceRequest, families: Sequence[Family], now: float
+        self, pool: str, request: ServiceRequest, families: Sequence[Family], now: float
     ) -> str:
-        has = {family for family, _ in self._pick(pool.name, request, families, now)}
-        stocks = self._stocks[pool.name]
+        has = {family for family, _ in self._pick(pool, request, families, now)}
+        stocks = self._ledger.stocks[pool]
         return sentences.lacks(pool, [(one, stocks.get(one)) for one in families if one not in has])
-
-    def _settle(self, pool: str, now: float) -> None:
-        for stock in self._stocks[pool].values():
-            stock.settle(now)
-
-    def _keep(self, key: str, held: _Holding) -> bool:
-        """Put *key* back where it was, in whatever pool that is now; return whether it could be."""
-        owners: set[str] = set()
-        places: list[_Place] = []
-        for place in held.places:
-            number = number_of(place.address)
-            owner = self._ownership.owner(place.family, number)
-            ordinal = (
-                None
-                if owner is None
-                else self._stocks[owner][place.family].layout.ordinal_of(number)
-            )
-            if owner is None or ordinal is None:
-                return False
-            owners.add(owner)
-            places.append(_Place(place.family, ordinal, place.address))
-        if len(owners) > 1:
-            return False
-        pool = owners.pop()
-        if not self._eligibility.admits(self._pools[pool], held.namespace, held.labels):
-            return False
-        self._holdings[key] = _Holding(
-            pool, tuple(places), held.share, held.ports, held.namespace, held.labels
-        )
-        for place in places:
-            self._stocks[pool][place.family].take(place.ordinal, key, held.share, held.ports)
-        return True
-
-    def _carry_waits(self, before: Mapping[str, _Stocks], lost: Mapping[str, _Holding]) -> None:
-        """Let what was waiting go on, and what was lost but is still a pool's begin to."""
-        waiting = sorted(
-            (
-                wait.since is None,
-                wait.since or 0.0,
-                family,
-                stock.layout.number_at(wait.ordinal),
-                wait.owner,
-            )
-            for stocks in before.values()
-            for family, stock in stocks.items()
-            for wait in stock.waits()
-        )
-        for unknown, since, family, number, owner in waiting:
-            self._wait_again(family, number, owner, None if unknown else since)
-        for key, held in lost.items():
-            for place in held.places:
-                self._wait_again(place.family, number_of(place.address), key, None)
-
-    def _wait_again(self, family: Family, number: int, key: str, since: float | None) -> None:
-        owner = self._ownership.owner(family, number)
-        if owner is None:
-            return
-        stock = self._stocks[owner][family]
-        ordinal = stock.layout.ordinal_of(number)
-        if ordinal is not None and not stock.users(ordinal):
-            stock.wait(ordinal, key, since)
-
-
-def _stocks_of(pool: IPAddressPool) -> _Stocks:
-    """Return the empty stocks of *pool*, one for each family that it has addresses of."""
-    stocks: _Stocks = {}
-    for family in sorted({family_of(prefix) for prefix in pool.prefixes}):
-        layout = Layout(
-            family, pool.prefixes, reserved=pool.reserved, avoid_buggy=pool.avoid_buggy_ips
-        )
-        stocks[family] = Stock(layout, delay=pool.reuse_delay)
-    return stocks

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from math import ceil
 from typing import Final
 
-from bgpd.allocator.stock import Stock, Wait
+from bgpd.allocator.sharing import Ports
+from bgpd.allocator.stock import Stock
 from bgpd.model.configuration import IPAddressPool
 from bgpd.model.prefix import Address, Family
 
@@ -127,17 +128,18 @@ def not_shared(key: str, address: Address, others: Iterable[str], *, asks: bool)
     return f"Service {key}: address {address} is in use by {listed(others)}; {why}"
 
 
-def ports_clash(key: str, address: Address, ports: Iterable[str], others: Iterable[str]) -> str:
+def ports_clash(key: str, address: Address, ports: Ports, others: Iterable[str]) -> str:
     """Say that a port is used by another Service on the same address."""
+    used = listed(f"{port.protocol}/{port.number}" for port in ports)
     return (
-        f"Service {key}: {listed(ports)} on {address} is in use by {listed(others)}; "
+        f"Service {key}: {used} on {address} is in use by {listed(others)}; "
         "Services on one address must use different ports"
     )
 
 
-def lacks(pool: IPAddressPool, lacking: Sequence[tuple[Family, Stock | None]]) -> str:
+def lacks(pool: str, lacking: Sequence[tuple[Family, Stock | None]]) -> str:
     """Say why *pool* has no address of the families in *lacking*."""
-    return f"IPAddressPool {pool.name}: " + " and ".join(
+    return f"IPAddressPool {pool}: " + " and ".join(
         _lacks_one(family, stock) for family, stock in lacking
     )
 
@@ -159,8 +161,3 @@ def _lacks_one(family: Family, stock: Stock | None) -> str:
     return (
         f"none of its {stock.layout.count} {SHORT[family]} addresses is free ({', '.join(parts)})"
     )
-
-
-def remaining(wait: Wait, delay: int, now: float) -> float:
-    """Return for how many seconds more *wait* lasts."""
-    return delay if wait.since is None else max(0.0, wait.since + delay - now)

@@ -148,6 +148,10 @@ class Stock:
             self._stop_waiting(wait.ordinal)
             self._put_back(wait.ordinal)
 
+    def remaining(self, wait: Wait, now: float) -> float:
+        """Return for how many seconds more *wait* lasts."""
+        return self.delay if wait.since is None else max(0.0, wait.since + self.delay - now)
+
     def due(self) -> float | None:
         """Return when the next address has waited long enough; None where none waits."""
         for wait in self._waiting.values():
