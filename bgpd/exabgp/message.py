@@ -94,7 +94,7 @@ class Terminating:
     """ExaBGP was told to stop: drain, then send `Close` and `Exit`."""
 
     seconds: float = 30.0
-    """After so long the launcher withdraws everything itself and exits."""
+    """After so long the launcher closes the sessions itself and exits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

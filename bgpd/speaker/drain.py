@@ -14,6 +14,10 @@ SETTLE_SECONDS: Final = 0.1
 """How long a router is given to program its table between a withdrawal and the close."""
 
 
+AFTERMATH_SECONDS: Final = 2 * FLUSH_SECONDS + SETTLE_SECONDS
+"""Most time that all that follows the wait may take."""
+
+
 class Phase(StrEnum):
     """Where a drain is; each phase is entered once, in this order."""
 

@@ -2,7 +2,7 @@
 
 from bgpd.exabgp.command import Close, Exit
 from bgpd.exabgp.message import Done
-from bgpd.speaker.drain import Phase
+from bgpd.speaker.drain import AFTERMATH_SECONDS, Phase
 from bgpd.speaker.effect import Quit
 from bgpd.speaker.offer import Offer
 from bgpd.speaker.outbox import Outbox
@@ -25,15 +25,22 @@ class Leaving:
         self._outbox = outbox
         self._closing: int | None = None
 
-    def begin(self, now: float, *, wall: float) -> None:
-        """Demote our routes: SIGTERM arrived; a second one changes nothing."""
+    def begin(self, now: float, *, wall: float, within: float | None = None) -> None:
+        """Demote our routes: SIGTERM arrived; a second one changes nothing.
+
+        After *within* seconds, where they are known, ExaBGP closes the sessions by itself, and
+        the routes with them: by then ours must have gone in their order.
+        """
         situation = self._situation
         if situation.drain.active:
             return
         # Waiting is for routers that move traffic; with nobody to move it to, nobody waits.
         desired = self._offer.desired
         moves = desired is not None and desired.carried_by(situation.staying(now))
-        wait = situation.policy.drain_milliseconds / 1000 if moves else 0
+        wished = situation.policy.drain_milliseconds / 1000 if moves else 0
+        wait = wished if within is None else min(wished, max(0, within - AFTERMATH_SECONDS))
+        if wait < wished:
+            self._outbox.note("warning", "drain_cut_short", wished=wished, seconds=wait)
         situation.drain.begin(now, wait)
         self._outbox.note("info", "draining", seconds=wait)
         self._timeline.begin(

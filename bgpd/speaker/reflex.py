@@ -127,8 +127,8 @@ class Reflex:
                 self._shown(message, now)
             case SessionChanged():
                 self._session(message, now)
-            case Terminating():
-                self._leaving.begin(now, wall=now + self.wall_offset)
+            case Terminating(seconds=within):
+                self._leaving.begin(now, wall=now + self.wall_offset, within=within)
             case Failed():
                 self.offer.failed(message, now)
             case Ignored():

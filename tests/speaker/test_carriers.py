@@ -13,6 +13,7 @@ from bgpd.model.route import GRACEFUL_SHUTDOWN, RANK_DRAIN, Advertisement
 from bgpd.model.status import MemberState, MemberStatus
 from bgpd.speaker import comparable
 from bgpd.speaker.desired import DesiredState
+from bgpd.speaker.drain import AFTERMATH_SECONDS
 from tests.policy.test_lever import PEER
 from tests.speaker.test_parts import member
 from tests.speaker.test_reflex import World, med
@@ -70,6 +71,22 @@ def test_graceful_shutdown_is_taken_back_when_the_other_carrier_dies(world: Worl
     assert demoted(world) == {TWO, THREE}
     world.dead.add("n2")
     world.run_until(lambda: demoted(world) == {THREE}, within=2.0)
+
+
+def test_a_drain_that_is_longer_than_exabgp_waits_ends_in_order_before_that(world: World) -> None:
+    """Otherwise it closes the sessions over our heads, with routes and traffic still on them."""
+    node = world.nodes["n1"]
+    policy = replace(world.desired("n1").policy, drain_milliseconds=600_000)
+    everything = [advertisement(number) for number in (1, 2, 3)]
+    desired = world.desired("n1", *everything)
+    world.tell("n1", msgspec.structs.replace(desired, policy=policy))
+    began = world.now
+    node.reflex.exabgp(Terminating(seconds=10.0), world.now)
+    node.settle(world.now)
+    world.run_until(lambda: node.exabgp.exited, within=10.0)
+    assert world.now - began > 10.0 - AFTERMATH_SECONDS - 0.1, "as long as there is time"
+    (note,) = [note for note in node.notes if note.event == "drain_cut_short"]
+    assert dict(note.keys)["wished"] == 600.0
 
 
 def test_a_node_that_alone_carries_everything_leaves_without_waiting(world: World) -> None:
