@@ -5,6 +5,7 @@ twenty microseconds. Attributes are built once for each set that a kind of sessi
 a takeover sends a thousand prefixes with the same ones.
 """
 
+import struct
 from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import IPv4Network, ip_network
@@ -14,6 +15,8 @@ from exabgp.bgp.message import Action
 from exabgp.bgp.message.update import attribute
 from exabgp.bgp.message.update.attribute.aspath import SEQUENCE, ASPath
 from exabgp.bgp.message.update.attribute.attributes import Attributes as ExabgpAttributes
+from exabgp.bgp.message.update.attribute.community.extended import ExtendedCommunity
+from exabgp.bgp.message.update.attribute.community.extended.communities import ExtendedCommunities
 from exabgp.bgp.message.update.attribute.community.initial.communities import Communities
 from exabgp.bgp.message.update.attribute.community.initial.community import Community
 from exabgp.bgp.message.update.attribute.community.large.communities import LargeCommunities
@@ -30,6 +33,10 @@ from bgpd.model.errors import ProtocolError
 from bgpd.model.prefix import Address, Prefix
 from bgpd.model.route import Attributes
 
+AS_TRANS: Final = 23456
+"""What stands for an ASN above 65535 where there is room for two bytes (RFC 6793)."""
+LINK_BANDWIDTH: Final = (0x00, 0x04)
+"""Type and subtype: two-octet AS specific, transitive; link bandwidth."""
 CACHED: Final = 4096
 """Sets of attributes that are kept; each generation brings new ones and strands the old."""
 
@@ -117,7 +124,20 @@ def _build(local_as: Any, internal: bool, wanted: Attributes) -> WireAttributes:
                 [LargeCommunity(_packed(text, 4)) for text in wanted.large_communities]
             )
         )
+    if wanted.link_bandwidth is not None:
+        community = ExtendedCommunity(_bandwidth(int(local_as), wanted.link_bandwidth))
+        attributes.add(ExtendedCommunities().add(community))
     return attributes
+
+
+def _bandwidth(local_asn: int, bytes_per_second: int) -> bytes:
+    """Return a link-bandwidth community (RFC 10005).
+
+    The transitive form, because it has to cross from our AS into the router's; ExaBGP's own class
+    knows the other one only. An ASN that needs four bytes has AS_TRANS in its place.
+    """
+    asn = local_asn if local_asn < 2**16 else AS_TRANS
+    return struct.pack("!BBHf", *LINK_BANDWIDTH, asn, bytes_per_second)
 
 
 def _packed(community: str, width: int) -> bytes:

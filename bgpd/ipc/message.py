@@ -12,6 +12,7 @@ All clocks are absent on purpose: the two ends share no clock but the kernel's, 
 decides anything by a time that the other one wrote.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -64,6 +65,8 @@ class Desired(Message, frozen=True, kw_only=True, tag="desired"):
     """Every prefix that configured pools cover: the last gate's fence."""
     advertisements: tuple[Advertisement, ...]
     policy: SpeakerPolicy = SpeakerPolicy()
+    aggregates: Mapping[Prefix, int] = {}
+    """Blocks of *pools* in which more than single addresses may be advertised, and how short."""
     mesh_address: Address | None = None
     """Our own address in the mesh: the source of heartbeats; None when it is not known."""
 

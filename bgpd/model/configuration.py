@@ -58,6 +58,8 @@ class IPAddressPool:
     labels: Mapping[str, str] = field(default_factory=dict)
     prefixes: tuple[Prefix, ...]
     """The fewest blocks that hold exactly the pool's addresses, in the document's order."""
+    largest: tuple[Prefix, ...] = ()
+    """The largest block of each entry of the document; empty: each of *prefixes* is an entry."""
     auto_assign: bool = True
     avoid_buggy_ips: bool = False
     """IPv4 addresses that end in .0 or .255 are not the pool's."""
@@ -107,6 +109,28 @@ class Community:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BFDProfile:
+    """How fast a session's BFD is; known, so that a peer can name it, but not done yet."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class L2Advertisement:
+    """MetalLB's layer 2 mode; known, so that a person hears that it is not done."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A TCP MD5 key that peers refer to."""
+
+    name: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BGPPeer:
     """A router, and the nodes that speak with it."""
 
@@ -122,6 +146,8 @@ class BGPPeer:
     node_selectors: Selectors = ()
     password: str | None = None
     password_file: str | None = None
+    password_secret: str = ""
+    """The Secret that *password* comes from; empty where it comes from none."""
     ttl: int | None = None
     ttl_security: int | None = None
     graceful_restart: int | None = None
@@ -131,6 +157,9 @@ class BGPPeer:
     damping: bool = False
     next_hop_v4: Address | None = None
     next_hop_v6: Address | None = None
+    bfd_profile: str = ""
+    without_session: str = ""
+    """Why there can be no session: the fields that would make it another one than is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

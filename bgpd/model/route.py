@@ -15,7 +15,12 @@ RANK_SLOW_START = 240
 RANK_DOUBT = 250
 RANK_DRAIN = 255
 
+RANK_STANDBY = 200
+"""The last rank that says which of several nodes is wanted; what is worse is worse for a fact."""
+
 MAX_PREPEND = 10
+MAX_BANDWIDTH = 2**53
+"""Bytes per second: what the community's floating point number still tells apart well enough."""
 GRACEFUL_SHUTDOWN = "65535:0"
 """The well-known community of RFC 8326."""
 
@@ -45,6 +50,13 @@ class Advertisement:
     """How often our ASN is repeated in front of the path, 0..10."""
     carriers: tuple[str, ...] | None = None
     """The nodes that advertise the prefix, ourselves included, sorted; None: any member may."""
+    med: int | None = None
+    """A MED of the user's, for a peer whose lever is another attribute: it goes out as it is."""
+    link_bandwidth: int | None = None
+    """Bytes per second of the link-bandwidth community (RFC 10005), or none."""
+    ahead: tuple[str, ...] = ()
+    """The nodes that come before us, best first, where the peer's lever has no room for ranks: we
+    advertise once none of them does."""
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for what no router could be told."""
@@ -52,6 +64,10 @@ class Advertisement:
         in_range("as_path_prepend", self.as_path_prepend, 0, MAX_PREPEND)
         if self.local_pref is not None:
             in_range("local_pref", self.local_pref, 0, 2**32 - 1)
+        if self.med is not None:
+            in_range("med", self.med, 0, 2**32 - 1)
+        if self.link_bandwidth is not None:
+            in_range("link_bandwidth", self.link_bandwidth, 0, MAX_BANDWIDTH)
         for text in self.communities:
             _numbers("communities", text, count=2, most=2**16 - 1)
         for text in self.large_communities:
@@ -70,6 +86,8 @@ class Attributes:
     large_communities: tuple[str, ...] = ()
     as_path_prepend: int = 0
     """Additional copies of our ASN, beyond the one that eBGP always adds."""
+    link_bandwidth: int | None = None
+    """Bytes per second of the link-bandwidth community (RFC 10005), or none."""
 
 
 PeerRoutes: TypeAlias = Mapping[Prefix, Attributes]

@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bgpd.model.cluster import EXCLUDE_LABEL, Node, NodeReport
-from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
+from bgpd.model.configuration import (
+    BGPAdvertisement,
+    BGPPeer,
+    Community,
+    Distribution,
+    IPAddressPool,
+    NodePolicy,
+)
 from bgpd.model.errors import ConfigError
 from bgpd.model.member import Member, NodeName, SpeakerPolicy
 from bgpd.model.peer import Peer
@@ -17,9 +24,17 @@ from bgpd.model.prefix import Address, Family, Prefix, family_of
 from bgpd.model.reason import Reason
 from bgpd.model.status import Condition
 from bgpd.policy.admission import Admission
-from bgpd.policy.advertisements import PoolRules, admit_advertisements, dangling, rules_of
+from bgpd.policy.advertisements import (
+    Surroundings,
+    admit_advertisements,
+    aggregates_of,
+    dangling,
+    fitted,
+)
+from bgpd.policy.communities import aliases_of
 from bgpd.policy.peers import WORD, PeerSet, address_in, peers_of
 from bgpd.policy.pools import PoolIndex, admit_pools, index_of
+from bgpd.policy.reach import PoolRules, rules_of
 from bgpd.policy.selector import matches_any
 
 REFUSED: Final = "ConfigurationRefused"
@@ -32,6 +47,7 @@ class Admitted:
 
     pools: Mapping[str, IPAddressPool] = field(default_factory=dict)
     advertisements: Mapping[str, BGPAdvertisement] = field(default_factory=dict)
+    communities: Mapping[str, Community] = field(default_factory=dict)
     peers: PeerSet = field(default_factory=PeerSet)
 
 
@@ -43,6 +59,8 @@ class Context:
     peers: tuple[Peer, ...]
     pools: tuple[Prefix, ...]
     """Every prefix of every pool, sorted: the fence of the last gate."""
+    aggregates: Mapping[Prefix, int]
+    """Blocks of pools in which more than single addresses may be advertised, and how short."""
     members: tuple[Member, ...]
     """Every node whose agent says where its speaker listens, or, where no agent says so, every Node
     with an address for the mesh; ourselves included, sorted by name."""
@@ -56,6 +74,14 @@ class Context:
     """By the pool's name."""
     blocked: tuple[Reason, str] | None
     """Why this node attracts no traffic at all, if so."""
+
+    @property
+    def ordered(self) -> bool:
+        """Whether decisions depend on who the members are: some nodes come before others."""
+        return any(
+            one.distribution is Distribution.ACTIVE_STANDBY
+            for one in self.in_force.advertisements.values()
+        )
 
     @property
     def errors(self) -> tuple[str, ...]:
@@ -74,6 +100,7 @@ class Context:
         policies: Iterable[NodePolicy],
         nodes: Iterable[Node],
         reports: Iterable[NodeReport] = (),
+        communities: Iterable[Community] = (),
         load_balancer_class: str | None = None,
         password_of: Mapping[str, str] | None = None,
         previous: "Context | None" = None,
@@ -93,13 +120,17 @@ class Context:
         before = previous.in_force if previous else Admitted()
         kept_pools = admit_pools(pools, before.pools)
         peer_set = peers_of(node, documents, password_of=password_of or {}, previous=before.peers)
-        kept_advertisements = admit_advertisements(
-            advertisements,
-            before.advertisements,
-            node=node,
-            pools=kept_pools.admitted,
-            peers=peer_set.by_name.keys(),
+        advertisements = tuple(advertisements)
+        aliases = aliases_of(
+            communities,
+            (*advertisements, *before.advertisements.values()),
+            in_force=before.communities,
         )
+        around = Surroundings(
+            node=node, pools=kept_pools.admitted, peers=peer_set.peers, aliases=aliases
+        )
+        kept_advertisements = admit_advertisements(advertisements, before.advertisements, around)
+        resolved = tuple(aliases.resolved(one) for one in kept_advertisements.admitted)
         family = _mesh_family(documents, node)
         policy, policy_conditions = _policy_of(node, policies)
         mesh_address = _mesh_address(node, family)
@@ -109,6 +140,7 @@ class Context:
             node=node_name,
             peers=peer_set.peers,
             pools=tuple(sorted(p for pool in kept_pools.admitted for p in pool.prefixes)),
+            aggregates=aggregates_of(resolved, kept_pools.admitted, node),
             members=members,
             mesh_address=mesh_address,
             policy=policy,
@@ -116,7 +148,9 @@ class Context:
             conditions=(
                 *_refusals("IPAddressPoolRefused", _sentences(kept_pools)),
                 *_refusals("BGPPeerRefused", peer_set.refused),
+                *_refusals("CommunityRefused", aliases.refused),
                 *_refusals("BGPAdvertisementRefused", _sentences(kept_advertisements)),
+                *_kept(kept_advertisements, around),
                 *policy_conditions,
                 *member_conditions,
                 *_families_without_next_hop(peer_set),
@@ -125,15 +159,17 @@ class Context:
             in_force=Admitted(
                 pools={one.name: one for one in kept_pools.admitted},
                 advertisements={one.name: one for one in kept_advertisements.admitted},
+                communities=aliases.documents,
                 peers=peer_set,
             ),
             index=index_of(kept_pools.admitted),
             rules=rules_of(
                 node,
                 kept_pools.admitted,
-                kept_advertisements.admitted,
+                resolved,
                 peer_set.peers,
                 nodes=nodes,
+                members={member.name for member in members},
             ),
             blocked=_blocked(node),
         )
@@ -149,6 +185,18 @@ def _refusals(reason: str, sentences: Iterable[str]) -> tuple[Condition, ...]:
     return tuple(
         Condition(type=REFUSED, status=True, reason=reason, message=sentence)
         for sentence in sentences
+    )
+
+
+def _kept(
+    advertisements: Admission[BGPAdvertisement], around: Surroundings
+) -> tuple[Condition, ...]:
+    """Return what holds because it held before, and would be refused today."""
+    found = [("NothingNewFits", one) for one in fitted(advertisements.admitted, around)]
+    found += [("DocumentGone", one) for one in around.aliases.outlived]
+    return tuple(
+        Condition(type="LastGoodInForce", status=True, reason=reason, message=sentence)
+        for reason, sentence in found
     )
 
 

@@ -1,8 +1,9 @@
 """The last gate before the wire: what is refused whatever the agent says.
 
-A prefix outside the configured pools, shorter than a single address, for a peer that nobody
-configured, or beyond a peer's prefix limit never reaches the wire: it is refused, counted and
-shown. The gate trusts nothing but the pools and the peers.
+A prefix outside the configured pools, shorter than the pool's advertisements allow (a single
+address, unless they aggregate), for a peer that nobody configured, or beyond a peer's prefix limit
+never reaches the wire: it is refused, counted and shown. The gate trusts nothing but the pools,
+how they may be aggregated, and the peers.
 """
 
 import ipaddress
@@ -16,14 +17,22 @@ from bgpd.model.prefix import Prefix
 from bgpd.model.reason import Reason, Withheld
 
 _ADDRESS_BITS: Final = {4: 32, 6: 128}
+_NONE: Final[Mapping[Prefix, int]] = {}
+_Block = tuple[int, int, int]
+"""First address, last address, length of the shortest prefix that may pass."""
 
 
 class Fence:
     """The union of all pools, asked for one prefix at a time."""
 
-    def __init__(self, pools: Iterable[Prefix]) -> None:
+    def __init__(self, pools: Iterable[Prefix], aggregates: Mapping[Prefix, int] = _NONE) -> None:
+        """Let single addresses of *pools* pass, and in a block of *aggregates* what is as long.
+
+        Raise `ValueError` for a block that is none, or that is in no pool.
+        """
         networks = [ipaddress.ip_network(pool) for pool in pools]
         self._ranges = {version: _ranges(networks, version) for version in _ADDRESS_BITS}
+        self._blocks = {version: self._permitted(aggregates, version) for version in _ADDRESS_BITS}
         self._verdicts: dict[Prefix, Reason | None] = {}
 
     def refusal(self, prefix: Prefix) -> Reason | None:
@@ -37,12 +46,31 @@ class Fence:
             network = ipaddress.ip_network(prefix)
         except ValueError:
             return Reason.OUTSIDE_POOLS
-        if network.prefixlen < _ADDRESS_BITS[network.version]:
+        first, last = int(network.network_address), int(network.broadcast_address)
+        if first == last:
+            return None if self._inside(network.version, first, last) else Reason.OUTSIDE_POOLS
+        blocks = self._blocks[network.version]
+        position = bisect_right(blocks, first, key=lambda block: block[0]) - 1
+        if position < 0 or last > blocks[position][1] or network.prefixlen < blocks[position][2]:
             return Reason.PREFIX_TOO_SHORT
-        starts, ends = self._ranges[network.version]
-        address = int(network.network_address)
-        position = bisect_right(starts, address) - 1
-        return None if position >= 0 and address <= ends[position] else Reason.OUTSIDE_POOLS
+        return None
+
+    def _inside(self, version: int, first: int, last: int) -> bool:
+        starts, ends = self._ranges[version]
+        position = bisect_right(starts, first) - 1
+        return position >= 0 and last <= ends[position]
+
+    def _permitted(self, aggregates: Mapping[Prefix, int], version: int) -> list[_Block]:
+        found: list[_Block] = []
+        for text, least in aggregates.items():
+            block = ipaddress.ip_network(text)
+            if block.version != version:
+                continue
+            first, last = int(block.network_address), int(block.broadcast_address)
+            if not self._inside(version, first, last):
+                raise ValueError(f"{text} is in no pool")
+            found.append((first, last, least))
+        return sorted(found)
 
 
 def admit(
@@ -71,7 +99,8 @@ def admit(
 
 _SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.OUTSIDE_POOLS: "{prefix} is in no IPAddressPool; nothing else is advertised",
-    Reason.PREFIX_TOO_SHORT: "{prefix} is not a single address; only /32 and /128 are advertised",
+    Reason.PREFIX_TOO_SHORT: "{prefix} is more than a single address, and no BGPAdvertisement "
+    "aggregates an IPAddressPool to prefixes as short as that one there",
     Reason.PREFIX_LIMIT: "peer {peer} accepts at most {limit} prefixes (BGPPeer spec.maxPrefixes)",
 }
 

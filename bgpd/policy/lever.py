@@ -12,6 +12,9 @@ must win (RFC 4271, section 9.1.2.2, compares the lowest MED and the shortest AS
 | `origin`    | ORIGIN = 2 - generation mod 3                | no             |
 | `none`      | nothing                                     | no             |
 
+A lever without room for ranks says nothing of a standby: it is withheld as long as a node that
+comes before it carries routes to that peer (`Stance.present`).
+
 The two levers with three steps wrap. A wrap makes everybody's paths worse at once, so a path
 that a dead node left behind would win again: `effective_generation` holds the wrap back while
 a listed member is unheard.
@@ -26,6 +29,7 @@ from bgpd.model.prefix import Address, Family, family_of
 from bgpd.model.reason import Reason
 from bgpd.model.route import (
     GRACEFUL_SHUTDOWN,
+    RANK_NORMAL,
     RANK_SLOW_START,
     Advertisement,
     Attributes,
@@ -59,6 +63,8 @@ class Stance:
     that one of them carries, too."""
     withdraw_unranked: bool = True
     """Whether a peer whose lever has no ranks is withdrawn from instead of ranked."""
+    present: frozenset[str] = frozenset()
+    """Of the nodes that come before us somewhere, those that this peer hears, too."""
 
 
 Verdict: TypeAlias = Attributes | Reason
@@ -80,7 +86,7 @@ def attributes(advertisement: Advertisement, peer: Peer, stance: Stance) -> Verd
     next_hop = next_hop_of(peer, family_of(advertisement.prefix))
     if next_hop is None:
         return Reason.FAMILY_NOT_NEGOTIATED
-    rank = max(advertisement.rank, stance.floor)
+    rank = max(_own_rank(advertisement, peer, stance), stance.floor)
     if rank and peer.lever not in RANKED and (rank < RANK_SLOW_START or stance.withdraw_unranked):
         return Reason.STANDBY
     communities = advertisement.communities
@@ -91,12 +97,20 @@ def attributes(advertisement: Advertisement, peer: Peer, stance: Stance) -> Verd
     return Attributes(
         next_hop=next_hop,
         origin=Origin(step) if lever is Lever.ORIGIN else Origin.IGP,
-        med=_med(lever, stance.generation, rank),
+        med=_med(advertisement, lever, stance.generation, rank),
         local_pref=_local_pref(advertisement, peer, lever, stance.generation, rank),
         communities=communities,
         large_communities=advertisement.large_communities,
         as_path_prepend=advertisement.as_path_prepend + (step if lever is Lever.AS_PATH else 0),
+        link_bandwidth=advertisement.link_bandwidth,
     )
+
+
+def _own_rank(advertisement: Advertisement, peer: Peer, stance: Stance) -> int:
+    """Return the rank that the agent wants, unless all who come before us are gone."""
+    if peer.lever in RANKED or not advertisement.ahead:
+        return advertisement.rank
+    return advertisement.rank if stance.present.intersection(advertisement.ahead) else RANK_NORMAL
 
 
 def carried_by(others: AbstractSet[str], advertisement: Advertisement) -> bool:
@@ -119,9 +133,9 @@ def next_hop_of(peer: Peer, family: Family) -> Address | None:
     return peer.local_address if family is Family.IPV4 else None
 
 
-def _med(lever: Lever, generation: int, rank: int) -> int | None:
+def _med(advertisement: Advertisement, lever: Lever, generation: int, rank: int) -> int | None:
     if lever is not Lever.MED:
-        return None
+        return advertisement.med
     return BASE - STRIDE * min(generation, MAX_GENERATION) + rank
 
 

@@ -1,20 +1,23 @@
 """From decisions about Services to one route for each peer and prefix.
 
-Several Services may share an address: its route stays while any of them wants it, and their
-attributes are joined in a way that does not depend on order.
+Several Services may share an address, or a block that is advertised as one: its route stays while
+any of them wants it. Their attributes are joined in a way that does not depend on order: all
+communities, the longest path, and of what else can be preferred the most preferred.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from bgpd.model.peer import PeerName
 from bgpd.model.prefix import Prefix
 from bgpd.model.reason import Withheld
-from bgpd.model.route import Advertisement
+from bgpd.model.route import MAX_BANDWIDTH, Advertisement
 from bgpd.model.status import Condition
 
 RouteKey: TypeAlias = tuple[PeerName, Prefix]
+_SHOWN: Final = 5
+"""How many Services a condition names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +37,18 @@ class Merged:
         self._decisions: dict[str, Decision] = {}
         self._wanted: dict[RouteKey, dict[str, Advertisement]] = {}
         """Who wants a route: Service -> its own version of it."""
-        self._shared: set[RouteKey] = set()
-        """The routes that several want: conditions are asked for at every change."""
+        self._disputed: set[RouteKey] = set()
+        """The routes that several want differently: conditions are asked for at every change."""
 
     def replace(self, service: str, decision: Decision | None) -> frozenset[RouteKey]:
         """Take *decision* for *service* (None: it is gone); return the routes that changed."""
+        return self.settle(self.put(service, decision))
+
+    def put(self, service: str, decision: Decision | None) -> list[RouteKey]:
+        """As `replace`, but leave the routes as they are: `settle` what is returned.
+
+        A block of a thousand Services is then joined once, not once for each.
+        """
         before = self._decisions.get(service, _NOTHING)
         after = decision or _NOTHING
         if decision is None:
@@ -48,7 +58,17 @@ class Merged:
         old = {(one.peer, one.prefix): one for one in before.advertisements}
         new = {(one.peer, one.prefix): one for one in after.advertisements}
         touched = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key)]
-        return frozenset(key for key in touched if self._set(key, service, new.get(key)))
+        for key in touched:
+            versions = self._wanted.setdefault(key, {})
+            if key in new:
+                versions[service] = new[key]
+            else:
+                versions.pop(service, None)
+        return touched
+
+    def settle(self, touched: Iterable[RouteKey]) -> frozenset[RouteKey]:
+        """Work out the routes that were *touched*; return those that changed."""
+        return frozenset(key for key in touched if self._join(key))
 
     @property
     def withheld(self) -> tuple[Withheld, ...]:
@@ -67,26 +87,22 @@ class Merged:
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """A condition for each shared address whose Services disagree on its local preference."""
-        return tuple(_conditions({key: self._wanted[key] for key in self._shared}))
+        """A condition for each shared prefix whose Services disagree on how it is preferred."""
+        return tuple(_conditions({key: self._wanted[key] for key in self._disputed}))
 
-    def _set(self, key: RouteKey, service: str, wanted: Advertisement | None) -> bool:
-        versions = self._wanted.setdefault(key, {})
-        if wanted is None:
-            versions.pop(service, None)
-        else:
-            versions[service] = wanted
-        if len(versions) > 1:
-            self._shared.add(key)
-        else:
-            self._shared.discard(key)
+    def _join(self, key: RouteKey) -> bool:
+        """Join what is wanted of the route *key*; return whether it changed."""
+        versions = self._wanted.get(key, {})
         before = self.advertisements.get(key)
+        self._disputed.discard(key)
         if not versions:
-            del self._wanted[key]
+            self._wanted.pop(key, None)
             self.advertisements.pop(key, None)
             return before is not None
-        after = _join(versions.values())
+        after = _joined(versions.values())
         self.advertisements[key] = after
+        if len(versions) > 1 and any(_disputes(versions)):
+            self._disputed.add(key)
         return before != after
 
 
@@ -101,20 +117,24 @@ def merge(decisions: Mapping[str, Decision]) -> Mapping[RouteKey, Advertisement]
     return merged.advertisements
 
 
-def _join(versions: Iterable[Advertisement]) -> Advertisement:
+def _joined(versions: Iterable[Advertisement]) -> Advertisement:
     first, *others = versions
     if not others:
         return first
     every = (first, *others)
+    best = min(every, key=lambda one: one.rank)
     return replace(
         first,
-        rank=min(one.rank for one in every),
+        rank=best.rank,
+        ahead=best.ahead,
+        med=min((one.med for one in every if one.med is not None), default=None),
         # Unset counts as least, so the greatest value that somebody asked for holds.
         local_pref=max(one.local_pref or 0 for one in every) or None,
         communities=tuple(sorted({text for one in every for text in one.communities})),
         large_communities=tuple(sorted({text for one in every for text in one.large_communities})),
         as_path_prepend=max(one.as_path_prepend for one in every),
         carriers=_carriers(every),
+        link_bandwidth=_bandwidth(every),
     )
 
 
@@ -127,19 +147,51 @@ def _carriers(every: Iterable[Advertisement]) -> tuple[str, ...] | None:
     return tuple(sorted(found))
 
 
+def _bandwidth(every: Iterable[Advertisement]) -> int | None:
+    """Return the bandwidths together: each Service's endpoints take a part of the traffic."""
+    found = [one.link_bandwidth for one in every if one.link_bandwidth is not None]
+    return min(sum(found), MAX_BANDWIDTH) if found else None
+
+
+def _disputes(wanted: Mapping[str, Advertisement]) -> Iterator[tuple[str, str]]:
+    """Yield what the Services of one route want differently: for people, and the field."""
+    every = wanted.values()
+    yield from (
+        (what, field)
+        for what, field in _PREFERENCES.items()
+        if len({getattr(one, field) for one in every}) > 1
+        # Of a block, nodes may stand in another order for each Service: that is nobody's wish.
+        and not (field == "rank" and not _is_address(next(iter(every)).prefix))
+    )
+
+
+_PREFERENCES: Final = {
+    "local preferences": "local_pref",
+    "ranks": "rank",
+    "MEDs": "med",
+    "AS path prepends": "as_path_prepend",
+}
+_WHICH_HOLDS: Final = {"local_pref": "greatest", "as_path_prepend": "greatest"}
+
+
+def _is_address(prefix: Prefix) -> bool:
+    return prefix.endswith("/128" if ":" in prefix else "/32")
+
+
 def _conditions(wanted: Mapping[RouteKey, Mapping[str, Advertisement]]) -> Iterator[Condition]:
     for peer, prefix in sorted(wanted):
-        versions = wanted[peer, prefix]
-        preferences = {service: one.local_pref for service, one in sorted(versions.items())}
-        if len(set(preferences.values())) < 2:
-            continue
-        wishes = ", ".join(f"{name} {value or 'unset'}" for name, value in preferences.items())
-        yield Condition(
-            type="ConflictingAdvertisements",
-            status=True,
-            reason="SharedAddress",
-            message=(
-                f"Services that share {prefix} want different local preferences towards BGPPeer "
-                f"{peer} ({wishes}); the greatest holds"
-            ),
-        )
+        versions = dict(sorted(wanted[peer, prefix].items()))
+        for what, field in _disputes(versions):
+            values = [(name, getattr(one, field)) for name, one in versions.items()]
+            shown = [f"{name} {'unset' if value is None else value}" for name, value in values]
+            more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+            yield Condition(
+                type="ConflictingAdvertisements",
+                status=True,
+                reason="SharedAddress",
+                message=(
+                    f"Services that share {prefix} want different {what} towards BGPPeer {peer} "
+                    f"({', '.join(shown[:_SHOWN])}{more}); the "
+                    f"{_WHICH_HOLDS.get(field, 'least')} holds"
+                ),
+            )

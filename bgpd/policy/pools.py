@@ -28,6 +28,13 @@ class PoolIndex:
     buggy_avoided: frozenset[str]
     """Pools that do not own addresses ending in .0 or .255."""
 
+    def block_length(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:
+        """Return the length of the block that holds *address*, which must be some pool's."""
+        blocks = self.blocks[address.version]
+        number = int(address)
+        first, last, _ = blocks[bisect_right(blocks, number, key=lambda block: block[0]) - 1]
+        return address.max_prefixlen - (last - first + 1).bit_length() + 1
+
     def pool_of(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str | None:
         """Return the name of the pool that owns *address*, or None."""
         blocks = self.blocks[address.version]

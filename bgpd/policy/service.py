@@ -10,16 +10,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from bgpd.model.cluster import EndpointSlice, Service
-from bgpd.model.prefix import Address, Prefix, family_of, host_prefix
+from bgpd.model.peer import PeerName
+from bgpd.model.prefix import Address, Family, Prefix, family_of, host_prefix
 from bgpd.model.reason import Reason, Withheld
-from bgpd.model.route import Advertisement
-from bgpd.policy.advertisements import NO_RULES, Offer, PoolRules
+from bgpd.model.route import RANK_STANDBY, Advertisement
 from bgpd.policy.context import Context
+from bgpd.policy.lever import RANKED
 from bgpd.policy.merge import Decision, Merged, merge
 from bgpd.policy.peers import WORD
+from bgpd.policy.reach import NO_RULES, Offer, PoolRules, Reach
 
 __all__ = ["Context", "Decision", "Merged", "decide", "merge"]
 
+BANDWIDTH: Final = 1_000_000
+"""Bytes per second that a link-bandwidth community says for each endpoint. Routers compare them
+with each other alone, so what counts is that every node takes the same."""
 NOTHING: Final = Decision()
 """The decision about a Service that asks for nothing."""
 
@@ -28,6 +33,17 @@ NOTHING: Final = Decision()
 class _No:
     reason: Reason
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """Who else has the address, and how much of its traffic can end on this node."""
+
+    carriers: tuple[str, ...] | None
+    serving: frozenset[str] | None
+    """The nodes with local endpoints, where only those advertise."""
+    local: int
+    """How many endpoints are on this node."""
 
 
 def decide(service: Service, slices: Iterable[EndpointSlice], context: Context) -> Decision:
@@ -89,20 +105,17 @@ def _routes(
         yield _withheld(service, prefix, _No(Reason.ADDRESS_NOT_IN_POOL, message))
         return
     rules = context.rules.get(pool, NO_RULES)
-    offers = _offers(service, rules, slices, context)
-    if isinstance(offers, _No):
-        yield _withheld(service, prefix, offers)
+    reach = _reach(service, family_of(prefix), rules, slices, context)
+    if isinstance(reach, _No):
+        yield _withheld(service, prefix, reach)
         return
-    family = family_of(prefix)
-    reach = rules.reach(rules.matching(service.labels))
-    serving = (name for one in slices for name in one.serving) if service.local else None
-    carriers = rules.carriers(reach, serving)
-    carrying = [offer for offer in offers if family in offer.peer.families]
-    for offer in carrying:
-        yield _advertisement(prefix, offer, carriers)
-    if not carrying:
-        # With a session for each family, the other one's silence is as it should be.
-        yield from (_family_missing(service, prefix, offer) for offer in offers)
+    carrying = [offer for offer in reach.offers if family_of(prefix) in offer.peer.families]
+    if carrying:
+        yield from _advertised(address, carrying, _carried(service, rules, reach, slices), context)
+        return
+    # With a session for each family, the other one's silence is as it should be.
+    for name in sorted({offer.peer.name for offer in reach.offers}):
+        yield _family_missing(service, prefix, name)
 
 
 def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -121,14 +134,18 @@ def _invalid(service: Service, text: str) -> _No:
     )
 
 
-def _offers(
-    service: Service, rules: PoolRules, slices: tuple[EndpointSlice, ...], context: Context
-) -> tuple[Offer, ...] | _No:
+def _reach(
+    service: Service,
+    family: Family,
+    rules: PoolRules,
+    slices: tuple[EndpointSlice, ...],
+    context: Context,
+) -> Reach | _No:
     """Return what the peers are offered, or the first reason against it."""
     matching = rules.matching(service.labels)
     if not matching:
         return _no_advertisement(service, rules, context)
-    reach = rules.reach(matching)
+    reach = rules.reach(matching, family)
     if reach.conflict is not None:
         message = f"Service {service.key}: {reach.conflict}"
         return _No(Reason.CONFLICTING_ADVERTISEMENTS, message)
@@ -144,7 +161,7 @@ def _offers(
             f"{context.node}"
         )
         return _No(Reason.NO_PEER, message)
-    return reach.offers
+    return reach
 
 
 def _no_advertisement(service: Service, rules: PoolRules, context: Context) -> _No:
@@ -155,7 +172,7 @@ def _no_advertisement(service: Service, rules: PoolRules, context: Context) -> _
             f"the serviceSelectors of BGPAdvertisement {names} do not select Service {service.key}",
         )
     if rules.elsewhere:
-        names = ", ".join(rules.elsewhere)
+        names = ", ".join(one.name for one in rules.elsewhere)
         return _No(
             Reason.NODE_NOT_SELECTED,
             f"the nodeSelectors of BGPAdvertisement {names} do not select node {context.node}",
@@ -188,26 +205,78 @@ def _not_serving(slices: tuple[EndpointSlice, ...]) -> int:
     return sum(one.not_serving for one in slices)
 
 
-def _advertisement(prefix: Prefix, offer: Offer, carriers: tuple[str, ...] | None) -> Advertisement:
+def _carried(
+    service: Service, rules: PoolRules, reach: Reach, slices: tuple[EndpointSlice, ...]
+) -> _Carried:
+    names = [name for one in slices for name in one.serving] if _counted(service, reach) else []
+    return _Carried(
+        carriers=rules.carriers(reach, names if service.local else None),
+        serving=frozenset(names) if service.local else None,
+        local=names.count(rules.node),
+    )
+
+
+def _counted(service: Service, reach: Reach) -> bool:
+    return service.local or any(offer.weighted for offer in reach.offers)
+
+
+def _advertised(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+    offers: Iterable[Offer],
+    carried: _Carried,
+    context: Context,
+) -> Iterator[Advertisement]:
+    """Yield a route for each of *offers*: for the address, or for a block around it."""
+    seen: set[tuple[PeerName, Prefix]] = set()
+    for offer in offers:
+        prefix = _prefix(address, offer.length, context)
+        # Two lengths are one where the pool has no room for the shorter.
+        if (offer.peer.name, prefix) not in seen:
+            seen.add((offer.peer.name, prefix))
+            yield _advertisement(prefix, offer, carried)
+
+
+def _prefix(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, length: int, context: Context
+) -> Prefix:
+    if length < address.max_prefixlen:
+        # Never beyond the pool: its smaller blocks are advertised as they are.
+        length = max(length, context.index.block_length(address))
+    if length >= address.max_prefixlen:
+        return host_prefix(Address(str(address)))
+    return Prefix(str(ipaddress.ip_network((address, length), strict=False)))
+
+
+def _advertisement(prefix: Prefix, offer: Offer, carried: _Carried) -> Advertisement:
+    rank, ahead = offer.rank, ()
+    if offer.contest is not None:
+        place = offer.contest.place(prefix, carried.serving)
+        rank = min(rank + place.position, RANK_STANDBY)
+        ahead = () if offer.peer.lever in RANKED else place.ahead
     return Advertisement(
         peer=offer.peer.name,
         prefix=prefix,
+        rank=rank,
+        med=offer.med,
         local_pref=offer.local_pref,
         communities=offer.communities,
         large_communities=offer.large_communities,
         as_path_prepend=offer.as_path_prepend,
-        carriers=carriers,
+        carriers=carried.carriers,
+        # Nobody is told of none: a router may take no bandwidth for no wish.
+        link_bandwidth=max(carried.local, 1) * BANDWIDTH if offer.weighted else None,
+        ahead=ahead,
     )
 
 
-def _family_missing(service: Service, prefix: Prefix, offer: Offer) -> Withheld:
+def _family_missing(service: Service, prefix: Prefix, peer: PeerName) -> Withheld:
     word = WORD[family_of(prefix)]
     return Withheld(
         service=service.key,
         prefix=prefix,
         reason=Reason.FAMILY_NOT_NEGOTIATED,
-        message=f"BGPPeer {offer.peer.name} does not carry {word} routes; see its spec.families",
-        peer=offer.peer.name,
+        message=f"BGPPeer {peer} does not carry {word} routes; see its spec.families",
+        peer=peer,
     )
 
 

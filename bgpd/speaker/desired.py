@@ -26,8 +26,10 @@ class DesiredState:
     fence: Fence
     policy: SpeakerPolicy
     advertisements: dict[PeerName, dict[Prefix, Advertisement]] = field(default_factory=dict)
-    _carriers: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
-    """One value for each set of carriers: ten thousand routes have a few of them."""
+    rivals: set[str] = field(default_factory=set)
+    """Every node that has come before us for some prefix since the last `Desired`."""
+    _names: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    """One value for each list of nodes: ten thousand routes have a few of them."""
 
     @classmethod
     def of(cls, message: Desired) -> "DesiredState":
@@ -46,7 +48,7 @@ class DesiredState:
             members=message.members,
             peers={peer.name: peer for peer in message.peers},
             pools=message.pools,
-            fence=_fence(message.pools),
+            fence=_fence(message),
             policy=message.policy,
         )
         for advertisement in message.advertisements:
@@ -81,15 +83,17 @@ class DesiredState:
     def _advertise(self, advertisement: Advertisement) -> None:
         carriers = advertisement.carriers
         if carriers is not None:
-            shared = self._carriers.setdefault(carriers, carriers)
+            shared = self._names.setdefault(carriers, carriers)
             # An equal value in its place; a copy of each route would double the work of a start.
             object.__setattr__(advertisement, "carriers", shared)
+        if advertisement.ahead:
+            self.rivals.update(advertisement.ahead)
         routes = self.advertisements.setdefault(advertisement.peer, {})
         routes[advertisement.prefix] = advertisement
 
 
-def _fence(pools: tuple[Prefix, ...]) -> Fence:
+def _fence(message: Desired) -> Fence:
     try:
-        return Fence(pools)
+        return Fence(message.pools, message.aggregates)
     except ValueError as error:
         raise ConfigError(f"pools: {error}") from None

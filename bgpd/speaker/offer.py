@@ -10,6 +10,7 @@ added or taken back and no session changed, only the routes that are there follo
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from bgpd.exabgp.command import Show
@@ -66,6 +67,7 @@ class Offer:
         self._adoption = Adoption()
         self._markers = Markers(outbox)
         self._stance: Stance | None = None
+        self._present: dict[PeerName, frozenset[str]] = {}
         self.agent_awaited_until: float | None = None
         """While it is set, what is desired comes from the disk and may be old."""
 
@@ -266,18 +268,35 @@ class Offer:
 
     def _current_stances(self, desired: DesiredState, now: float) -> dict[PeerName, Stance]:
         self._stance = base = self._situation.base_stance(now)
+        self._present = self._rivals_present(desired, now)
         unheard = self._unheard(now)
         return {
             name: self.stances.of(
-                peer, base, unheard=unheard, offered=self._hears_routes(peer), now=now
+                peer,
+                replace(base, present=self._present[name]) if self._present else base,
+                unheard=unheard,
+                offered=self._hears_routes(peer),
+                now=now,
             )
             for name, peer in desired.peers.items()
             if self._adoption.holds(peer)
         }
 
+    def _rivals_present(self, desired: DesiredState, now: float) -> dict[PeerName, frozenset[str]]:
+        """Return which nodes that come before us each peer hears; empty where none ever does."""
+        if not desired.rivals:
+            return {}
+        members = self._situation.mesh_status(now).members
+        return {
+            name: stance.present(members, desired.rivals, self._sessions.router_id(peer))
+            for name, peer in desired.peers.items()
+        }
+
     def _stance_is_old(self, now: float) -> bool:
         """Return whether some route on the wire says something else than it should now."""
         if self._situation.base_stance(now) != self._stance:
+            return True
+        if self.desired is not None and self._rivals_present(self.desired, now) != self._present:
             return True
         return self.stances.catch_up_due(now, unheard=self._unheard(now))
 

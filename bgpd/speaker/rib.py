@@ -227,4 +227,7 @@ def _template(advertisement: Advertisement, stance: Stance) -> tuple[object, ...
         advertisement.large_communities,
         advertisement.as_path_prepend,
         advertisement.carriers if stance.others else None,
+        advertisement.med,
+        advertisement.link_bandwidth,
+        advertisement.ahead,
     )

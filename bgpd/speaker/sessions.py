@@ -62,6 +62,13 @@ class Sessions:
             if session.state is PeerState.ESTABLISHED and session.peer_router_id is not None
         )
 
+    def router_id(self, peer: Peer) -> Address | None:
+        """Return the BGP identifier of *peer* while the session with it is up."""
+        session = self._sessions.get(peer.address)
+        if session is None or session.state is not PeerState.ESTABLISHED:
+            return None
+        return session.peer_router_id
+
     def status(self, peer: Peer, advertised: int) -> SessionStatus:
         """Return what people see of the session with *peer*."""
         session = self._sessions.get(peer.address, _Session())

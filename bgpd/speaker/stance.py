@@ -1,6 +1,7 @@
 """What the speaker says with its routes to each peer: generation, least rank, shutdown."""
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -33,6 +34,25 @@ def staying(members: tuple[MemberStatus, ...], node: NodeName) -> frozenset[str]
         member.name
         for member in members
         if member.name != node and member.state is MemberState.ALIVE and not member.draining
+    )
+
+
+def present(
+    members: Iterable[MemberStatus], rivals: AbstractSet[str], router: Address | None
+) -> frozenset[str]:
+    """Return which of *rivals* carry routes to *router*, as far as the mesh knows.
+
+    A suspect counts until its death is certain. Who leaves, or is doubtful, carries nothing where
+    the lever has no ranks; nor does a node whose own session with the router is down. While ours is
+    down (*router* is None), nobody is ruled out: what waits for the session must not be too much.
+    """
+    return frozenset(
+        member.name
+        for member in members
+        if member.name in rivals
+        and member.state in {MemberState.ALIVE, MemberState.SUSPECT}
+        and not member.draining
+        and (router is None or router in member.router_ids)
     )
 
 

@@ -236,7 +236,7 @@ def test_an_empty_file_and_a_bad_document_change_no_route() -> None:
     for file in ("pool.yaml", "ads.yaml", "peers.yaml", "nodes.yaml", "web.yaml"):
         cluster.write(file)
     cluster.write("pool.yaml", ours("IPAddressPool", "p", addresses=["198.51.100.0/33"]))
-    cluster.write("ads.yaml", ours("BGPAdvertisement", "a", communities=["x"]))
+    cluster.write("ads.yaml", ours("BGPAdvertisement", "a", communities=["1:2:3"]))
     cluster.write("peers.yaml", peer("r1", "192.0.2.400"))
     assert cluster.routes() == {ONE}
     assert len(cluster.store.conditions) == 5
