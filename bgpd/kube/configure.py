@@ -6,17 +6,26 @@ lists whose entries must differ. Peers have a file to themselves, `bgpd.kube.pee
 
 import ipaddress
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bgpd.kube import objects
-from bgpd.kube.convert import labels_of, selectors
+from bgpd.kube.convert import labels_of, selector, selectors
 from bgpd.kube.faults import Faults
-from bgpd.kube.scalar import parse_blocks, parse_community, parse_large_community
+from bgpd.kube.scalar import (
+    parse_alias,
+    parse_blocks,
+    parse_community,
+    parse_delay,
+    parse_large_community,
+)
 from bgpd.model.configuration import (
     BGPAdvertisement,
+    Distribution,
     IPAddressPool,
     NodePolicy,
+    NodePreference,
     ServiceAllocation,
+    Weight,
 )
 from bgpd.model.member import MeshPolicy, SpeakerPolicy
 from bgpd.model.peer import PeerName
@@ -26,6 +35,7 @@ from bgpd.model.prefix import Prefix
 def pool(wire: objects.IPAddressPool, faults: Faults) -> IPAddressPool:
     """Return a pool; its own blocks may not overlap."""
     prefixes: list[Prefix] = []
+    largest: list[Prefix] = []
     taken = _Taken()
     for index, text in enumerate(wire.spec.addresses):
         path = f"spec.addresses[{index}]"
@@ -36,15 +46,47 @@ def pool(wire: objects.IPAddressPool, faults: Faults) -> IPAddressPool:
         if twin is not None:
             faults.rule(path, f"{text} overlaps {twin} of the same pool; remove one", text)
         prefixes += blocks
+        largest += sorted(blocks, key=_length)[:1]
     allocation = _allocation(wire.spec.service_allocation, faults)
     return IPAddressPool(
         name=wire.metadata.name,
         labels=labels_of(wire.metadata),
         prefixes=tuple(prefixes),
+        largest=tuple(largest),
         auto_assign=wire.spec.auto_assign is not False,
         avoid_buggy_ips=bool(wire.spec.avoid_buggy_ips),
         allocation=allocation,
+        reserved=_reserved(wire.spec.reserved or (), prefixes, faults),
+        reuse_delay=faults.parsed("spec.reuseDelay", wire.spec.reuse_delay, parse_delay) or 0,
     )
+
+
+def _length(block: Prefix) -> int:
+    return int(block.rpartition("/")[2])
+
+
+def _reserved(
+    texts: Sequence[str], prefixes: Sequence[Prefix], faults: Faults
+) -> tuple[Prefix, ...]:
+    """Return the addresses that nobody is given; those of no pool are a slip."""
+    found: list[Prefix] = []
+    networks = [ipaddress.ip_network(one) for one in prefixes]
+    for index, text in enumerate(texts):
+        path = f"spec.reserved[{index}]"
+        blocks = faults.parsed(path, text, parse_blocks) or ()
+        if not text:
+            faults.value(path, text)
+        if blocks and not any(_overlap(block, networks) for block in blocks):
+            faults.notice(path, f"{text} has no effect: it has no address of this pool")
+        found += blocks
+    return tuple(found)
+
+
+def _overlap(
+    block: Prefix, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
+) -> bool:
+    network = ipaddress.ip_network(block)
+    return any(one.version == network.version and one.overlaps(network) for one in networks)
 
 
 class _Taken:
@@ -92,7 +134,8 @@ def _allocation(wire: objects.ServiceAllocation | None, faults: Faults) -> Servi
 def advertisement(wire: objects.BGPAdvertisement, faults: Faults) -> BGPAdvertisement:
     """Return an advertisement."""
     spec = wire.spec or objects.BGPAdvertisementSpec()
-    standard, large = _communities(spec, faults)
+    standard, large, aliases = _communities(spec, faults)
+    _whole(spec, faults)
     return BGPAdvertisement(
         name=wire.metadata.name,
         pools=_names("spec.ipAddressPools", spec.ip_address_pools, faults),
@@ -105,7 +148,39 @@ def advertisement(wire: objects.BGPAdvertisement, faults: Faults) -> BGPAdvertis
         local_pref=spec.local_pref or 0,
         communities=standard,
         large_communities=large,
+        aliases=aliases,
         as_path_prepend=spec.as_path_prepend or 0,
+        med=spec.med,
+        aggregation_length=spec.aggregation_length or 32,
+        aggregation_length_v6=spec.aggregation_length_v6 or 128,
+        distribution=spec.distribution or Distribution.ECMP,
+        preferred_nodes=_preferences(spec, faults),
+        weight=spec.weight or Weight.NONE,
+    )
+
+
+def _whole(spec: objects.BGPAdvertisementSpec, faults: Faults) -> None:
+    """Refuse to choose Services where addresses leave together: an aggregate stands for all."""
+    lengths = {
+        "aggregationLength": (spec.aggregation_length, 32),
+        "aggregationLengthV6": (spec.aggregation_length_v6, 128),
+    }
+    for name, (length, whole) in lengths.items():
+        if spec.service_selectors and length not in {None, whole}:
+            what = f"must be {whole} where spec.serviceSelectors choose Services"
+            faults.rule(f"spec.{name}", what, length)
+
+
+def _preferences(spec: objects.BGPAdvertisementSpec, faults: Faults) -> tuple[NodePreference, ...]:
+    path = "spec.preferredNodes"
+    if spec.preferred_nodes and spec.distribution is not Distribution.ACTIVE_STANDBY:
+        faults.rule(path, "needs spec.distribution activeStandby: with ecmp all nodes are equal")
+    return tuple(
+        NodePreference(
+            weight=one.weight,
+            selector=selector(f"{path}[{index}].preference", one.preference, faults),
+        )
+        for index, one in enumerate(spec.preferred_nodes or ())
     )
 
 
@@ -120,22 +195,28 @@ def _names(path: str, names: Sequence[str] | None, faults: Faults) -> tuple[str,
 
 def _communities(
     spec: objects.BGPAdvertisementSpec, faults: Faults
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return communities, large ones, and names that policy resolves."""
     standard: list[str] = []
     large: list[str] = []
+    aliases: list[str] = []
     for index, text in enumerate(spec.communities or ()):
         path = f"spec.communities[{index}]"
         if text.startswith("large:"):
-            _collect(path, text.removeprefix("large:"), large, faults, large=True)
+            _collect(path, text.removeprefix("large:"), large, faults, parse_large_community)
+        elif ":" in text:
+            _collect(path, text, standard, faults, parse_community)
         else:
-            _collect(path, text, standard, faults, large=False)
+            _collect(path, text, aliases, faults, parse_alias)
     for index, text in enumerate(spec.large_communities or ()):
-        _collect(f"spec.largeCommunities[{index}]", text, large, faults, large=True)
-    return tuple(sorted(standard)), tuple(sorted(large))
+        _collect(f"spec.largeCommunities[{index}]", text, large, faults, parse_large_community)
+    return tuple(sorted(standard)), tuple(sorted(large)), tuple(sorted(aliases))
 
 
-def _collect(path: str, text: str, found: list[str], faults: Faults, *, large: bool) -> None:
-    community = faults.parsed(path, text, parse_large_community if large else parse_community)
+def _collect(
+    path: str, text: str, found: list[str], faults: Faults, parse: Callable[[str], str]
+) -> None:
+    community = faults.parsed(path, text, parse)
     if community is None:
         if not text:
             faults.value(path, text)

@@ -110,14 +110,15 @@ def selectors(path: str, wire: Sequence[objects.LabelSelector] | None, faults: F
     """Return label selectors; the same one twice is a mistake."""
     found: list[Selector] = []
     for index, one in enumerate(wire or ()):
-        selector = _selector(f"{path}[{index}]", one, faults)
-        if selector in found:
+        each = selector(f"{path}[{index}]", one, faults)
+        if each in found:
             faults.rule(f"{path}[{index}]", "repeats a selector of the same list; remove one")
-        found.append(selector)
+        found.append(each)
     return tuple(found)
 
 
-def _selector(path: str, wire: objects.LabelSelector, faults: Faults) -> Selector:
+def selector(path: str, wire: objects.LabelSelector, faults: Faults) -> Selector:
+    """Return one label selector."""
     requirements = [
         Requirement(key=key, operator=Operator.IN, values=frozenset({value}))
         for key, value in sorted((wire.match_labels or {}).items())

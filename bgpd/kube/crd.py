@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import yaml
 
-from bgpd.kube import nodeform, objects
+from bgpd.kube import metallbform, nodeform, objects
 from bgpd.kube.crd_schema import Schema, Texts, schema_of
 from bgpd.kube.reference import MEANINGS
+from bgpd.model.configuration import Distribution, Weight
 from bgpd.model.member import SpeakerPolicy
 from bgpd.model.peer import Takeover
 
@@ -81,7 +82,58 @@ KINDS: Final = (
         spec=objects.BGPAdvertisementSpec,
         status=_ObjectStatus,
         status_description=_STATUS,
-        defaults={"spec.asPathPrepend": 0},
+        defaults={
+            "spec.asPathPrepend": 0,
+            "spec.distribution": Distribution.ECMP.value,
+            "spec.weight": Weight.NONE.value,
+        },
+    ),
+    Kind(
+        name="BFDProfile",
+        plural="bfdprofiles",
+        description="How fast BFD notices a dead path. Not supported yet: sessions go without.",
+        columns=(
+            Column(name="Receive", path=".spec.receiveInterval", type="integer"),
+            Column(name="Transmit", path=".spec.transmitInterval", type="integer"),
+            Column(name="Multiplier", path=".spec.detectMultiplier", type="integer"),
+            _READY,
+            _REASON,
+            _AGE,
+        ),
+        spec=metallbform.BFDProfileSpec,
+        status=_ObjectStatus,
+        status_description=_STATUS,
+        defaults={},
+    ),
+    Kind(
+        name="Community",
+        plural="communities",
+        description="Names for communities, for BGPAdvertisements to use.",
+        columns=(
+            Column(name="Aliases", path=".spec.communities[*].name"),
+            _READY,
+            _REASON,
+            _AGE,
+        ),
+        spec=metallbform.CommunitySpec,
+        status=_ObjectStatus,
+        status_description=_STATUS,
+        defaults={},
+    ),
+    Kind(
+        name="L2Advertisement",
+        plural="l2advertisements",
+        description="MetalLB's layer 2 mode. Not supported: addresses are advertised by BGP alone.",
+        columns=(
+            Column(name="Pools", path=".spec.ipAddressPools"),
+            _READY,
+            _REASON,
+            _AGE,
+        ),
+        spec=metallbform.L2AdvertisementSpec,
+        status=_ObjectStatus,
+        status_description=_STATUS,
+        defaults={},
     ),
     Kind(
         name="BGPPeer",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bgpd.kube import objects
+from bgpd.kube import metallbform, objects
 
 MULTICAST: Final = ("224.0.0.0/4", "ff00::/8")
 
@@ -89,6 +89,7 @@ def _numbers(text: str, *, count: int, most: int) -> str:
     return f"{text}.matches('^[0-9]{groups}$') && {text}.split(':').all(n, uint(n) <= {most}u)"
 
 
+_ALIAS: Final = r"self.matches('^[^:\\s]{1,63}$') && !self.matches('^[0-9]*$')"
 _LARGE: Final = "self.replace('large:', '', 1)"
 
 CHECKS: Final[Mapping[str, Check]] = {
@@ -123,17 +124,38 @@ CHECKS: Final[Mapping[str, Check]] = {
     "an absolute path of a file": Check(
         expression=r"self == '' || self.matches('^/[^\\x00-\\x1f\\x7f]*$')", longest=4096
     ),
-    "absent: bgpd does not support it yet": Check(expression="self == ''", longest=253),
-    "absent: give the password in spec.passwordFile": Check(
-        expression="!has(self.name) || self.name == ''"
+    "a:b with both 0..65535, large:a:b:c with all 0..4294967295, or a name that a Community"
+    " gives them": Check(
+        expression=f"self.startsWith('large:') ? {_numbers(_LARGE, count=3, most=4294967295)}"
+        f" : self.contains(':') ? {_numbers('self', count=2, most=65535)} : {_ALIAS}",
+        longest=63,
     ),
+    "1..63 characters without ':' and blanks, one of them no digit": Check(
+        expression=_ALIAS, longest=63
+    ),
+    "0s..24h in whole seconds": Check(
+        expression=f"self == '' || ({_whole('self')} && duration(self) <= duration('24h'))",
+        longest=40,
+    ),
+    "internal or external": Check(expression="self in ['', 'internal', 'external']", longest=16),
 }
 """How CEL says each legal range that is words, by the words."""
 
 SECRET: Final = "1..80 printable ASCII characters (RFC 2385)"  # noqa: S105 - the words, not a key
 """The range whose rule stands one level up: there a refusal does not print the value."""
 
+_ALL_SERVICES: Final = "!has(self.serviceSelectors) || self.serviceSelectors.size() == 0"
+_PEER_ADDRESS: Final = "(has(self.peerAddress) && self.peerAddress != '')"
+_INTERFACE: Final = "(has(self.interface) && self.interface != '')"
+_DYNAMIC: Final = "(has(self.dynamicASN) && self.dynamicASN != '')"
+_REFERS: Final = (
+    "has(self.passwordSecret) && has(self.passwordSecret.name) && self.passwordSecret.name != ''"
+)
 _MINE: Final = "(has(self.localASN) ? self.localASN : self.myASN)"
+_INTERNAL: Final = (
+    f"(has(self.peerASN) ? {_MINE} == self.peerASN"
+    " : has(self.dynamicASN) && self.dynamicASN == 'internal')"
+)
 _HOLD: Final = (
     "(has(self.holdTimeSeconds) ? self.holdTimeSeconds : duration(self.holdTime).getSeconds())"
 )
@@ -179,28 +201,71 @@ RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
             message_expression="self.largeCommunities.filter(one,"
             " ('large:' + one) in self.communities)[0] + ' stands twice in the list; remove one'",
         ),
+        Rule(
+            path=".preferredNodes",
+            expression="!has(self.preferredNodes) || self.preferredNodes.size() == 0"
+            " || (has(self.distribution) && self.distribution == 'activeStandby')",
+            message="needs spec.distribution activeStandby: with ecmp all nodes are equal",
+        ),
+        Rule(
+            path=".aggregationLength",
+            expression=f"{_ALL_SERVICES} || !has(self.aggregationLength)"
+            " || self.aggregationLength == 32",
+            message="must be 32 where spec.serviceSelectors choose Services",
+        ),
+        Rule(
+            path=".aggregationLengthV6",
+            expression=f"{_ALL_SERVICES} || !has(self.aggregationLengthV6)"
+            " || self.aggregationLengthV6 == 128",
+            message="must be 128 where spec.serviceSelectors choose Services",
+        ),
+    ),
+    metallbform.CommunitySpec: (
+        Rule(
+            path=".communities",
+            expression="!has(self.communities) || self.communities.all(one,"
+            " self.communities.exists_one(other, other.name == one.name))",
+            message="a name stands twice in the list; remove one",
+        ),
     ),
     objects.BGPPeerSpec: (
         Rule(
             path=".peerAddress",
-            expression="self.peerAddress != ''",
+            expression=f"{_PEER_ADDRESS} || {_INTERFACE}",
             message="is required",
             reason="FieldValueRequired",
         ),
         Rule(
+            path=".interface",
+            expression=f"!({_PEER_ADDRESS} && {_INTERFACE})",
+            message="cannot stand beside spec.peerAddress; remove one",
+        ),
+        Rule(
+            path=".peerASN",
+            expression=f"has(self.peerASN) || {_DYNAMIC}",
+            message="is required",
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            path=".dynamicASN",
+            expression=f"!has(self.peerASN) || !({_DYNAMIC})",
+            message="cannot stand beside spec.peerASN; remove one",
+        ),
+        Rule(
             path=".localASN",
-            expression="!has(self.localASN) || self.localASN != self.peerASN",
+            expression="!has(self.localASN) || !has(self.peerASN) || self.localASN != self.peerASN",
             message="must differ from spec.peerASN",
         ),
         Rule(
             path=".ebgpMultiHop",
-            expression=f"!has(self.ebgpMultiHop) || !self.ebgpMultiHop || {_MINE} != self.peerASN",
+            expression=f"!has(self.ebgpMultiHop) || !self.ebgpMultiHop"
+            f" || !has(self.peerASN) || {_MINE} != self.peerASN",
             message="is for eBGP; this session is iBGP, remove it",
         ),
         Rule(
             path=".sourceAddress",
             expression="!has(self.sourceAddress) || !isIP(self.sourceAddress)"
-            " || !isIP(self.peerAddress)"
+            " || !has(self.peerAddress) || !isIP(self.peerAddress)"
             " || ip(self.sourceAddress).family() == ip(self.peerAddress).family()",
             message="is not of the same family as spec.peerAddress",
             message_expression="self.sourceAddress"
@@ -240,6 +305,16 @@ RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
             message="cannot stand beside spec.password; remove one",
         ),
         Rule(
+            path=".passwordSecret",
+            expression=f"!({_REFERS}) || !has(self.password) || self.password == ''",
+            message="cannot stand beside spec.password; remove one",
+        ),
+        Rule(
+            path=".passwordSecret",
+            expression=f"!({_REFERS}) || !has(self.passwordFile) || self.passwordFile == ''",
+            message="cannot stand beside spec.passwordFile; remove one",
+        ),
+        Rule(
             path=".ttlSecurity",
             expression="!has(self.ttlSecurity) || !has(self.ebgpMultiHop) || !self.ebgpMultiHop",
             message="already says how far away the peer may be; remove spec.ebgpMultiHop",
@@ -247,7 +322,7 @@ RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
         Rule(
             path=".takeover.lever",
             expression="!has(self.takeover) || !has(self.takeover.lever)"
-            f" || self.takeover.lever != 'localPref' || {_MINE} == self.peerASN",
+            f" || self.takeover.lever != 'localPref' || {_INTERNAL}",
             message="localPref is never sent over eBGP (RFC 4271, section 5.1.5);"
             " use med or asPath",
         ),
@@ -261,12 +336,15 @@ UNLIKE: Final = Rule(
 )
 """The rule of a list of selectors: none may stand twice, as far as it is written the same way."""
 
-REQUIRED: Final[Mapping[type, tuple[str, ...]]] = {
-    objects.BGPPeerSpec: ("peerASN", "peerAddress"),
-}
-"""Fields that the wire form leaves open for MetalLB's documents, and that are required of ours."""
-
 NO_TWINS: Final = frozenset(
-    {"ipAddressPools", "peers", "communities", "largeCommunities", "values", "namespaces"}
+    {
+        "ipAddressPools",
+        "peers",
+        "communities",
+        "largeCommunities",
+        "values",
+        "namespaces",
+        "interfaces",
+    }
 )
 """Lists in which nothing may stand twice; the server sees to that by itself."""

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import NODEFAULT, inspect
 
 from bgpd.kube import objects
-from bgpd.kube.crd_rules import CHECKS, NO_TWINS, REQUIRED, RULES, SECRET, UNLIKE
+from bgpd.kube.crd_rules import CHECKS, NO_TWINS, RULES, SECRET, UNLIKE
 from bgpd.kube.fields import words_of
 
 Schema: TypeAlias = dict[str, Any]
@@ -61,7 +61,6 @@ def _peel(info: Any) -> _Peeled:
 def _object(info: Any, texts: Texts, path: str) -> Schema:
     cls = info.cls
     required = [one.encode_name for one in info.fields if one.required]
-    required += [name for name in REQUIRED.get(cls, ()) if name not in required]
     found: Schema = {"type": "object"}
     if required:
         found["required"] = required
@@ -90,7 +89,7 @@ def _description(peeled: _Peeled, texts: Texts, path: str) -> str:
     if peeled.description:
         return peeled.description
     name = path.rpartition(".")[2]
-    meaning = texts.meanings.get(path) or _SELECTOR.get(name)
+    meaning = texts.meanings.get(path.replace("[]", "")) or _SELECTOR.get(name)
     if not meaning:
         raise ValueError(f"{path}: has no description")
     words = peeled.words or _item_words(peeled.plain)
@@ -153,7 +152,8 @@ def _list(info: Any, texts: Texts, path: str) -> Schema:
         found["x-kubernetes-list-type"] = "map"
         found["x-kubernetes-list-map-keys"] = list(texts.keys[path])
     else:
-        twins = path.rpartition(".")[2] not in NO_TWINS
+        struct = isinstance(_peel(info.item_type).plain, inspect.StructType)
+        twins = struct or path.rpartition(".")[2] not in NO_TWINS
         found["x-kubernetes-list-type"] = "atomic" if twins else "set"
     item = _peel(info.item_type)
     found["items"] = _value(item, texts, f"{path}[]")
@@ -201,7 +201,7 @@ _SELECTOR: Final[Mapping[str, str]] = {
     "key": "the label",
     "operator": "how the label is compared",
     "values": "the values that it is compared with; only for In and NotIn",
-    "name": "MetalLB's",
-    "namespace": "MetalLB's",
+    "name": "the name of the Secret",
+    "namespace": "absent, or the namespace of the object itself",
 }
 """What the fields of selectors and references mean, wherever they stand."""

@@ -12,16 +12,34 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from bgpd.kube import configure, convert, objects, peering, request, requestform
+from bgpd.kube import (
+    configure,
+    convert,
+    metallb,
+    metallbform,
+    objects,
+    peering,
+    request,
+    requestform,
+)
 from bgpd.kube.faults import Faults
 from bgpd.kube.fields import known, legal
-from bgpd.kube.kinds import KINDS, AnyDocument, Kinds
+from bgpd.kube.kinds import KINDS, METALLB_GROUP, AnyDocument, Kinds
 from bgpd.kube.problem import Problem, sentence
 from bgpd.kube.text import documents_in
 from bgpd.kube.vocabulary import AGENT, Vocabulary
 from bgpd.model.allocation import Namespace, ServiceRequest
 from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
-from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
+from bgpd.model.configuration import (
+    BFDProfile,
+    BGPAdvertisement,
+    BGPPeer,
+    Community,
+    IPAddressPool,
+    L2Advertisement,
+    NodePolicy,
+    Secret,
+)
 
 Object: TypeAlias = (
     Service
@@ -34,6 +52,10 @@ Object: TypeAlias = (
     | NodeReport
     | ServiceRequest
     | Namespace
+    | Community
+    | BFDProfile
+    | L2Advertisement
+    | Secret
 )
 
 
@@ -151,6 +173,10 @@ class _Reading:
         if form is None:
             self._unknown(place, version, kind, content)
             return
+        if form is metallbform.Secret and content.get("type") != metallb.BASIC_AUTH:
+            # Somebody else's; a peer that refers to it says that there is none.
+            self._pass_over(kind, content)
+            return
         key = _key(kind, content)
         if key is None:
             range_ = legal(kind, "metadata.name")
@@ -173,8 +199,8 @@ class _Reading:
         """Report a kind that ought to be ours; other people's kinds are not our business."""
         key = _key(kind, content)
         name = key.name if key else ""
-        if (version, kind) in KINDS:
-            self._foreign.append(f"{kind} {name}".rstrip())
+        if (version, kind) in KINDS or kind in _REPORTS:
+            self._pass_over(kind, content)
             return
         versions = ", ".join(sorted({one for one, other in self._kinds if other == kind}))
         if versions:
@@ -187,13 +213,17 @@ class _Reading:
         kinds = sorted({other for _, other in self._kinds})
         meant = get_close_matches(kind, kinds, n=1, cutoff=_CLOSE) if group in _GROUPS else []
         if not meant and group not in _OUR_GROUPS:
-            self._foreign.append(f"{kind} {name}".rstrip())
+            self._pass_over(kind, content)
             return
         what = f"kind: {kind!r} of {version} is not supported; known are {', '.join(kinds)}"
         if kind not in _KNOWN_KINDS:
             # Perhaps a misspelled kind: the object that it was before must not go for that.
             self._incomplete = True
         self.problem(place, what, kind=kind, name=name)
+
+    def _pass_over(self, kind: str, content: Mapping[str, Any]) -> None:
+        key = _key(kind, content)
+        self._foreign.append(f"{kind} {key.name if key else ''}".rstrip())
 
     def _known(
         self,
@@ -209,7 +239,8 @@ class _Reading:
             self.problem(place, what, kind=key.kind, name=key.name)
             return
         self._places[key] = place
-        faults = Faults(source=place, kind=key.kind, name=key.name)
+        lenient = str(content.get("apiVersion")).startswith(METALLB_GROUP)
+        faults = Faults(source=place, kind=key.kind, name=key.name, lenient=lenient)
         for text in texts:
             faults.rule("", text)
         found = _decode(content, form, faults)
@@ -224,10 +255,10 @@ _OUR_GROUPS: Final = frozenset({"bgpd.io", "metallb.io"})
 _GROUPS: Final = _OUR_GROUPS | {"", "discovery.k8s.io"}
 _CLOSE: Final = 0.85
 """How alike a kind and its misspelling are: `Service` and `Servicee`, not `ServiceAccount`."""
-_KNOWN_KINDS: Final = frozenset(
-    {"AddressPool", "BFDProfile", "BGPNodeStatus", "Community", "HealthCheck", "L2Advertisement"}
-)
+_KNOWN_KINDS: Final = frozenset({"AddressPool", "BGPNodeStatus", "HealthCheck"})
 """Kinds of our groups that exist, but that nobody reads here."""
+_REPORTS: Final = frozenset({"ConfigurationState", "ServiceBGPStatus", "ServiceL2Status"})
+"""What MetalLB writes itself: nobody's wish."""
 
 
 def _key(kind: str, content: Mapping[str, Any]) -> Key | None:
@@ -252,6 +283,10 @@ _CONVERTERS: Final[Mapping[type, Callable[[Any, Faults], Object]]] = {
     objects.BGPNodeStatus: convert.node_report,
     requestform.RequestedService: request.service_request,
     requestform.Namespace: request.namespace,
+    metallbform.Community: metallb.community,
+    metallbform.BFDProfile: metallb.bfd_profile,
+    metallbform.L2Advertisement: metallb.l2_advertisement,
+    metallbform.Secret: metallb.secret,
 }
 
 
@@ -308,7 +343,10 @@ def _report(error: str, content: Any, faults: Faults) -> Any:
     if what.startswith("Object contains unknown field"):
         near = ", ".join(known(faults.kind, path))
         path = f"{path}.{name}"
-        faults.rule(path, f"is not a field; known here are {near}")
+        if faults.lenient:
+            faults.unsupported(path, "is a field that bgpd does not know; it has no effect")
+        else:
+            faults.rule(path, f"is not a field; known here are {near}")
     else:
         faults.value(path, _at(content, path))
     if path == "metadata.name":

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from bgpd.kube.fields import legal
-from bgpd.kube.problem import Problem, sentence, shown
+from bgpd.kube.problem import Problem, Standing, sentence, shown
 
 _T = TypeVar("_T")
 
@@ -17,6 +17,8 @@ class Faults:
     source: str
     kind: str
     name: str
+    lenient: bool = False
+    """Whether a field that is not known is a newer one of somebody else's, not a misspelled one."""
     problems: list[Problem] = field(default_factory=list)
 
     @property
@@ -40,7 +42,12 @@ class Faults:
 
     def notice(self, path: str, what: str) -> None:
         """Report that *path* has no effect although the document holds."""
-        self._add(path, what, value="", range_="", refused=False)
+        self._add(path, what, value="", range_="", standing=Standing.IGNORED)
+
+    def unsupported(self, path: str, what: str, value: object = None) -> None:
+        """Report that the document asks at *path* for what bgpd does not do."""
+        text = "" if value is None else shown(value, path)
+        self._add(path, what, value=text, range_="", standing=Standing.UNSUPPORTED)
 
     def parsed(self, path: str, value: str | None, parse: Callable[[str], _T]) -> _T | None:
         """Return *value* parsed, or None where it is unset, empty or refused (and reported)."""
@@ -52,7 +59,15 @@ class Faults:
             self.value(path, value, _short(str(error)))
             return None
 
-    def _add(self, path: str, what: str, *, value: str, range_: str, refused: bool = True) -> None:
+    def _add(
+        self,
+        path: str,
+        what: str,
+        *,
+        value: str,
+        range_: str,
+        standing: Standing = Standing.REFUSED,
+    ) -> None:
         if path and any(one.path == path for one in self.problems):
             # What was refused once is missing afterwards, and that is not worth a sentence.
             return
@@ -66,7 +81,7 @@ class Faults:
                 value=value,
                 legal=range_,
                 message=where,
-                refused=refused,
+                standing=standing,
             )
         )
 

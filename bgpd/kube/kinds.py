@@ -7,7 +7,7 @@ and only wants to know where their addresses lead.
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from bgpd.kube import objects, requestform
+from bgpd.kube import metallbform, objects, requestform
 
 AnyDocument: TypeAlias = (
     objects.Service
@@ -20,33 +20,54 @@ AnyDocument: TypeAlias = (
     | objects.BGPNodeStatus
     | requestform.RequestedService
     | requestform.Namespace
+    | metallbform.Community
+    | metallbform.BFDProfile
+    | metallbform.L2Advertisement
+    | metallbform.Secret
 )
 Kinds: TypeAlias = Mapping[tuple[str, str], type[AnyDocument]]
 """Wire forms by apiVersion and kind."""
 
 OUR_GROUP: Final = objects.OUR_GROUP
 
-_POOLS: Final[Kinds] = {
-    (OUR_GROUP, "IPAddressPool"): objects.IPAddressPool,
-    ("metallb.io/v1beta1", "IPAddressPool"): objects.IPAddressPool,
+METALLB_GROUP: Final = "metallb.io/"
+METALLB: Final = "metallb.io/v1beta1"
+"""Group and version of all of MetalLB's kinds; its BGPPeer has a newer version beside it."""
+METALLB_PEER: Final = "metallb.io/v1beta2"
+
+_SHARED: Final[Mapping[str, type[AnyDocument]]] = {
+    "IPAddressPool": objects.IPAddressPool,
+    "BFDProfile": metallbform.BFDProfile,
+    "L2Advertisement": metallbform.L2Advertisement,
 }
+"""What both read: addresses, and what nobody does yet but a person should hear of."""
+_ROUTING: Final[Mapping[str, type[AnyDocument]]] = {
+    "BGPAdvertisement": objects.BGPAdvertisement,
+    "BGPPeer": objects.BGPPeer,
+    "Community": metallbform.Community,
+}
+
+
+def _both(forms: Mapping[str, type[AnyDocument]]) -> Kinds:
+    """Return *forms* by the groups that have them, ours first."""
+    ours = {(OUR_GROUP, kind): form for kind, form in forms.items()}
+    return {**ours, **{(METALLB, kind): form for kind, form in forms.items()}}
+
+
 AGENT: Final[Kinds] = {
     ("v1", "Service"): objects.Service,
     ("v1", "Node"): objects.Node,
     ("discovery.k8s.io/v1", "EndpointSlice"): objects.EndpointSlice,
-    **_POOLS,
-    (OUR_GROUP, "BGPAdvertisement"): objects.BGPAdvertisement,
-    (OUR_GROUP, "BGPPeer"): objects.BGPPeer,
+    ("v1", "Secret"): metallbform.Secret,
+    **_both({**_SHARED, **_ROUTING}),
+    (METALLB_PEER, "BGPPeer"): objects.BGPPeer,
     (OUR_GROUP, "SpeakerPolicy"): objects.SpeakerPolicy,
-    ("metallb.io/v1beta1", "BGPAdvertisement"): objects.BGPAdvertisement,
-    ("metallb.io/v1beta1", "BGPPeer"): objects.BGPPeer,
-    ("metallb.io/v1beta2", "BGPPeer"): objects.BGPPeer,
 }
 """What an agent reads."""
 CONTROLLER: Final[Kinds] = {
     ("v1", "Service"): requestform.RequestedService,
     ("v1", "Namespace"): requestform.Namespace,
-    **_POOLS,
+    **_both(_SHARED),
 }
 """What the controller reads."""
 KINDS: Final[Kinds] = {**CONTROLLER, **AGENT}

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from bgpd.model.configuration import Distribution, Weight
 from bgpd.model.peer import Lever, Takeover
 from bgpd.model.selector import Operator
 
@@ -40,6 +41,16 @@ HoldSeconds: TypeAlias = Annotated[
 CommunityText: TypeAlias = Annotated[
     str, _legal("a:b with both 0..65535, or large:a:b:c with all 0..4294967295")
 ]
+CommunityOrAlias: TypeAlias = Annotated[
+    str,
+    _legal(
+        "a:b with both 0..65535, large:a:b:c with all 0..4294967295, or a name that a Community"
+        " gives them"
+    ),
+]
+AliasText: TypeAlias = Annotated[
+    str, _legal("1..63 characters without ':' and blanks, one of them no digit")
+]
 LargeCommunityText: TypeAlias = Annotated[str, _legal("a:b:c with all 0..4294967295")]
 PasswordText: TypeAlias = Annotated[str, _legal("1..80 printable ASCII characters (RFC 2385)")]
 PathText: TypeAlias = Annotated[str, _legal("an absolute path of a file")]
@@ -53,7 +64,9 @@ Labels: TypeAlias = Annotated[
         extra={"legal": "up to 64 labels, each up to 63 letters (quote numbers and true/false)"},
     ),
 ]
-NotYet: TypeAlias = Annotated[str, _legal("absent: bgpd does not support it yet")]
+Word: TypeAlias = Annotated[str, Meta(max_length=253)]
+DelayText: TypeAlias = Annotated[str, _legal("0s..24h in whole seconds")]
+DynamicText: TypeAlias = Annotated[str, _legal("internal or external")]
 FamilyText: TypeAlias = Literal["ipv4-unicast", "ipv6-unicast"]
 
 
@@ -89,6 +102,16 @@ class LabelSelector(Strict):
 
 
 SelectorList: TypeAlias = Annotated[list[LabelSelector], Meta(max_length=32)]
+
+
+class WeightedSelector(Strict):
+    """One entry of `preferredNodes`, or of MetalLB's `preferredNodeSelectors`."""
+
+    weight: Annotated[int, Meta(ge=1, le=100)]
+    preference: LabelSelector
+
+
+WeightedSelectors: TypeAlias = Annotated[list[WeightedSelector], Meta(max_length=32)]
 
 
 # Kubernetes' own kinds
@@ -196,8 +219,10 @@ class IPAddressPoolSpec(Strict):
     addresses: Blocks
     auto_assign: bool | None = None
     avoid_buggy_ips: bool | None = msgspec.field(default=None, name="avoidBuggyIPs")
-    # Read by whoever hands out addresses; a decision on a route does not need it.
+    # Read by whoever hands out addresses; a decision on a route does not need them.
     service_allocation: ServiceAllocation | None = None
+    reserved: Annotated[list[BlockText], Meta(max_length=200)] | None = None
+    reuse_delay: DelayText | None = None
 
 
 class IPAddressPool(Lenient):
@@ -216,13 +241,17 @@ class BGPAdvertisementSpec(Strict):
     service_selectors: SelectorList | None = None
     peers: Names | None = None
     local_pref: Annotated[int, Meta(ge=0, le=4294967295)] | None = None
-    communities: Annotated[list[CommunityText], Meta(max_length=63)] | None = None
+    communities: Annotated[list[CommunityOrAlias], Meta(max_length=63)] | None = None
     large_communities: Annotated[list[LargeCommunityText], Meta(max_length=63)] | None = None
     as_path_prepend: Annotated[int, Meta(ge=0, le=10)] | None = None
-    aggregation_length: Annotated[int, Meta(ge=32, le=32)] | None = None
-    aggregation_length_v6: Annotated[int, Meta(ge=128, le=128)] | None = msgspec.field(
+    med: Annotated[int, Meta(ge=0, le=4294967295)] | None = None
+    aggregation_length: Annotated[int, Meta(ge=1, le=32)] | None = None
+    aggregation_length_v6: Annotated[int, Meta(ge=1, le=128)] | None = msgspec.field(
         default=None, name="aggregationLengthV6"
     )
+    distribution: Distribution | None = None
+    preferred_nodes: WeightedSelectors | None = None
+    weight: Weight | None = None
 
 
 class BGPAdvertisement(Lenient):
@@ -275,14 +304,12 @@ class BGPPeerSpec(Strict):
     next_hop_v4: V4Text | None = msgspec.field(default=None, name="nextHopV4")
     next_hop_v6: V6Text | None = msgspec.field(default=None, name="nextHopV6")
     disable_mp: bool | None = msgspec.field(default=None, name="disableMP")
-    # MetalLB's, refused where set: ignoring them would change what they mean.
-    dynamic_asn: NotYet | None = msgspec.field(default=None, name="dynamicASN")
-    interface: NotYet | None = None
-    vrf: NotYet | None = None
-    bfd_profile: NotYet | None = None
-    password_secret: Annotated[
-        SecretReference | None, _legal("absent: give the password in spec.passwordFile")
-    ] = None
+    password_secret: SecretReference | None = None
+    # MetalLB's, taken but not done: whether there is a session without them differs.
+    dynamic_asn: DynamicText | None = msgspec.field(default=None, name="dynamicASN")
+    interface: Word | None = None
+    vrf: Word | None = None
+    bfd_profile: Word | None = None
 
 
 class BGPPeer(Lenient):

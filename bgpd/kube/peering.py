@@ -1,7 +1,8 @@
 """From the wire form of a BGPPeer to a validated one.
 
 Fields that exclude each other, texts with a grammar of their own, and what MetalLB knows and bgpd
-does not do yet: that is refused in a sentence, because ignoring it would change what it means.
+does not do: that is said in a sentence, and where doing without would be another session than the
+one that is asked for, there is none.
 """
 
 from functools import partial
@@ -28,10 +29,8 @@ _parse_v6 = partial(parse_plain_address, version=6)
 def peer(wire: objects.BGPPeer, faults: Faults) -> BGPPeer:
     """Return a peer."""
     spec = wire.spec
-    _refuse_unsupported(spec, faults)
-    address = faults.parsed("spec.peerAddress", spec.peer_address, parse_plain_address)
-    if not spec.peer_address:
-        faults.rule("spec.peerAddress", "is required")
+    _tell_unsupported(spec, faults)
+    address = _address(spec, faults)
     local_asn, peer_asn = _asns(spec, faults)
     session = family_of(address or _NO_ADDRESS)
     return BGPPeer(
@@ -46,7 +45,8 @@ def peer(wire: objects.BGPPeer, faults: Faults) -> BGPPeer:
         families=_families(spec, session),
         node_selectors=selectors("spec.nodeSelectors", spec.node_selectors, faults),
         password=faults.parsed("spec.password", spec.password, parse_password),
-        password_file=_password_file(spec, faults),
+        password_file=faults.parsed("spec.passwordFile", spec.password_file, parse_path),
+        password_secret=_password_secret(wire, faults),
         ttl=255 if spec.ebgp_multi_hop else None,
         ttl_security=_ttl_security(spec, faults),
         graceful_restart=spec.graceful_restart
@@ -57,23 +57,57 @@ def peer(wire: objects.BGPPeer, faults: Faults) -> BGPPeer:
         damping=bool(spec.damping),
         next_hop_v4=faults.parsed("spec.nextHopV4", spec.next_hop_v4, _parse_v4),
         next_hop_v6=faults.parsed("spec.nextHopV6", spec.next_hop_v6, _parse_v6),
+        bfd_profile=spec.bfd_profile or "",
+        without_session=_without_session(spec),
     )
 
 
-def _refuse_unsupported(spec: objects.BGPPeerSpec, faults: Faults) -> None:
-    unsupported = {
-        "spec.dynamicASN": spec.dynamic_asn,
-        "spec.interface": spec.interface,
-        "spec.vrf": spec.vrf,
-        "spec.bfdProfile": spec.bfd_profile,
-        "spec.passwordSecret": spec.password_secret and spec.password_secret.name,
-    }
-    for path, value in unsupported.items():
-        if value:
-            faults.value(path, value)
+def _without_session(spec: objects.BGPPeerSpec) -> str:
+    """Return which fields leave no session, because it would be another one without them."""
+    found = []
+    if spec.vrf:
+        found.append("spec.vrf")
+    if spec.interface and not spec.peer_address:
+        found.append("spec.interface")
+    if spec.dynamic_asn and spec.peer_asn is None:
+        found.append("spec.dynamicASN")
+    return ", ".join(found)
+
+
+def _tell_unsupported(spec: objects.BGPPeerSpec, faults: Faults) -> None:
+    """Say what bgpd does not do, and what it does in its place."""
+    none = "is not supported by bgpd; this peer gets no session until"
+    if spec.vrf:
+        faults.unsupported("spec.vrf", f"{spec.vrf} {none} it is removed", spec.vrf)
+    if spec.interface and not spec.peer_address:
+        what = f"{spec.interface} {none} spec.peerAddress stands in its place"
+        faults.unsupported("spec.interface", what, spec.interface)
+    if spec.dynamic_asn and spec.peer_asn is None:
+        faults.parsed("spec.dynamicASN", spec.dynamic_asn, _parse_dynamic)
+        what = f"{spec.dynamic_asn} {none} spec.peerASN stands in its place"
+        faults.unsupported("spec.dynamicASN", what, spec.dynamic_asn)
+    if spec.bfd_profile:
+        what = f"{spec.bfd_profile} is not supported by bgpd yet; the session goes without BFD"
+        faults.unsupported("spec.bfdProfile", what, spec.bfd_profile)
     if spec.connect_time:
         faults.parsed("spec.connectTime", spec.connect_time, parse_seconds)
         faults.notice("spec.connectTime", "has no effect: a lost session is retried within 5 s")
+    if spec.disable_mp:
+        faults.notice("spec.disableMP", "has no effect, as in MetalLB; use spec.families")
+
+
+def _parse_dynamic(text: str) -> str:
+    if text not in {"internal", "external"}:
+        raise ValueError("is not allowed")
+    return text
+
+
+def _address(spec: objects.BGPPeerSpec, faults: Faults) -> Address | None:
+    if spec.peer_address and spec.interface:
+        faults.rule("spec.interface", "cannot stand beside spec.peerAddress; remove one")
+    if not spec.peer_address and not spec.interface:
+        faults.rule("spec.peerAddress", "is required")
+    return faults.parsed("spec.peerAddress", spec.peer_address, parse_plain_address)
 
 
 def _asns(spec: objects.BGPPeerSpec, faults: Faults) -> tuple[Asn, Asn]:
@@ -81,7 +115,9 @@ def _asns(spec: objects.BGPPeerSpec, faults: Faults) -> tuple[Asn, Asn]:
     if spec.peer_asn is None:
         if not spec.dynamic_asn:
             faults.rule("spec.peerASN", "is required")
-        return Asn(mine), Asn(0)
+        return Asn(mine), Asn(mine if spec.dynamic_asn == "internal" else 0)
+    if spec.dynamic_asn:
+        faults.rule("spec.dynamicASN", "cannot stand beside spec.peerASN; remove one")
     if spec.local_asn is not None and spec.local_asn == spec.peer_asn:
         faults.rule("spec.localASN", "must differ from spec.peerASN", spec.local_asn)
     if spec.ebgp_multi_hop and mine == spec.peer_asn:
@@ -154,10 +190,24 @@ def _families(spec: objects.BGPPeerSpec, session: Family) -> tuple[Family, ...]:
     return (session,)
 
 
-def _password_file(spec: objects.BGPPeerSpec, faults: Faults) -> str | None:
-    if spec.password and spec.password_file:
-        faults.rule("spec.passwordFile", "cannot stand beside spec.password; remove one")
-    return faults.parsed("spec.passwordFile", spec.password_file, parse_path)
+def _password_secret(wire: objects.BGPPeer, faults: Faults) -> str:
+    """Return the name of the Secret; one password has one place."""
+    spec = wire.spec
+    reference = spec.password_secret or objects.SecretReference()
+    places = {
+        "spec.passwordFile": spec.password_file,
+        "spec.passwordSecret": reference.name,
+    }
+    before = "spec.password" if spec.password else ""
+    for path, value in places.items():
+        if value and before:
+            faults.rule(path, f"cannot stand beside {before}; remove one")
+        before = path if value else before
+    home = wire.metadata.namespace
+    if reference.name and reference.namespace and home and reference.namespace != home:
+        what = f"must be {home}, the namespace of the BGPPeer, or absent"
+        faults.rule("spec.passwordSecret.namespace", what, reference.namespace)
+    return reference.name or ""
 
 
 def _ttl_security(spec: objects.BGPPeerSpec, faults: Faults) -> int | None:

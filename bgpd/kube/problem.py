@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import islice
 
 import msgspec
@@ -12,7 +13,20 @@ _LINE = 1000
 _LONGEST = 80
 _WIDEST = 20
 _DEEPEST = 4
-_SECRET = frozenset({"spec.password"})
+_SECRET = frozenset({"spec.password", "data.password", "stringData.password"})
+
+
+class Standing(StrEnum):
+    """What a problem means for its document; the value is the type of its condition."""
+
+    REFUSED = "DocumentRefused"
+    """The document does not hold; its last good version does."""
+    IGNORED = "FieldIgnored"
+    """The document holds, but a field has no effect, and needs none."""
+    UNSUPPORTED = "NotSupported"
+    """The document holds, but asks for something that bgpd does not do."""
+    SHADOWED = "ObjectShadowed"
+    """Another document of the same kind and name holds in its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +44,12 @@ class Problem:
     legal: str = ""
     message: str
     """The whole sentence."""
-    refused: bool = True
-    """Whether the document was refused; else it holds, but a field has no effect."""
+    standing: Standing = Standing.REFUSED
+
+    @property
+    def refused(self) -> bool:
+        """Whether the document was refused."""
+        return self.standing is Standing.REFUSED
 
 
 def sentence(*, source: str, kind: str, name: str, path: str, what: str) -> str:
@@ -48,7 +66,7 @@ def conditions_of(problems: Iterable[Problem]) -> tuple[Condition, ...]:
     """Return *problems* as conditions."""
     return tuple(
         Condition(
-            type="DocumentRefused" if one.refused else "FieldIgnored",
+            type=one.standing.value,
             status=True,
             reason=one.kind or "Unreadable",
             message=one.message,

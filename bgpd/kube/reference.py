@@ -4,6 +4,7 @@ What a field means stands here; what it may be comes from `bgpd.kube.fields`, so
 promise a range that is not enforced, and a test fails for a field without a meaning.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -11,6 +12,7 @@ from bgpd.kube.fields import Field, fields_of
 from bgpd.kube.kinds import KINDS
 
 _SELECTORS: Final = "label selectors, any of which may match; absent means all"
+_NOT_DONE: Final = "not supported"
 
 MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "IPAddressPool": {
@@ -22,6 +24,8 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "serviceAllocation.namespaces": "the namespaces whose Services may, by name",
         "serviceAllocation.namespaceSelectors": "the same by label, beside those named",
         "serviceAllocation.serviceSelectors": f"the Services that may: {_SELECTORS}",
+        "reserved": "addresses of the pool that no Service is given; who has one keeps it",
+        "reuseDelay": "how long an address that was released is given to nobody else; default 0s",
     },
     "BGPAdvertisement": {
         "ipAddressPools": "the pools, by name; with neither names nor selectors every pool",
@@ -30,11 +34,17 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "serviceSelectors": f"the Services that are advertised: {_SELECTORS}",
         "peers": "the BGPPeers that hear it; absent means every peer",
         "localPref": "local preference, sent over iBGP only; 0 means none",
-        "communities": "communities (RFC 1997) and, with the prefix `large:`, large ones",
+        "communities": "communities (RFC 1997), with the prefix `large:` large ones, or aliases",
         "largeCommunities": "large communities (RFC 8092)",
         "asPathPrepend": "how often our ASN is repeated in front of the path; default 0",
-        "aggregationLength": "every address is advertised on its own",
-        "aggregationLengthV6": "every address is advertised on its own",
+        "med": "MED; where the peer's lever is med it must be 0..200, a rank; default none",
+        "aggregationLength": "IPv4 addresses go out together as blocks of this length; default 32",
+        "aggregationLengthV6": "the same of IPv6 addresses; default 128",
+        "distribution": "whether nodes are equal, or one is best and others stand by; default ecmp",
+        "preferredNodes": "which nodes are wanted, with distribution activeStandby",
+        "preferredNodes.weight": "how much; the weights of all that match add up",
+        "preferredNodes.preference": "the nodes, by label",
+        "weight": "endpoints: each node tells how many it has, as link bandwidth; default none",
     },
     "BGPPeer": {
         "myASN": "our autonomous system",
@@ -65,11 +75,35 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "nextHopV4": "next hop of IPv4 routes over an IPv6 session; default the Node's InternalIP",
         "nextHopV6": "next hop of IPv6 routes over an IPv4 session; default the Node's InternalIP",
         "disableMP": "accepted without effect, as in MetalLB",
-        "dynamicASN": "MetalLB's",
-        "interface": "MetalLB's",
-        "vrf": "MetalLB's",
-        "bfdProfile": "MetalLB's",
-        "passwordSecret": "MetalLB's",
+        "dynamicASN": f"whichever ASN the router has; {_NOT_DONE}, the peer gets no session",
+        "interface": f"the interface of an unnumbered peer; {_NOT_DONE}, it gets no session",
+        "vrf": f"the VRF of the session; {_NOT_DONE}, the peer gets no session",
+        "bfdProfile": f"the BFDProfile of the session; {_NOT_DONE} yet, it goes without BFD",
+        "passwordSecret": "the Secret (kubernetes.io/basic-auth) with the key under password",
+    },
+    "BFDProfile": {
+        "receiveInterval": f"milliseconds between packets that we take; {_NOT_DONE} yet",
+        "transmitInterval": f"milliseconds between packets that we send; {_NOT_DONE} yet",
+        "detectMultiplier": f"packets missed before the path is down; {_NOT_DONE} yet",
+        "echoInterval": f"milliseconds between echoes; {_NOT_DONE} yet",
+        "echoMode": f"whether echoes are sent; {_NOT_DONE} yet",
+        "passiveMode": f"whether we wait for the router's first packet; {_NOT_DONE} yet",
+        "minimumTtl": f"the least TTL that is taken; {_NOT_DONE} yet",
+    },
+    "Community": {
+        "communities": "names for communities; each may be defined once",
+        "communities.name": "what a BGPAdvertisement may say",
+        "communities.value": "the community, or with the prefix `large:` a large one",
+    },
+    "L2Advertisement": {
+        "ipAddressPools": f"the pools, by name; {_NOT_DONE}",
+        "ipAddressPoolSelectors": f"the pools, by label; {_NOT_DONE}",
+        "nodeSelectors": f"the nodes that may answer; {_NOT_DONE}",
+        "serviceSelectors": f"the Services; {_NOT_DONE}",
+        "interfaces": f"the interfaces that are answered on; {_NOT_DONE}",
+        "preferredNodeSelectors": f"the nodes that answer rather than others; {_NOT_DONE}",
+        "preferredNodeSelectors.weight": "how much they are wanted",
+        "preferredNodeSelectors.preference": "the nodes, by label",
     },
     "SpeakerPolicy": {
         "nodeSelectors": f"the nodes that it is for: {_SELECTORS}",
@@ -86,10 +120,16 @@ _HEAD: Final = """# Documents
 
 <!-- Written from bgpd.kube.reference; do not edit. -->
 
-What bgpd reads, beside Services, EndpointSlices and Nodes. The documents of MetalLB
-(`metallb.io`) are read as well. Selectors are those of Kubernetes, with `matchLabels` and
-`matchExpressions`. Examples are in `config/`.
+What bgpd reads, beside Services, EndpointSlices, Nodes, Namespaces and the Secrets of peers. The
+documents of MetalLB (`metallb.io`) are read as well, with every field; where one kind and name
+stands in both groups, ours holds. What is *not supported* is taken and said to be so, never passed
+over in silence. Selectors are those of Kubernetes, with `matchLabels` and `matchExpressions`.
+Examples are in `config/`.
 """
+
+
+_OF_ALL: Final = re.compile(r"\.(matchLabels|matchExpressions)|^passwordSecret\.")
+"""Fields that selectors and references have wherever they stand."""
 
 
 def page() -> str:
@@ -101,7 +141,7 @@ def spec_fields(kind: str) -> Iterator[tuple[str, Field]]:
     """Yield the fields under `spec` of *kind* that the reference lists, without `spec.`."""
     for path, field in fields_of(kind).items():
         name = path.removeprefix("spec.")
-        if name != path and "Selectors." not in name and not name.startswith("passwordSecret."):
+        if name != path and not _OF_ALL.search(name):
             yield name, field
 
 

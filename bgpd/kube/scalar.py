@@ -16,6 +16,9 @@ _DURATION: Final = re.compile(
 )
 _LENGTH: Final = re.compile(r"/(?:0|[1-9][0-9]{0,2})")
 _ASCII: Final = re.compile(r"[0-9]{1,10}")
+_ALIAS: Final = re.compile(r"[^:\s]{1,63}")
+LONGEST_DELAY: Final = 86_400
+"""Seconds for which a released address may stay unused, at most."""
 MD5_KEY_BYTES: Final = 80
 """TCP_MD5SIG_MAXKEYLEN of the kernel, which RFC 2385, section 4.5, asks for at least."""
 
@@ -31,6 +34,21 @@ def parse_seconds(text: str) -> int:
     if milliseconds % 1000:
         raise ValueError("is not a whole number of seconds")
     return hours * 3600 + minutes * 60 + seconds + milliseconds // 1000
+
+
+def parse_delay(text: str) -> int:
+    """Return the seconds of a pause of at most a day."""
+    seconds = parse_seconds(text)
+    if seconds > LONGEST_DELAY:
+        raise ValueError("is too long")
+    return seconds
+
+
+def parse_alias(text: str) -> str:
+    """Return a name that can be told from a community."""
+    if not _ALIAS.fullmatch(text) or text.isdecimal():
+        raise ValueError("is not allowed")
+    return text
 
 
 def parse_community(text: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bgpd.kube.documents import Documents, Key, Object
-from bgpd.kube.problem import Problem
+from bgpd.kube.problem import Problem, conditions_of
 from bgpd.kube.view import Objects, View
 from bgpd.model.allocation import ServiceRequest
 from bgpd.model.cluster import EndpointSlice, Service
@@ -130,15 +130,7 @@ class Store:
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """The problems as conditions."""
-        return tuple(
-            Condition(
-                type="DocumentRefused" if one.refused else "FieldIgnored",
-                status=True,
-                reason=one.kind or "Unreadable",
-                message=one.message,
-            )
-            for one in self.problems
-        )
+        return conditions_of(self.problems)
 
     def _said(self, file: str, key: Key) -> Object:
         if self._owner.get(key) == file:

@@ -19,13 +19,21 @@ from bgpd.kube.store import Changes
 from bgpd.kube.view import Objects
 from bgpd.model.allocation import Namespace, ServiceRequest
 from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
-from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
+from bgpd.model.configuration import (
+    BGPAdvertisement,
+    BGPPeer,
+    Community,
+    IPAddressPool,
+    NodePolicy,
+)
 from bgpd.model.status import Condition
 
 SETTLE: Final = 2.0
 """Seconds without another removal after which a removal takes effect."""
 CONDITION: Final = "ConfigurationVanished"
-KINDS: Final = frozenset({"IPAddressPool", "BGPPeer", "BGPAdvertisement", "SpeakerPolicy"})
+KINDS: Final = frozenset(
+    {"IPAddressPool", "BGPPeer", "BGPAdvertisement", "Community", "SpeakerPolicy"}
+)
 """The kinds whose objects do not go at once."""
 VITAL: Final = frozenset({"IPAddressPool", "BGPPeer"})
 """The kinds without which nothing is advertised: a cluster that has them needs one at least."""
@@ -113,6 +121,11 @@ class Kept(Objects):
     def peers(self) -> tuple[BGPPeer, ...]:
         """All BGPPeers."""
         return (*self._said.peers, *self._still(BGPPeer))
+
+    @property
+    def communities(self) -> tuple[Community, ...]:
+        """All Communities."""
+        return (*self._said.communities, *self._still(Community))
 
     @property
     def policies(self) -> tuple[NodePolicy, ...]:

@@ -7,7 +7,13 @@ from typing import Final
 from bgpd.kube.documents import Key, Object
 from bgpd.model.allocation import Namespace, ServiceRequest
 from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
-from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
+from bgpd.model.configuration import (
+    BGPAdvertisement,
+    BGPPeer,
+    Community,
+    IPAddressPool,
+    NodePolicy,
+)
 
 
 class Objects:
@@ -96,6 +102,11 @@ class Objects:
     def peers(self) -> tuple[BGPPeer, ...]:
         """All BGPPeers."""
         return tuple(one for one in self._of("BGPPeer") if isinstance(one, BGPPeer))
+
+    @property
+    def communities(self) -> tuple[Community, ...]:
+        """All Communities."""
+        return tuple(one for one in self._of("Community") if isinstance(one, Community))
 
     @property
     def policies(self) -> tuple[NodePolicy, ...]:

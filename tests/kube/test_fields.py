@@ -10,10 +10,13 @@ from bgpd.kube.fields import Field, fields_of, known, legal
 from bgpd.kube.kinds import KINDS
 from tests.kube.build import Document, ours, peer, pool, text
 
-OURS = ("BGPAdvertisement", "BGPPeer", "IPAddressPool", "SpeakerPolicy")
+OURS = ("BFDProfile", "BGPAdvertisement", "BGPPeer", "IPAddressPool", "SpeakerPolicy")
 BASES = {"BGPPeer": peer(), "IPAddressPool": pool()}
 RANGES = [
-    (kind, field) for kind in OURS for field in fields_of(kind).values() if field.type == "integer"
+    (kind, field)
+    for kind in OURS
+    for field in fields_of(kind).values()
+    if field.type == "integer" and "[]" not in field.path
 ]
 
 
@@ -46,9 +49,10 @@ def test_the_ends_of_a_range_are_legal_and_what_is_beyond_is_not(kind: str, fiel
     least, most = ends[0], ends[-1]
     for value in (least, most):
         found = read("f.yaml", text(with_field(kind, field.path, value)))
-        assert found.problems == ()
+        assert not any(one.refused for one in found.problems)
     for value in (least - 1, most + 1):
-        (problem,) = read("f.yaml", text(with_field(kind, field.path, value))).problems
+        problems = read("f.yaml", text(with_field(kind, field.path, value))).problems
+        (problem,) = (one for one in problems if one.refused)
         assert (problem.path, problem.value, problem.legal) == (field.path, str(value), field.legal)
 
 

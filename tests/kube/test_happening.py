@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bgpd.kube.happening import MOST, Happening, Regarding, happenings
-from bgpd.kube.problem import Problem
+from bgpd.kube.problem import Problem, Standing
 from bgpd.model.peer import PeerName, PeerState
 from bgpd.model.prefix import Prefix
 from bgpd.model.reason import Reason, Withheld
@@ -179,7 +179,8 @@ def test_conditions_that_a_person_must_act_on_are_news(
 def test_a_refused_object_is_news_about_it() -> None:
     """Told by one node, because all see the same; a field without effect is none."""
     wrong = Problem(source="API", kind="Service", name="shop/web", message="is wrong")
-    notice = Problem(source="API", kind="BGPPeer", name="x", message="no effect", refused=False)
+    notice = Problem(source="API", kind="BGPPeer", name="x", message="no effect",
+                     standing=Standing.IGNORED)  # fmt: skip
     nameless = Problem(source="API", kind="BGPPeer", message="has no name")
     (found,) = news(NODE, None, problems=(wrong, notice, nameless))
     assert found.regarding == Regarding(kind="Service", namespace="shop", name="web")
