@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bgpd.ctl.program import run, version, version_option
+from bgpd.ctl.migrate import migrate_app
+from bgpd.ctl.program import SETTINGS, ListOutput, run, version, version_option
 
 if TYPE_CHECKING:
     from bgpd.ctl.view import State
@@ -23,13 +24,12 @@ _EXIT_CODES: Final = (
     "Exit status: 0 fine, 1 failed, 2 usage, 3 degraded, 4 down, 75 try again, "
     "78 change the configuration, 130 interrupted."
 )
-_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "terminal_width": 80}
 
 app = typer.Typer(
     help="See on a node what bgpd advertises, and why.\n\n"
     "Examples: `bgpctl status`, `bgpctl timeline --last 3`, `bgpctl status -o json`.",
     epilog=_EXIT_CODES,
-    context_settings=_SETTINGS,
+    context_settings=SETTINGS,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -37,11 +37,12 @@ app = typer.Typer(
 )
 generation_app = typer.Typer(
     help="The number that every route carries, and that takeovers raise.",
-    context_settings=_SETTINGS,
+    context_settings=SETTINGS,
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 app.add_typer(generation_app, name="generation")
+app.add_typer(migrate_app, name="migrate")
 
 
 class Output(StrEnum):
@@ -49,14 +50,6 @@ class Output(StrEnum):
 
     TABLE = "table"
     WIDE = "wide"
-    JSON = "json"
-    YAML = "yaml"
-
-
-class ListOutput(StrEnum):
-    """How a command without a wide form prints."""
-
-    TABLE = "table"
     JSON = "json"
     YAML = "yaml"
 

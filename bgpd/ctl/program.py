@@ -3,13 +3,24 @@
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from enum import StrEnum
+from typing import Any, Final, NoReturn
 
 import typer
 
 from bgpd.model.errors import BgpdError
 
 INTERRUPTED = 130
+SETTINGS: Final = {"help_option_names": ["-h", "--help"], "terminal_width": 80}
+"""What every command line of ours has in common."""
+
+
+class ListOutput(StrEnum):
+    """How a command without a wide form prints."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
 
 
 def version() -> str:

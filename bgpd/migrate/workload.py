@@ -1,0 +1,193 @@
+"""MetalLB's own processes in a cluster: which there are, how they are set, where they run."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from bgpd.migrate.found import (
+    Document,
+    Found,
+    annotations_of,
+    labels_of,
+    listed,
+    metadata_of,
+    name_of,
+    namespace_of,
+    spec_of,
+    status_of,
+)
+
+SPEAKER_LABEL: Final = "bgpd.io/speaker"
+"""On a Node: bgpd speaks here, MetalLB does not."""
+
+
+class Component(StrEnum):
+    """The parts of MetalLB."""
+
+    SPEAKER = "speaker"
+    CONTROLLER = "controller"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """MetalLB's DaemonSet or Deployment."""
+
+    document: Document
+    component: Component
+    mode: str
+    """`native`, `frr` or `frr-k8s`; meaningless for the controller."""
+    arguments: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        """`DaemonSet` or `Deployment`."""
+        return str(self.document.get("kind"))
+
+    @property
+    def namespace(self) -> str:
+        """Where it lives."""
+        return namespace_of(self.document)
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return name_of(self.document)
+
+    @property
+    def replicas(self) -> int:
+        """How many a Deployment wants."""
+        wanted = spec_of(self.document).get("replicas")
+        return wanted if isinstance(wanted, int) else 1
+
+    @property
+    def restarts_all(self) -> bool:
+        """Whether a change of its template restarts its pods one after the other."""
+        strategy = spec_of(self.document).get("updateStrategy")
+        return not isinstance(strategy, Mapping) or strategy.get("type") != "OnDelete"
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether it leaves every Node that has our label."""
+        affinity = _pod_spec(self.document).get("affinity")
+        terms = _at(affinity, "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+        found = [one for one in listed(_at(terms, "nodeSelectorTerms")) if isinstance(one, Mapping)]
+        return bool(found) and all(_excludes(one) for one in found)
+
+    def value(self, flag: str) -> str | None:
+        """Return what the option `--flag` is set to; None where it is absent."""
+        for index, word in enumerate(self.arguments):
+            name, equals, value = word.lstrip("-").partition("=")
+            if word.startswith("-") and name == flag:
+                rest = self.arguments[index + 1 : index + 2]
+                if equals:
+                    return value
+                return rest[0] if rest and not rest[0].startswith("-") else "true"
+        return None
+
+
+def workloads(found: Found) -> tuple[Workload, ...]:
+    """Return MetalLB's workloads among what was *found*, speakers first."""
+    made = [
+        Workload(
+            document=one,
+            component=component,
+            mode=_mode(one),
+            arguments=tuple(_arguments(one)),
+        )
+        for kind in ("DaemonSet", "Deployment")
+        for one in found.of(kind, "apps")
+        if (component := _component(one)) is not None
+    ]
+    return tuple(sorted(made, key=lambda one: (one.kind, one.namespace, one.name)))
+
+
+def speaking(found: Found) -> frozenset[str]:
+    """Return the Nodes on which a pod of MetalLB's speaker runs, or still ends."""
+    nodes = {
+        str(spec_of(pod).get("nodeName") or "")
+        for pod in found.of("Pod", "")
+        if _labelled(pod) is Component.SPEAKER
+        and status_of(pod).get("phase") not in {"Succeeded", "Failed"}
+    }
+    return frozenset(nodes - {""})
+
+
+def ending(found: Found) -> frozenset[str]:
+    """Return the Nodes whose pod of MetalLB's speaker is told to end."""
+    return frozenset(
+        str(spec_of(pod).get("nodeName") or "")
+        for pod in found.of("Pod", "")
+        if _labelled(pod) is Component.SPEAKER and metadata_of(pod).get("deletionTimestamp")
+    )
+
+
+def generated(document: Document) -> bool:
+    """Return whether an FRRConfiguration is one that MetalLB wrote itself: `metallb-NODE`."""
+    return name_of(document).startswith("metallb-") and "kubectl.kubernetes.io/" not in " ".join(
+        annotations_of(document)
+    )
+
+
+def _labelled(document: Document) -> Component | None:
+    labels = labels_of(document)
+    if labels.get("app.kubernetes.io/name") == "metallb":
+        word = labels.get("app.kubernetes.io/component", "")
+    elif labels.get("app") == "metallb":
+        word = labels.get("component", "")
+    else:
+        return None
+    return Component(word) if word in set(Component) else None
+
+
+def _component(document: Document) -> Component | None:
+    """Return which part of MetalLB a workload is, by its labels or else by its image."""
+    found = _labelled(document)
+    if found is not None:
+        return found
+    images = [str(one.get("image") or "") for one in _containers(document)]
+    for component in Component:
+        if any(f"metallb/{component.value}" in image for image in images):
+            return component
+    return None
+
+
+def _mode(document: Document) -> str:
+    for container in _containers(document):
+        for one in listed(container.get("env")):
+            if isinstance(one, Mapping) and one.get("name") == "METALLB_BGP_TYPE":
+                return str(one.get("value") or "native")
+    return "frr" if any(one.get("name") == "frr" for one in _containers(document)) else "native"
+
+
+def _arguments(document: Document) -> Iterator[str]:
+    for container in _containers(document):
+        if container.get("name") in {"frr", "reloader", "frr-metrics", "kube-rbac-proxy"}:
+            continue
+        for part in ("command", "args"):
+            yield from (str(word) for word in listed(container.get(part)))
+
+
+def _containers(document: Document) -> list[Mapping[str, Any]]:
+    found = listed(_pod_spec(document).get("containers"))
+    return [one for one in found if isinstance(one, Mapping)]
+
+
+def _pod_spec(document: Document) -> Mapping[str, Any]:
+    found = _at(spec_of(document), "template", "spec")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _at(value: object, *steps: str) -> object:
+    for step in steps:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def _excludes(term: Mapping[str, Any]) -> bool:
+    return any(
+        isinstance(one, Mapping)
+        and one.get("key") == SPEAKER_LABEL
+        and one.get("operator") == "DoesNotExist"
+        for one in listed(term.get("matchExpressions"))
+    )
