@@ -101,8 +101,11 @@ class Door:
 
     def _reset_generation(self, ask: Ask, now: float) -> Answer:
         text = ask.arguments.get("to", "")
-        if not text.isdecimal() or not 1 <= int(text) <= lever.MAX_GENERATION:
-            return Answer(ok=False, error=f"generation {text!r}: must be 1..{lever.MAX_GENERATION}")
+        # As many digits as one likes are no number for `int`, which gives up beyond some thousand.
+        digits = text.isdecimal() and len(text) <= len(str(lever.MAX_GENERATION))
+        if not digits or not 1 <= int(text) <= lever.MAX_GENERATION:
+            shown = repr(text[:20])
+            return Answer(ok=False, error=f"generation {shown}: must be 1..{lever.MAX_GENERATION}")
         if self._reflex.mesh is None:
             return Answer(ok=False, error="the mesh is not configured yet: no agent has been here")
         self._reflex.mesh.reset_generation(int(text), now)
