@@ -220,7 +220,9 @@ class MeshWire:
         try:
             keys = mesh_keys.load(self._key_file)
         except BgpdError as error:
-            self._keys_problem = str(error)
+            if str(error) != self._keys_problem:
+                self._keys_problem = str(error)
+                logs.write(self._log, "error", "mesh_keys_refused", [("reason", error)])
             return
         self._keys_problem = ""
         if keys != self._keys:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from bgpd.model.member import Member, NodeName
 from bgpd.model.prefix import Address
@@ -112,7 +113,9 @@ def test_a_list_without_us_moves_nothing(tmp_path: Path) -> None:
     wired(tmp_path, story)
 
 
-def test_a_key_file_that_went_away_is_a_condition_and_no_more(tmp_path: Path) -> None:
+def test_a_key_file_that_went_away_is_a_condition_and_no_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """The keys that were read stay in force; a new file is read without a restart."""
     key = tmp_path / "key"
 
@@ -120,10 +123,14 @@ def test_a_key_file_that_went_away_is_a_condition_and_no_more(tmp_path: Path) ->
         wire.make_mesh(desired(HERE), 0.0)
         text = key.read_text()
         key.unlink()
-        wire.handle_timer()
+        for _ in range(3):
+            wire._keys_due = 0.0
+            wire.handle_timer()
         (condition,) = wire.conditions()
         assert (condition.type, condition.status) == ("MeshKeysUnreadable", True)
         assert str(key) in condition.message
+        (line,) = (one.getMessage() for one in caplog.records)  # said once
+        assert line.startswith("mesh_keys_refused reason=")
         key.write_text(text)
         wire._keys_due = 0.0
         wire.handle_timer()
