@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
-from bgpd.ipc.ask import ask
 from bgpd.ipc.connection import Connection
 from bgpd.ipc.message import VERSION, AnyMessage, Hello, Welcome
 
@@ -142,6 +141,3 @@ def delays(jitter: Callable[[], float]) -> Iterator[float]:
     while True:
         yield delay * (0.5 + jitter() / 2)
         delay = min(delay * 2, LAST_DELAY)
-
-
-__all__ = ["Client", "Listener", "ask", "delays"]

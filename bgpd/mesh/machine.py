@@ -244,13 +244,6 @@ class Mesh:
         """Whether our routes rank 250, because the others hold us in quarantine."""
         return self._judge.quarantined
 
-    @property
-    def all_listed_heard(self) -> bool:
-        """Whether every listed member has been heard: levers without room wrap only then."""
-        return self._roster.members is not None and not any(
-            track.state is MemberState.UNHEARD for track in self._roster.tracks.values()
-        )
-
     def may_advertise(self, now: float) -> bool:
         """Return whether the generation is known well enough to advertise under it."""
         self._learn_alone(now)

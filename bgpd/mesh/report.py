@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from bgpd.mesh.packet import Flag, packed
 from bgpd.mesh.settings import MeshSettings
-from bgpd.mesh.takeover import Quarantine, Register
+from bgpd.mesh.takeover import Register
 from bgpd.mesh.track import Role, Track
 from bgpd.model.prefix import Address
 from bgpd.model.status import Condition, MemberState, MemberStatus, MeshStatus
@@ -22,7 +22,6 @@ class Ourselves:
     sequence: int
     beat: int
     register: Register
-    quarantine: Quarantine
     flags: int
     grace: int
     router_ids: tuple[Address, ...]

@@ -269,7 +269,6 @@ class Sender:
             sequence=self.sequence,
             beat=self._beat,
             register=self._register,
-            quarantine=self._quarantine,
             flags=self.flags,
             grace=self.grace,
             router_ids=self.router_ids,

@@ -130,10 +130,6 @@ class Docket:
         """Delete everything: the generation was reset."""
         self._records.clear()
 
-    def covered_by(self, generation: int) -> tuple[int, ...]:
-        """Return the members whose death *generation* covers."""
-        return tuple(r.member for r in self._records.values() if r.generation == generation)
-
     def newest(self) -> tuple[DeathRecord, ...]:
         """Return the records, newest generation first, in a stable order."""
         return tuple(sorted(self._records.values(), key=lambda r: (-r.generation, r.member)))

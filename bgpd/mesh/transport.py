@@ -21,8 +21,7 @@ from operator import itemgetter
 from typing import Final, Protocol, TypeAlias
 
 from bgpd.mesh.echo import Echo, ProbeMode
-from bgpd.mesh.ports import CS6, IP_RECVERR, IPV6_RECVERR, Queues, listen
-from bgpd.mesh.route import RouteSource, route_source
+from bgpd.mesh.ports import IP_RECVERR, IPV6_RECVERR, Queues, listen
 from bgpd.mesh.timestamp import ANCILLARY_SIZE, Clock
 from bgpd.model.prefix import Address
 
@@ -311,6 +310,3 @@ def _send_past_pending_error(
         raise
     except OSError:
         sock.sendto(payload, (address, port))
-
-
-__all__ = ["CS6", "Receiver", "RouteSource", "Transport", "route_source"]

@@ -6,10 +6,8 @@ after its grace the node's routes take rank 250, so that nodes with an agent are
 
 from typing import Final
 
-BEAT_SECONDS: Final = 1.0
-"""How often the agent beats."""
 MISSED_SECONDS: Final = 5.0
-"""A connected agent that has not beaten for so long hangs."""
+"""A connected agent that has not beaten for so long hangs; one that is well beats each second."""
 
 
 class AgentPresence:

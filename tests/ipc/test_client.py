@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bgpd.ipc.client import FIRST_DELAY, LAST_DELAY, Client, ask, delays
+from bgpd.ipc.ask import ask
+from bgpd.ipc.client import FIRST_DELAY, LAST_DELAY, Client, delays
 from bgpd.ipc.connection import Connection
 from bgpd.ipc.message import (
     VERSION,

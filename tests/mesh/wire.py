@@ -17,7 +17,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from bgpd.mesh.transport import Transport, route_source
+from bgpd.mesh.route import route_source
+from bgpd.mesh.transport import Transport
 from bgpd.model.errors import BgpdError, TransientError
 from bgpd.model.prefix import Address
 from tests.lacking import lacking
