@@ -28,6 +28,7 @@ from bgpd.model.configuration import (
     Weight,
 )
 from bgpd.model.member import MeshPolicy, SpeakerPolicy
+from bgpd.model.migration import MIGRATING
 from bgpd.model.peer import PeerName
 from bgpd.model.prefix import Prefix
 
@@ -58,6 +59,7 @@ def pool(wire: objects.IPAddressPool, faults: Faults) -> IPAddressPool:
         allocation=allocation,
         reserved=_reserved(wire.spec.reserved or (), prefixes, faults),
         reuse_delay=faults.parsed("spec.reuseDelay", wire.spec.reuse_delay, parse_delay) or 0,
+        migrating=bool((wire.metadata.annotations or {}).get(MIGRATING)),
     )
 
 

@@ -86,6 +86,12 @@ class Metadata(Lenient):
     labels: dict[str, str] | None = None
 
 
+class AnnotatedMetadata(Metadata):
+    """What identifies an object, and what somebody wrote on it."""
+
+    annotations: dict[str, str] | None = None
+
+
 class Expression(Strict):
     """One line of `matchExpressions`."""
 
@@ -228,7 +234,7 @@ class IPAddressPoolSpec(Strict):
 class IPAddressPool(Lenient):
     """An IPAddressPool."""
 
-    metadata: Metadata
+    metadata: AnnotatedMetadata
     spec: IPAddressPoolSpec
 
 
@@ -340,12 +346,6 @@ class SpeakerPolicy(Lenient):
 
     metadata: Metadata
     spec: SpeakerPolicySpec | None = None
-
-
-class AnnotatedMetadata(Metadata):
-    """What identifies an object, and what somebody wrote on it."""
-
-    annotations: dict[str, str] | None = None
 
 
 class BGPNodeStatus(Lenient):

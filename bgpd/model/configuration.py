@@ -69,6 +69,8 @@ class IPAddressPool:
     """Addresses of the pool that nobody is given, though whoever has one keeps it."""
     reuse_delay: int = 0
     """Seconds for which a released address is not given to another Service."""
+    migrating: bool = False
+    """Whether MetalLB still carries a part of the traffic (`bgpd.model.migration`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

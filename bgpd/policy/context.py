@@ -5,7 +5,7 @@ Between two changes a Service or one of its EndpointSlices costs one `decide`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bgpd.model.cluster import EXCLUDE_LABEL, Node, NodeReport
@@ -19,6 +19,7 @@ from bgpd.model.configuration import (
 )
 from bgpd.model.errors import ConfigError
 from bgpd.model.member import Member, NodeName, SpeakerPolicy
+from bgpd.model.migration import MIGRATING
 from bgpd.model.peer import Peer
 from bgpd.model.prefix import Address, Family, Prefix, family_of
 from bgpd.model.reason import Reason
@@ -102,13 +103,14 @@ class Context:
         reports: Iterable[NodeReport] = (),
         communities: Iterable[Community] = (),
         load_balancer_class: str | None = None,
+        ignore_exclude_label: bool = False,
         password_of: Mapping[str, str] | None = None,
         previous: "Context | None" = None,
     ) -> "Context":
         """Return the context, or raise `ConfigError` where this node has no place in the mesh.
 
         *previous* is the context in force, if any: of two documents that cannot both hold, the
-        one in it stays.
+        one in it stays. *ignore_exclude_label* lets nodes attract traffic that say they should not.
         """
         if node is None:
             raise ConfigError(
@@ -116,10 +118,15 @@ class Context:
                 "with --node"
             )
         documents = tuple(peers)
+        if ignore_exclude_label:
+            node, nodes = without_exclusion(node), map(without_exclusion, nodes)
         nodes = tuple(nodes)
         before = previous.in_force if previous else Admitted()
         kept_pools = admit_pools(pools, before.pools)
-        peer_set = peers_of(node, documents, password_of=password_of or {}, previous=before.peers)
+        held = any(one.migrating for one in kept_pools.admitted)
+        peer_set = peers_of(
+            node, documents, password_of=password_of or {}, previous=before.peers, held=held
+        )
         advertisements = tuple(advertisements)
         aliases = aliases_of(
             communities,
@@ -152,6 +159,7 @@ class Context:
                 *_refusals("BGPAdvertisementRefused", _sentences(kept_advertisements)),
                 *_kept(kept_advertisements, around),
                 *policy_conditions,
+                *_held(kept_pools.admitted),
                 *member_conditions,
                 *_families_without_next_hop(peer_set),
                 *_dangling(kept_advertisements, kept_pools, documents),
@@ -282,6 +290,21 @@ def _policy_of(
     return found[0].policy, (condition,)
 
 
+def _held(pools: Iterable[IPAddressPool]) -> tuple[Condition, ...]:
+    """Return the condition that says why no peer has a lever, while there is a reason.
+
+    MetalLB sends no MED, which routers read as the best one: whatever a lever says loses to it.
+    """
+    names = [one.name for one in pools if one.migrating]
+    if not names:
+        return ()
+    message = (
+        f"IPAddressPool {', '.join(names)} has the annotation {MIGRATING}: MetalLB may still carry "
+        "traffic, so no peer has a lever and nothing is taken over; `bgpctl migrate finish` ends it"
+    )
+    return (Condition(type="TakeoverHeld", status=True, reason="Migrating", message=message),)
+
+
 def _families_without_next_hop(peers: PeerSet) -> tuple[Condition, ...]:
     found: list[Condition] = []
     for peer in peers.peers:
@@ -309,6 +332,14 @@ def _dangling(
         Condition(type="ReferenceMissing", status=True, reason="NoSuchObject", message=sentence)
         for sentence in sentences
     )
+
+
+def without_exclusion(node: Node) -> Node:
+    """Return *node* as if nobody had excluded it from external load balancers."""
+    if EXCLUDE_LABEL not in node.labels:
+        return node
+    labels = {key: value for key, value in node.labels.items() if key != EXCLUDE_LABEL}
+    return replace(node, labels=labels)
 
 
 def _blocked(node: Node) -> tuple[Reason, str] | None:

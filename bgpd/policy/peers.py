@@ -3,12 +3,12 @@
 import ipaddress
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bgpd.model.cluster import Node
 from bgpd.model.configuration import BGPPeer
-from bgpd.model.peer import Peer, PeerName
+from bgpd.model.peer import Lever, Peer, PeerName
 from bgpd.model.prefix import Address, Family, family_of
 from bgpd.policy.admission import admit
 from bgpd.policy.selector import matches_any
@@ -41,8 +41,9 @@ def peers_of(
     *,
     password_of: Mapping[str, str],
     previous: PeerSet,
+    held: bool = False,
 ) -> PeerSet:
-    """Return the peers that *documents* give *node*.
+    """Return the peers that *documents* give *node*; *held* leaves all of them without a lever.
 
     A peer that cannot be built now (its password file is missing, say) keeps the form that it
     had in *previous*: a session that works is not closed because of a file.
@@ -61,7 +62,7 @@ def peers_of(
             if kept is None or kept.address != document.address:
                 continue
             peer = kept
-        peers.append(peer)
+        peers.append(replace(peer, lever=Lever.NONE if held else document.lever))
     in_force: dict[str, BGPPeer] = {one.name: one for one in admission.admitted}
     return PeerSet(documents=in_force, peers=tuple(peers), refused=tuple(refused))
 
