@@ -147,8 +147,10 @@ class SpeakerReactor(Reactor):  # type: ignore[misc]
             done = bool(super().reload())
             self.configuration.processes = self._reflex
             return done
-        with suppress(TransientError):
+        try:
             self.reload_configuration()
+        except TransientError as error:
+            say(f"not reloaded: {error}")
         return True
 
     def reload_configuration(self) -> ReloadOutcome:

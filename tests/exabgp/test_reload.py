@@ -1,6 +1,7 @@
 """The real ExaBGP applies each change of its configuration, and only that."""
 
 import base64
+import signal
 
 import pytest
 
@@ -85,6 +86,17 @@ def test_a_peer_with_another_identity_is_a_new_one(lab: Rig) -> None:
     lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
     lab.speaker.update(to(ROUTER_V4, offer(EIP)))
     eventually(lambda: EIP in lab.router.prefixes(), "the route")
+
+
+def test_a_reload_that_a_person_asks_for_says_when_it_fails(lab: Rig) -> None:
+    """SIGUSR1 has no answer, so the reason goes to the log; the sessions stay."""
+    lab.establish()
+    text = lab.speaker.configuration.read_text()
+    lab.speaker.configuration.write_text(text.replace("hold-time 90", "hold-time ninety"))
+    lab.speaker.signal(signal.SIGUSR1)
+    eventually(lambda: "not reloaded: " in lab.speaker.stderr(), "the reason")
+    assert "does not load: line" in lab.speaker.stderr()
+    assert lab.router.established()
 
 
 def test_a_changed_peer_keeps_its_routes(lab: Rig) -> None:
