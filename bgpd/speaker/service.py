@@ -99,18 +99,19 @@ class Service:
             flush=self._flush,
         )
         self._door.last = self._state.load_desired()
+        self._server = Server(
+            options.run_dir / SOCKET_NAME,
+            self._door,
+            program="bgpd speaker",
+            group=options.socket_group,
+        )
+        self._line_refused = ""
 
     async def run(self) -> None:
         """Serve until ExaBGP goes or tells us to."""
         for number in (signal.SIGTERM, signal.SIGINT):
             # ExaBGP got it too, and will tell us when it wants to leave.
             self._loop.add_signal_handler(number, lambda: None)
-        server = Server(
-            self._options.run_dir / SOCKET_NAME,
-            self._door,
-            program="bgpd speaker",
-            group=self._options.socket_group,
-        )
         async with self._pipe:
             self._note_problems()
             self._reflex.start(
@@ -120,12 +121,12 @@ class Service:
             )
             self._flush()
             # The socket comes last: an agent's first words must find ExaBGP at the other end.
-            await self._serve(server)
+            await self._serve()
         if not await self._disk.close(_LAST_WRITE_SECONDS):
             logs.write(self._log, "error", "state_not_written", [("reason", "the disk hangs")])
 
-    async def _serve(self, server: Server) -> None:
-        async with server:
+    async def _serve(self) -> None:
+        async with self._server:
             gc.collect()
             gc.freeze()
             gc.set_threshold(_GC_THRESHOLD)
@@ -241,6 +242,7 @@ class Service:
             exabgp_pid=self._parent,
             counters={
                 **{f"mesh_{name}": count for name, count in self._wire.counters.items()},
+                **{f"socket_{name}": count for name, count in self._server.counters.items()},
                 **self._door.counters,
                 **self._state.counters,
                 "exabgp_lines_refused": self._pipe.refused,
@@ -279,6 +281,9 @@ class Service:
     def _note_problems(self) -> None:
         while self._state.problems:
             logs.write(self._log, "warning", "state", [("problem", self._state.problems.pop())])
+        if self._pipe.refused_error != self._line_refused:
+            self._line_refused = self._pipe.refused_error
+            logs.write(self._log, "error", "exabgp_line_refused", [("reason", self._line_refused)])
 
     # Leaving
 
