@@ -187,6 +187,7 @@ class AdvertisementRoom(NodeRoom):
     def see_then(self, expected: Mapping[str, Any]) -> object:
         """Carry out one more step and return what there is afterwards."""
         step = {key: one for key, one in expected.items() if not hasattr(self, f"see_{key}")}
+        rest = {key: one for key, one in expected.items() if key not in step}
         op = step.pop("op")
         method = getattr(self, f"op_{op}", None)
         if method is None:
@@ -194,8 +195,7 @@ class AdvertisementRoom(NodeRoom):
         fields = Fields(step, "then")
         method(fields)
         fields.end()
-        after = {key: self.look(key, one) for key, one in expected.items() if key not in step}
-        after.pop("op", None)
+        after = {key: self.look(key, one) for key, one in rest.items()}
         return {key: after.get(key, one) for key, one in expected.items()}
 
     def see_route(self, expected: Mapping[str, Any]) -> object:

@@ -155,8 +155,13 @@ class Agent:
 
     def _change(self, documents: Iterable[Document], gone: Iterable[str]) -> Changes:
         found: list[Changes] = []
+        taken: set[str] = set()
         for one in documents:
             name = _file_of(one)
+            while name in taken:
+                # The same name twice at once: two files that contradict each other.
+                name = f"again-{name}"
+            taken.add(name)
             self._documents[name] = one
             found.append(self.store.apply(name, read(name, json.dumps(one).encode())))
         for name in gone:

@@ -85,6 +85,7 @@ def peer(
     """
     fields = given.rest()
     name = fields.pop("name", name)
+    namespace = fields.pop("namespace", NAMESPACE)
     if "address" in fields:
         fields["peerAddress"] = fields.pop("address")
     if "port" in fields:
@@ -99,7 +100,8 @@ def peer(
     said = _IDENTITY & fields.keys()
     if filled or said <= {"peerAddress"} or said <= {"interface"}:
         _fill(fields, number)
-    return ours("BGPPeer", name, {key: one for key, one in fields.items() if one is not None})
+    spec = {key: one for key, one in fields.items() if one is not None}
+    return ours("BGPPeer", name, spec, namespace=namespace)
 
 
 def _fill(fields: dict[str, Any], number: int) -> None:

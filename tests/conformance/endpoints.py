@@ -29,7 +29,8 @@ class EndpointsRoom(NodeRoom):
         for pod in given.take("pods") or ():
             fields = Fields(pod, "given.pods")
             # Kubernetes, not we: the endpoint of a Pod is ready if the Service says that all are.
-            endpoints.append({"ready": published or fields.need("passing_readiness")})
+            passing = fields.need("passing_readiness")
+            endpoints.append({"ready": published or passing})
             fields.end()
         self.agent = Agent(self.me)
         document = self.service("svc", Fields({"ingress": ["198.51.100.1"]}, "service"))

@@ -9,11 +9,21 @@ from tests.conformance.room import InexpressibleError, Room
 _ROOMS: Final = {
     "advertisement": "advertisements.AdvertisementRoom",
     "allocator": "allocation.AllocationRoom",
+    "community": "config.ConfigRoom",
+    "config": "config.ConfigRoom",
     "controller": "controlling.ControllerRoom",
     "endpoints": "endpoints.EndpointsRoom",
+    "ipfamily": "families.FamilyRoom",
+    "lbclass": "lbclass.LoadBalancerClassRoom",
+    "native_bgp": "wire.WireRoom",
     "node": "nodes.NodeAreaRoom",
     "peers": "peers.PeersRoom",
+    "reconcile": "reconciling.ReconcileRoom",
+    "secret": "secrets.SecretRoom",
     "speaker": "speaker.SpeakerRoom",
+    "status": "status.StatusRoom",
+    "validation_frr": "config.ConfigRoom",
+    "validation_native": "config.ConfigRoom",
 }
 
 

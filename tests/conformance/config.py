@@ -1,0 +1,288 @@
+"""Areas `config`, `validation_native`, `validation_frr` and `community`: what holds, what is refused."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from bgpd.kube.problem import Standing
+from bgpd.model.configuration import BGPPeer
+from bgpd.model.prefix import Family, family_of
+from tests.conformance import documents
+from tests.conformance.agent import Agent
+from tests.conformance.cluster import NodeRoom, in_order
+from tests.conformance.documents import Document
+from tests.conformance.room import Fields, InexpressibleError, listed
+
+_STRICT: Final = "reject an aggregate that covers addresses outside the pool"
+
+
+class ConfigRoom(NodeRoom):
+    """Documents of every kind, and the nodes that read them."""
+
+    def begin(self) -> None:
+        """Write the documents; nobody has read them yet."""
+        given = self.given
+        self._nodes = [str(one) for one in listed(given.take("nodes"))] or ["n1"]
+        # What the nodes are is of no interest to most cases, but a peer may say that it is all.
+        self._filled = self.case.area == "validation_frr"
+        self._documents: list[Document] = [
+            *self._pools(),
+            *self._bfd(),
+            *self._communities(),
+            *self._peers(),
+            *self._advertisements(),
+        ]
+        self._old: list[Document] = []
+        if "existing_peer" in given:
+            self._old = [documents.peer("p", given.map("existing_peer"), filled=True)]
+        self.agents = {name: Agent(name) for name in self._nodes}
+        self.agent = self.agents[self._nodes[0]]
+        nodes = [documents.node(name, number=n) for n, name in enumerate(self._nodes, 1)]
+        for agent in self.agents.values():
+            agent.put(*nodes, *self._old)
+            if agent.refusals:
+                raise InexpressibleError(f"what is given is refused: {agent.refusals}")
+
+    def _pools(self) -> list[Document]:
+        defaults = self.defaults("pool")
+        listed_ = self._list("pools_list")
+        found = [documents.pool(None, one, defaults) for one in listed_]
+        return self.pools(self.given.map("pools")) + found
+
+    def _bfd(self) -> list[Document]:
+        named = self.given.map("bfd")
+        found = [
+            documents.bfd(name, Fields(one or {}, f"given.bfd.{name}"))
+            for name, one in named.items()
+        ]
+        return found + [documents.bfd(None, one) for one in self._list("bfd_list")]
+
+    def _communities(self) -> list[Document]:
+        found = []
+        for name, values in self.given.map("aliases").items():
+            found.append(documents.community(name, values))
+        return found
+
+    def _peers(self) -> list[Document]:
+        peers = self.given.take("peers") or {}
+        if isinstance(peers, list):
+            peers = {f"p{number}": one for number, one in enumerate(peers, 1)}
+        if "peer" in self.given:
+            peers = {**peers, "p": self.given.take("peer")}
+        filled = self._filled or self.case.area == "validation_native"
+        found = [
+            documents.peer(
+                name,
+                Fields(one or {}, f"given.peers.{name}"),
+                nodes=self._nodes,
+                filled=filled,
+                number=number,
+            )
+            for number, (name, one) in enumerate(peers.items(), 1)
+        ]
+        listed_ = self._list("peers_list")
+        return found + [documents.peer(None, one, filled=False) for one in listed_]
+
+    def _advertisements(self) -> list[Document]:
+        defaults = self.defaults("advertisement")
+        listed_ = self._list("advertisements_list")
+        found = [documents.advertisement(None, one, defaults, self._nodes) for one in listed_]
+        if "value" in self.given:
+            value = Fields({"communities": [self.given.take("value")]}, "given.value")
+            found.append(documents.advertisement("a", value, defaults))
+        return self.advertisements(self.given.map("advertisements"), self._nodes) + found
+
+    def _list(self, key: str) -> list[Fields]:
+        given = self.given.take(key) or []
+        return [Fields(one or {}, f"given.{key}[{place}]") for place, one in enumerate(given)]
+
+    # What happens
+
+    def op_parse(self, step: Fields) -> None:
+        """Let every node read the documents."""
+        for agent in self.agents.values():
+            agent.put(*self._documents)
+        self._judge()
+
+    op_validate = op_parse_native = op_parse_frr = op_run = op_parse
+
+    def op_update(self, step: Fields) -> None:
+        """Change fields of the peer that exists."""
+        (old,) = self._old
+        new = {**old, "spec": {**old["spec"], **step.rest()}}
+        for agent in self.agents.values():
+            agent.put(new)
+        self._judge()
+
+    def _judge(self) -> None:
+        found = list(dict.fromkeys(one for agent in self.agents.values() for one in _errors(agent)))
+        if found:
+            self.error("; ".join(found))
+        else:
+            self.ok()
+
+    # What is seen
+
+    def see_transient(self, expected: bool) -> object:
+        """Return whether the error goes when what is missing appears, nothing else being touched."""
+        del expected
+        if "error" not in self.results:
+            return "there is no error"
+        missing = [*self._missing_aliases(), *self._missing_profiles()]
+        if not missing:
+            return False
+        for agent in self.agents.values():
+            agent.put(*missing)
+        return not any(_errors(agent) for agent in self.agents.values())
+
+    def _missing_aliases(self) -> list[Document]:
+        named = {
+            str(one)
+            for document in self._documents
+            for one in listed(document["spec"].get("communities"))
+            if isinstance(one, str) and ":" not in one
+        }
+        values = [{"name": one, "value": "64512:1"} for one in sorted(named)]
+        return [documents.community("appears", values)] if values else []
+
+    def _missing_profiles(self) -> list[Document]:
+        named = {document["spec"].get("bfdProfile") for document in self._documents} - {None}
+        there = {d["metadata"].get("name") for d in self._documents if d["kind"] == "BFDProfile"}
+        return [documents.bfd(one, Fields({}, "appears")) for one in sorted(named - there)]
+
+    def see_strict_mode(self, expected: str) -> object:
+        """Return *expected* where an aggregate that reaches beyond its pool is refused."""
+        if expected != _STRICT:
+            raise InexpressibleError(f"want.strict_mode {expected!r} has no fixed reading")
+        refused = [one for one in self.said if "aggregationLength" in one]
+        return expected if refused else f"result {'; '.join(self.results)}"
+
+    def see_not_supported(self, expected: list[str]) -> object:
+        """Return the fields that are told to be not supported."""
+        del expected
+        problems = self.agent.store.problems
+        found = {one.path for one in problems if one.standing is Standing.UNSUPPORTED}
+        return sorted(one.removeprefix("spec.") for one in found)
+
+    def see_sessions(self, expected: Any) -> object:
+        """Return the sessions of each node, in the words of *expected*."""
+        if not isinstance(expected, Mapping):
+            return in_order(self.agent.sessions, expected)
+        for name in expected:
+            if name not in self.agents:
+                raise InexpressibleError(f"there is no node {name}")
+        return {name: self._session(self.agents[name], one) for name, one in expected.items()}
+
+    def _session(self, agent: Agent, wanted: Any) -> object:
+        peers = agent.planner.context.peers if agent.planner.context else ()
+        if len(peers) != 1 or not agent.sessions:
+            return agent.sessions
+        values = {
+            "localASN": peers[0].local_asn,
+            "peerASN": peers[0].peer_asn,
+            "address": peers[0].address,
+            "routerID": peers[0].router_id,
+        }
+        unknown = wanted.keys() - values.keys()
+        if unknown:
+            raise InexpressibleError(f"a session has no {', '.join(sorted(unknown))}")
+        return {key: values[key] for key in wanted}
+
+    def see_peers(self, expected: Mapping[str, Any]) -> object:
+        """Return the peers that hold, by name."""
+        held = {one.name: one for one in self.agent.store.objects.peers}
+        return {str(name): _peer(one, expected.get(name, {})) for name, one in held.items()}
+
+    def see_peer(self, expected: Mapping[str, Any]) -> object:
+        """Return the only peer."""
+        held = self.agent.store.objects.peers
+        if len(held) != 1:
+            return f"{len(held)} peers"
+        return _peer(held[0], expected)
+
+    def see_pools(self, expected: Mapping[str, Any]) -> object:
+        """Return the pools that hold, by name."""
+        held = {one.name: one for one in self.agent.store.objects.pools}
+        return {name: _pool(one, expected.get(name, {})) for name, one in held.items()}
+
+    def see_bfd_profiles(self, expected: Mapping[str, Any]) -> object:
+        """Return the BFD profiles that hold, by name."""
+        del expected
+        held = {key.name for key in self.agent.store.objects if key.kind == "BFDProfile"}
+        return {name: {} for name in sorted(held)}
+
+    def see_cidrs(self, expected: list[str]) -> object:
+        """Return the blocks of the only pool."""
+        del expected
+        held = self.agent.store.objects.pools
+        return [str(one) for pool in held for one in pool.prefixes]
+
+    def see_attached(self, expected: Mapping[str, Any]) -> object:
+        """Return the advertisements of each pool."""
+        context = self.agent.planner.context
+        assert context is not None
+        found = {}
+        for name, ads in expected.items():
+            rules = context.rules.get(name)
+            if rules is None:
+                raise InexpressibleError(f"there is no pool {name}")
+            found[name] = in_order([*(one.name for one in rules.here), *rules.elsewhere], ads)
+        return found
+
+    def see_kind(self, expected: str) -> object:
+        """Return of which kind the only community is: `standard` or `large`."""
+        del expected
+        (one,) = self.agent.store.objects.advertisements
+        kinds = ["standard"] * len(one.communities) + ["large"] * len(one.large_communities)
+        return kinds[0] if len(kinds) == 1 else kinds
+
+
+def _errors(agent: Agent) -> list[str]:
+    """Return what is wrong, and what a peer names that is not there."""
+    missing = [
+        one.message
+        for one in agent.planner.conditions
+        if one.type == "ReferenceMissing" and one.message.startswith("BGPPeer")
+    ]
+    return agent.refusals + missing
+
+
+def _peer(one: BGPPeer, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = wanted.keys() - _PEER.keys()
+    if unknown:
+        raise InexpressibleError(f"a peer has no {', '.join(sorted(unknown))} to look at")
+    return {key: _PEER[key](one) for key in wanted}
+
+
+_PEER: Final[Mapping[str, Callable[[BGPPeer], Any]]] = {
+    "holdTime": lambda one: f"{one.hold_time}s",
+    "keepaliveTime": lambda one: f"{one.hold_time // 3}s",
+    "localASN": lambda one: one.local_asn,
+    "peerASN": lambda one: one.peer_asn,
+    "peerAddress": lambda one: str(one.address),
+    "peerPort": lambda one: one.port,
+    "routerID": lambda one: one.router_id,
+    "sourceAddress": lambda one: one.source_address,
+    "password": lambda one: one.password,
+    "bfdProfile": lambda one: one.bfd_profile or None,
+    "ebgpMultiHop": lambda one: one.ttl is not None,
+    "enableGracefulRestart": lambda one: one.graceful_restart is not None,
+    "dualStackAddressFamily": lambda one: len(one.families) > 1,
+    "families": lambda one: ["IPv4" if f is Family.IPV4 else "IPv6" for f in one.families],
+    "nodeSelectors": lambda one: ["everything"] if not any(one.node_selectors) else "some",
+}
+
+
+def _pool(one: Any, wanted: Any) -> Any:
+    if not isinstance(wanted, Mapping):
+        return [str(block) for block in one.prefixes]
+    values = {
+        "cidrs": [str(block) for block in one.prefixes],
+        "autoAssign": one.auto_assign,
+        "avoidBuggyIPs": one.avoid_buggy_ips,
+        "labels": dict(one.labels),
+        "families": sorted({"IPv6" if family_of(b) is Family.IPV6 else "IPv4" for b in one.prefixes}),
+    }
+    unknown = wanted.keys() - values.keys()
+    if unknown:
+        raise InexpressibleError(f"a pool has no {', '.join(sorted(unknown))} to look at")
+    return {key: values[key] for key in wanted}
