@@ -5,11 +5,12 @@ a community that goes from one moment to the next may open a filter on the route
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Final
 
 from bgpd.model.configuration import BGPAdvertisement, Community
-from bgpd.policy.admission import Admission, admit
+from bgpd.policy.admission import admit
 
 _LARGE: Final = "large:"
 _BEFORE: Final = " (before)"
@@ -19,23 +20,38 @@ _BEFORE: Final = " (before)"
 class Aliases:
     """Every alias that holds, and the documents that define them."""
 
-    documents: Mapping[str, Community]
-    """By name, with those that are gone but still needed."""
-    values: Mapping[str, str]
+    defined: tuple[Community, ...]
+    outlived: tuple[Community, ...]
+    """What is gone and may still be needed: only the aliases that are."""
     refused: tuple[str, ...]
     """Why a document does not hold, in a sentence each."""
-    outlived: tuple[str, ...]
-    """Why one that is gone still holds, in a sentence each."""
+
+    @property
+    def documents(self) -> dict[str, Community]:
+        """What is in force, by name."""
+        return {one.name: one for one in (*self.defined, *self.outlived)}
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What each alias stands for."""
+        return {k: v for one in self.documents.values() for k, v in one.values.items()}
 
     def unknown(self, advertisement: BGPAdvertisement) -> tuple[str, ...]:
         """Return the aliases of *advertisement* that stand for nothing."""
+        if not advertisement.aliases:
+            return ()
         return tuple(alias for alias in advertisement.aliases if alias not in self.values)
+
+    def needed_by(self, advertisements: Iterable[BGPAdvertisement]) -> "Aliases":
+        """Return the same without what is gone and none of *advertisements* names."""
+        return replace(self, outlived=tuple(_needed(self.outlived, _named(advertisements))))
 
     def resolved(self, advertisement: BGPAdvertisement) -> BGPAdvertisement:
         """Return *advertisement* with communities instead of the aliases that are known."""
         if not advertisement.aliases:
             return advertisement
-        found = [self.values[one] for one in advertisement.aliases if one in self.values]
+        values = self.values
+        found = [values[one] for one in advertisement.aliases if one in values]
         large = {one.removeprefix(_LARGE) for one in found if one.startswith(_LARGE)}
         standard = {one for one in found if not one.startswith(_LARGE)}
         return replace(
@@ -52,32 +68,43 @@ def aliases_of(
     *,
     in_force: Mapping[str, Community],
 ) -> Aliases:
-    """Return the aliases that *documents* define and those that *advertisements* still need."""
+    """Return the aliases that *documents* define and those that *advertisements* may still need."""
     documents = tuple(documents)
     admission = admit(documents, in_force, _twice)
-    needed = {alias for one in advertisements for alias in one.aliases}
-    needed -= {alias for one in documents for alias in one.values}
-    kept = tuple(_kept(admission, needed, in_force))
-    holding = (*admission.admitted, *kept)
+    names = {one.name for one in admission.admitted}
+    # Where a document lives on without an alias, the alias gets a document of its own.
+    before = (
+        replace(one, name=f"{name}{_BEFORE}") if name in names else one
+        for name, one in sorted(in_force.items())
+    )
+    missing = _named(advertisements) - {alias for one in documents for alias in one.values}
     return Aliases(
-        documents={one.name: one for one in holding},
-        values={alias: value for one in holding for alias, value in one.values.items()},
+        defined=admission.admitted,
+        outlived=tuple(_needed(before, missing)),
         refused=tuple(sentence for _, sentence in admission.refused),
-        outlived=tuple(_sentence(one, needed) for one in kept),
     )
 
 
-def _kept(
-    admission: Admission[Community], needed: set[str], in_force: Mapping[str, Community]
-) -> Iterator[Community]:
-    """Yield the documents that are gone, or no longer define what is needed, as they were."""
-    names = {one.name for one in admission.admitted}
-    for name, before in sorted(in_force.items()):
-        values = {alias: value for alias, value in before.values.items() if alias in needed}
-        if not values:
-            continue
-        # Where the document lives on without the alias, the alias keeps a document of its own.
-        yield Community(name=f"{name}{_BEFORE}" if name in names else name, values=values)
+def sentences_of(outlived: Iterable[Community]) -> Iterator[str]:
+    """Yield why each of *outlived* still holds."""
+    for one in outlived:
+        names = ", ".join(sorted(one.values))
+        yield (
+            f"Community {one.name.removesuffix(_BEFORE)} defines alias {names} no more, but a "
+            "BGPAdvertisement still names it, so it keeps its last value; define it again, or "
+            "remove it there"
+        )
+
+
+def _named(advertisements: Iterable[BGPAdvertisement]) -> set[str]:
+    return {alias for one in advertisements for alias in one.aliases}
+
+
+def _needed(documents: Iterable[Community], aliases: AbstractSet[str]) -> Iterator[Community]:
+    for one in documents:
+        values = {alias: value for alias, value in one.values.items() if alias in aliases}
+        if values:
+            yield replace(one, values=values)
 
 
 def _twice(candidate: Community, others: Sequence[Community]) -> str | None:
@@ -88,12 +115,3 @@ def _twice(candidate: Community, others: Sequence[Community]) -> str | None:
                 f"{other.name}; an alias may be defined once, rename or remove one of them"
             )
     return None
-
-
-def _sentence(document: Community, needed: set[str]) -> str:
-    names = ", ".join(sorted(needed.intersection(document.values)))
-    return (
-        f"Community {document.name.removesuffix(_BEFORE)} defines alias {names} no more, but a "
-        "BGPAdvertisement still names it, so it keeps its last value; define it again, or remove "
-        "it there"
-    )

@@ -32,7 +32,7 @@ from bgpd.policy.advertisements import (
     dangling,
     fitted,
 )
-from bgpd.policy.communities import aliases_of
+from bgpd.policy.communities import aliases_of, sentences_of
 from bgpd.policy.peers import WORD, PeerSet, address_in, peers_of
 from bgpd.policy.pools import PoolIndex, admit_pools, index_of
 from bgpd.policy.reach import PoolRules, rules_of
@@ -137,6 +137,7 @@ class Context:
             node=node, pools=kept_pools.admitted, peers=peer_set.peers, aliases=aliases
         )
         kept_advertisements = admit_advertisements(advertisements, before.advertisements, around)
+        aliases = aliases.needed_by(kept_advertisements.admitted)
         resolved = tuple(aliases.resolved(one) for one in kept_advertisements.admitted)
         family = _mesh_family(documents, node)
         policy, policy_conditions = _policy_of(node, policies)
@@ -157,7 +158,7 @@ class Context:
                 *_refusals("BGPPeerRefused", peer_set.refused),
                 *_refusals("CommunityRefused", aliases.refused),
                 *_refusals("BGPAdvertisementRefused", _sentences(kept_advertisements)),
-                *_kept(kept_advertisements, around),
+                *_kept(kept_advertisements, replace(around, aliases=aliases)),
                 *policy_conditions,
                 *_held(kept_pools.admitted),
                 *member_conditions,
@@ -201,7 +202,7 @@ def _kept(
 ) -> tuple[Condition, ...]:
     """Return what holds because it held before, and would be refused today."""
     found = [("NothingNewFits", one) for one in fitted(advertisements.admitted, around)]
-    found += [("DocumentGone", one) for one in around.aliases.outlived]
+    found += [("DocumentGone", one) for one in sentences_of(around.aliases.outlived)]
     return tuple(
         Condition(type="LastGoodInForce", status=True, reason=reason, message=sentence)
         for reason, sentence in found

@@ -65,6 +65,8 @@ class Stance:
     """Whether a peer whose lever has no ranks is withdrawn from instead of ranked."""
     present: frozenset[str] = frozenset()
     """Of the nodes that come before us somewhere, those that this peer hears, too."""
+    unranked: bool = False
+    """Whether the ranks are those of a lever to come: with the present one they mean nothing."""
 
 
 Verdict: TypeAlias = Attributes | Reason
@@ -108,6 +110,8 @@ def attributes(advertisement: Advertisement, peer: Peer, stance: Stance) -> Verd
 
 def _own_rank(advertisement: Advertisement, peer: Peer, stance: Stance) -> int:
     """Return the rank that the agent wants, unless all who come before us are gone."""
+    if stance.unranked and advertisement.rank < RANK_SLOW_START:
+        return RANK_NORMAL
     if peer.lever in RANKED or not advertisement.ahead:
         return advertisement.rank
     return advertisement.rank if stance.present.intersection(advertisement.ahead) else RANK_NORMAL

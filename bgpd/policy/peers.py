@@ -49,7 +49,7 @@ def peers_of(
     had in *previous*: a session that works is not closed because of a file.
     """
     selected = [one for one in documents if matches_any(one.node_selectors, node.labels)]
-    admission = admit(selected, previous.documents, _same_address)
+    admission = admit(selected, previous.documents, _clash)
     refused = [f"on node {node.name}: {sentence}" for _, sentence in admission.refused]
     peers: list[Peer] = []
     before = previous.by_name
@@ -65,6 +65,23 @@ def peers_of(
         peers.append(replace(peer, lever=Lever.NONE if held else document.lever))
     in_force: dict[str, BGPPeer] = {one.name: one for one in admission.admitted}
     return PeerSet(documents=in_force, peers=tuple(peers), refused=tuple(refused))
+
+
+def _clash(candidate: BGPPeer, others: Sequence[BGPPeer]) -> str | None:
+    return _same_address(candidate, others) or _other_router_id(candidate, others)
+
+
+def _other_router_id(candidate: BGPPeer, others: Sequence[BGPPeer]) -> str | None:
+    """Return why a node cannot be two routers at once (RFC 4271, section 1: BGP Identifier)."""
+    for other in others:
+        if other.router_id != candidate.router_id:
+            mine, theirs = candidate.router_id or "unset", other.router_id or "unset"
+            return (
+                f"BGPPeer {candidate.name}: spec.routerID {mine}: must be {theirs}, that of "
+                f"BGPPeer {other.name}, because a node has one router ID; give all peers of a node "
+                "the same one, or none"
+            )
+    return None
 
 
 def _same_address(candidate: BGPPeer, others: Sequence[BGPPeer]) -> str | None:

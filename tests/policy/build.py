@@ -5,7 +5,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
-from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
+from bgpd.model.configuration import (
+    BGPAdvertisement,
+    BGPPeer,
+    Community,
+    IPAddressPool,
+    NodePolicy,
+)
 from bgpd.model.member import NodeName
 from bgpd.model.peer import Asn, PeerName
 from bgpd.model.prefix import Address, Family, Prefix
@@ -93,6 +99,8 @@ class Cluster:
     peers: tuple[BGPPeer, ...] = (peer(),)
     policies: tuple[NodePolicy, ...] = ()
     reports: tuple[NodeReport, ...] = ()
+    communities: tuple[Community, ...] = ()
+    ignore_exclude_label: bool = False
     load_balancer_class: str | None = None
     passwords: Mapping[str, str] = field(default_factory=dict)
 
@@ -107,6 +115,8 @@ class Cluster:
             policies=self.policies,
             nodes=self.nodes,
             reports=self.reports,
+            communities=self.communities,
+            ignore_exclude_label=self.ignore_exclude_label,
             load_balancer_class=self.load_balancer_class,
             password_of=self.passwords,
             previous=previous,
