@@ -1,6 +1,7 @@
 """Areas `config`, `validation_native`, `validation_frr` and `community`: what holds, what is refused."""
 
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
 from bgpd.kube.problem import Standing
@@ -41,6 +42,7 @@ class ConfigRoom(NodeRoom):
             agent.put(*nodes, *self._old)
             if agent.refusals:
                 raise InexpressibleError(f"what is given is refused: {agent.refusals}")
+        self._before = {name: self.agent.session(name) for name in self.agent.sessions}
 
     def _pools(self) -> list[Document]:
         defaults = self.defaults("pool")
@@ -80,7 +82,18 @@ class ConfigRoom(NodeRoom):
             for number, (name, one) in enumerate(peers.items(), 1)
         ]
         listed_ = self._list("peers_list")
+        if not peers and not listed_ and "existing_peer" not in self.given:
+            found = self._unnamed_peers()
         return found + [documents.peer(None, one, filled=False) for one in listed_]
+
+    def _unnamed_peers(self) -> list[Document]:
+        """Return the peers that advertisements name, or one that all of them reach."""
+        ads = [*(self.case.given.get("advertisements") or {}).values()]
+        ads += listed(self.case.given.get("advertisements_list"))
+        names = sorted({name for one in ads for name in listed((one or {}).get("peers"))})
+        if not ads:
+            return []
+        return self.peers(Fields({name: {} for name in names or ["peer1"]}, "peers"))
 
     def _advertisements(self) -> list[Document]:
         defaults = self.defaults("advertisement")
@@ -150,17 +163,41 @@ class ConfigRoom(NodeRoom):
         return [documents.bfd(one, Fields({}, "appears")) for one in sorted(named - there)]
 
     def see_strict_mode(self, expected: str) -> object:
-        """Return *expected* where an aggregate that reaches beyond its pool is refused."""
+        """Return *expected* where no route reaches beyond its pool, be the document refused or not.
+
+        To see that, a Service has the first address of each block of each pool.
+        """
         if expected != _STRICT:
             raise InexpressibleError(f"want.strict_mode {expected!r} has no fixed reading")
-        refused = [one for one in self.said if "aggregationLength" in one]
-        return expected if refused else f"result {'; '.join(self.results)}"
+        if any("aggregationLength" in one for one in self.said):
+            return expected
+        blocks = [ip_network(b) for pool in self.agent.store.objects.pools for b in pool.prefixes]
+        ingress = [str(one.network_address) for one in blocks]
+        service = self.service("svc", Fields({"ingress": ingress}, "svc"))
+        self.agent.put(service, self.slice_of(service))
+        routes = {ip_network(one) for found in self.agent.routes.values() for one in found}
+        beyond = [one for one in routes if not any(_inside(one, block) for block in blocks)]
+        if not routes:
+            return "no route"
+        return f"routes {', '.join(map(str, beyond))}" if beyond else expected
+
+    def see_session_restarted(self, expected: bool) -> object:
+        """Return whether the edit sets a session up anew."""
+        del expected
+        return self._before != {name: self.agent.session(name) for name in self.agent.sessions}
+
+    def see_ignored(self, expected: list[str]) -> object:
+        """Return the fields that are told to have no effect."""
+        del expected
+        return self._told(Standing.IGNORED)
 
     def see_not_supported(self, expected: list[str]) -> object:
         """Return the fields that are told to be not supported."""
         del expected
-        problems = self.agent.store.problems
-        found = {one.path for one in problems if one.standing is Standing.UNSUPPORTED}
+        return self._told(Standing.UNSUPPORTED)
+
+    def _told(self, standing: Standing) -> list[str]:
+        found = {one.path for one in self.agent.store.problems if one.standing is standing}
         return sorted(one.removeprefix("spec.") for one in found)
 
     def see_sessions(self, expected: Any) -> object:
@@ -256,6 +293,7 @@ def _peer(one: BGPPeer, wanted: Mapping[str, Any]) -> dict[str, Any]:
 _PEER: Final[Mapping[str, Callable[[BGPPeer], Any]]] = {
     "holdTime": lambda one: f"{one.hold_time}s",
     "keepaliveTime": lambda one: f"{one.hold_time // 3}s",
+    "myASN": lambda one: one.local_asn,
     "localASN": lambda one: one.local_asn,
     "peerASN": lambda one: one.peer_asn,
     "peerAddress": lambda one: str(one.address),
@@ -270,6 +308,14 @@ _PEER: Final[Mapping[str, Callable[[BGPPeer], Any]]] = {
     "families": lambda one: ["IPv4" if f is Family.IPV4 else "IPv6" for f in one.families],
     "nodeSelectors": lambda one: ["everything"] if not any(one.node_selectors) else "some",
 }
+
+
+def _inside(one: IPv4Network | IPv6Network, block: IPv4Network | IPv6Network) -> bool:
+    if isinstance(one, IPv4Network) and isinstance(block, IPv4Network):
+        return one.subnet_of(block)
+    if isinstance(one, IPv6Network) and isinstance(block, IPv6Network):
+        return one.subnet_of(block)
+    return False
 
 
 def _pool(one: Any, wanted: Any) -> Any:

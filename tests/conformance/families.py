@@ -30,7 +30,7 @@ class FamilyRoom(AskingRoom):
         if isinstance(wish, Nonsense):
             self.error(wish.sentence)
             return
-        self._family = _WORD.get(wish.best, "Unknown")
+        self._family = _WORD.get(frozenset(wish.families), "Unknown")
         if self._family == "Unknown":
             self.error("there is no address")
         else:
