@@ -94,13 +94,16 @@ class Timeline:
         self._close(lambda item: item.commanded_at is None)
 
     def flushed(self, update: int, *, detail: str, now: float) -> None:
-        """Note that *update* was written to the sessions that *detail* names."""
+        """Note that *update* was written to the sessions that *detail* names, perhaps to none.
+
+        A router whose session is down, or that does not read, has not heard of it.
+        """
         for item in self._open:
             if update not in item.waiting:
                 continue
             item.waiting.discard(update)
-            item.flushed_to.update(detail.split(", "))
-            if not item.waiting:
+            item.flushed_to.update(filter(None, detail.split(", ")))
+            if item.flushed_to and not item.waiting:
                 peers = ", ".join(sorted(item.flushed_to))
                 item.flushed.append(
                     Step(name="flushed", milliseconds=item.since(now), detail=peers)

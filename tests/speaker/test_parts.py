@@ -199,6 +199,28 @@ def test_a_timeline_runs_from_cause_to_flush() -> None:
     assert failover.routes == 12
 
 
+@pytest.mark.parametrize(
+    ("details", "shown"),
+    [
+        pytest.param(("", "tor-b, tor-a"), ["tor-a, tor-b"], id="one update reached nobody"),
+        pytest.param(("", ""), [], id="no session is up"),
+    ],
+)
+def test_a_timeline_says_flushed_of_those_alone_who_heard(
+    details: tuple[str, ...], shown: list[str]
+) -> None:
+    """ExaBGP carries an update out for a session that is down, too; no router knows of it yet."""
+    timeline = Timeline()
+    begin(timeline)
+    for number, _ in enumerate(details):
+        timeline.commanded(number, routes=1, now=100.151)
+    for number, detail in enumerate(details):
+        timeline.flushed(number, detail=detail, now=100.153)
+    (failover,) = timeline.failovers
+    assert [step.detail for step in failover.steps if step.name == "flushed"] == shown
+    assert not timeline._open
+
+
 def test_a_failover_without_routes_is_kept_without_commands() -> None:
     """A raise on a node that advertises nothing still happened."""
     timeline = Timeline()
