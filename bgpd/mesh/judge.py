@@ -196,6 +196,15 @@ class Judge:
         if not self._roster.full:
             self._sender.soon((0.0,), now)
 
+    def raise_for(self, cause: str, now: float) -> None:
+        """Raise for *cause*, which is no death."""
+        old = self._register.generation
+        self._register.raise_once(now)
+        self.raises += 1
+        self._report(old, Kind.RAISED, cause, (), now)
+        repeats = REPEATS if self._roster.full else REPEATS[:2]
+        self._sender.soon(repeats, now, everyone=True)
+
     def reset(self, to: int, now: float) -> None:
         """Begin again at *to*, by a person's wish."""
         old = self._register.generation

@@ -186,6 +186,11 @@ class Mesh:
         self._sender.say(agent_alive=agent_alive, draining=draining, router_ids=peer_router_ids)
         self._tidy_at = min(self._tidy_at, now)
 
+    def raise_generation(self, cause: str, now: float) -> None:
+        """Go one generation further for *cause*, which is no death: all act on it at once."""
+        if self._register.learned:
+            self._judge.raise_for(cause, now)
+
     def reset_generation(self, to: int, now: float) -> None:
         """Begin again at generation *to* everywhere, by a person's wish."""
         self._judge.reset(to, now)

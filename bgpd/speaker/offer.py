@@ -27,6 +27,7 @@ from bgpd.speaker.cadence import Cadence
 from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.drain import Phase
 from bgpd.speaker.effect import DropAgent, Tell
+from bgpd.speaker.levers import Levers
 from bgpd.speaker.markers import Markers
 from bgpd.speaker.outbox import Outbox
 from bgpd.speaker.peering import Peering
@@ -57,6 +58,7 @@ class Offer:
         self.rib = Rib()
         self.peering = Peering(command, outbox)
         self.stances = stance.Stances()
+        self.levers = Levers()
         self.advertising = False
         self._situation = situation
         self._sessions = sessions
@@ -99,6 +101,7 @@ class Offer:
     def want(self, desired: DesiredState, now: float) -> None:
         """Offer what *desired* says from now on."""
         before, self.desired = self.desired, desired
+        self._hold_levers(before, desired, now)
         awaited, self.agent_awaited_until = self.agent_awaited_until, None
         if before is None or awaited is not None or before.peers != desired.peers:
             self.peering.want(desired.peers)
@@ -206,6 +209,8 @@ class Offer:
         if self.desired is None or not self._may_send(now):
             return
         self.advertising = True
+        peers = self.levers.release(self.desired.peers, generation=self._situation.generation)
+        self.desired.peers = peers or self.desired.peers
         lagged = self.stances.lagging
         stances = self._current_stances(self.desired, now)
         for address in sorted(self.stances.lagging - lagged):
@@ -226,6 +231,7 @@ class Offer:
         """Do again what did not work, when it is time, and follow what has changed slowly."""
         if self.desired is None:
             return
+        self._raise_for_levers(now)
         retried = self.peering.retry(now)
         if retried and self.peering.writing:
             self._adoption.postponed(now)
@@ -250,6 +256,24 @@ class Offer:
         peers = () if self.desired is None else tuple(self.desired.peers.values())
         yield from self.stances.conditions(peers, now=now, wall_offset=wall_offset)
 
+    def _hold_levers(self, before: DesiredState | None, desired: DesiredState, now: float) -> None:
+        """Keep the levers that are on the wire until all nodes change them at one generation."""
+        if before is not None and self.advertising:
+            generation = self._situation.generation
+            desired.peers = self.levers.hold(
+                before.peers, desired.peers, generation=generation, now=now
+            )
+
+    def _raise_for_levers(self, now: float) -> None:
+        mesh = self._situation.mesh
+        if mesh is None or not self.levers.waiting:
+            return
+        conditions = self._situation.mesh_status(now).conditions
+        differ = any(one.status and one.type == "TakeoverSettingsDiffer" for one in conditions)
+        generation = self._situation.generation
+        if self.levers.raise_due(now, generation=generation, others_differ=differ):
+            mesh.raise_generation("the lever changes", now)
+
     def _ask_when_written(self, now: float) -> None:
         if self.peering.writing:
             # A disk that hangs is not waited for: `tick` asks in a second.
@@ -273,7 +297,7 @@ class Offer:
         return {
             name: self.stances.of(
                 peer,
-                replace(base, present=self._present[name]) if self._present else base,
+                self._base_of(name, base),
                 unheard=unheard,
                 offered=self._hears_routes(peer),
                 now=now,
@@ -281,6 +305,12 @@ class Offer:
             for name, peer in desired.peers.items()
             if self._adoption.holds(peer)
         }
+
+    def _base_of(self, name: PeerName, base: Stance) -> Stance:
+        """Return what we say to everybody, as it is meant for one peer."""
+        if self._present:
+            base = replace(base, present=self._present[name])
+        return replace(base, unranked=True) if name in self.levers.waiting else base
 
     def _rivals_present(self, desired: DesiredState, now: float) -> dict[PeerName, frozenset[str]]:
         """Return which nodes that come before us each peer hears; empty where none ever does."""

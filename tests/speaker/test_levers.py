@@ -1,0 +1,140 @@
+"""A lever that changes does so on all nodes at one generation, and takes no route away."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from bgpd.model.peer import Lever
+from bgpd.speaker.levers import LEAST_SECONDS, MOST_SECONDS, Levers
+from tests.policy.test_lever import PEER
+from tests.speaker.test_reflex import STEP, World, med
+from tests.speaker.test_rib import advertisement
+
+WITHOUT = replace(PEER, lever=Lever.NONE)
+BOTH = {"203.0.113.1/32", "203.0.113.2/32"}
+
+
+@pytest.fixture(name="world")
+def held_world() -> World:
+    """Return three nodes that advertise without a lever."""
+    world = World()
+    for name in world.nodes:
+        world.tell(name, world.desired(name, peers=(WITHOUT,)))
+    world.run_until(lambda: all(meds == {None} for meds in _meds(world)))
+    return world
+
+
+def _meds(world: World) -> list[set[int | None]]:
+    return [node.meds() for node in world.nodes.values()]
+
+
+def _watched(world: World, seconds: float) -> Iterator[list[set[int | None]]]:
+    """Let time pass and yield, step by step, the MEDs of all nodes; no route may go meanwhile."""
+    end = world.now + seconds
+    while world.now < end:
+        world.run(STEP)
+        assert all(node.prefixes() == BOTH for node in world.nodes.values())
+        yield _meds(world)
+
+
+def _raises(world: World) -> int:
+    meshes = [node.reflex.mesh for node in world.nodes.values()]
+    return sum(mesh.status(world.now).raises for mesh in meshes if mesh is not None)
+
+
+def test_the_lever_is_turned_on_everywhere_at_one_generation(world: World) -> None:
+    """However far apart the agents say it, all routes change within a few milliseconds."""
+    for name in world.nodes:
+        world.tell(name, world.desired(name))
+        for meds in _watched(world, 0.2):
+            assert all(one == {None} for one in meds)
+    mixed = [meds for meds in _watched(world, 4.0) if len({frozenset(one) for one in meds}) > 1]
+    assert _meds(world) == [{med(2)}] * 3
+    assert len(mixed) <= 2, "no longer than a datagram takes"
+    assert _raises(world) == 1
+
+
+def test_the_lever_is_turned_off_in_the_same_way() -> None:
+    """Whoever went back first would have all traffic: no MED is the best MED."""
+    world = World()
+    world.run_until(lambda: all(meds == {med(1)} for meds in _meds(world)))
+    for name in world.nodes:
+        world.tell(name, world.desired(name, peers=(WITHOUT,)))
+        assert all(meds == {med(1)} for moment in _watched(world, 0.2) for meds in moment)
+    mixed = [meds for meds in _watched(world, 4.0) if len({frozenset(one) for one in meds}) > 1]
+    assert _meds(world) == [{None}] * 3
+    assert len(mixed) <= 2
+
+
+def test_a_node_that_has_not_heard_of_it_is_waited_for(world: World) -> None:
+    """An agent may be some seconds behind; its node would have all traffic until then."""
+    for name in ("n1", "n2"):
+        world.tell(name, world.desired(name))
+    for meds in _watched(world, 5.0):
+        assert all(one == {None} for one in meds)
+    world.tell("n3", world.desired("n3"))
+    world.run(4.0)
+    assert _meds(world) == [{med(2)}] * 3
+    assert _raises(world) == 1
+
+
+def test_a_node_that_never_hears_of_it_holds_nobody_up_for_long(world: World) -> None:
+    """Its agent may be away for hours; it follows when it is back, at the cost of a raise."""
+    for name in ("n1", "n2"):
+        world.tell(name, world.desired(name))
+    world.run(MOST_SECONDS + 3.0)
+    assert _meds(world) == [{med(2)}, {med(2)}, {None}]
+    world.tell("n3", world.desired("n3"))
+    world.run(4.0)
+    assert _meds(world) == [{med(3)}] * 3
+
+
+def test_a_death_in_the_meantime_is_the_raise(world: World) -> None:
+    """The raise that a death asks for turns the lever on as well: two would be one too many."""
+    for name in world.nodes:
+        world.tell(name, world.desired(name))
+    world.dead.add("n3")
+    world.run_until(lambda: _meds(world)[:2] == [{med(2)}] * 2, within=LEAST_SECONDS)
+    world.run(4.0)
+    assert _meds(world)[:2] == [{med(2)}] * 2
+    assert len(world.nodes["n1"].reflex.timeline.failovers) == 1
+
+
+def test_ranks_of_the_lever_to_come_withdraw_nothing(world: World) -> None:
+    """Without a lever a rank means `withdraw`; a user's own preference must not do that here."""
+    for name in world.nodes:
+        ranked = (advertisement(1, rank=5), advertisement(2))
+        world.tell(name, world.desired(name, *ranked))
+    for _ in _watched(world, 4.0):
+        pass
+    assert _meds(world) == [{med(2), med(2, 5)}] * 3
+
+
+def test_the_same_state_again_begins_no_new_wait() -> None:
+    """An agent that reconnects says everything again; the others wait no longer for that."""
+    levers = Levers()
+    before, wanted = {PEER.name: WITHOUT}, {PEER.name: PEER}
+    held = levers.hold(before, wanted, generation=4, now=10.0)
+    assert held == before
+    assert levers.hold(held, wanted, generation=4, now=10.0 + LEAST_SECONDS) == before
+    assert levers.raise_due(10.0 + LEAST_SECONDS, generation=4, others_differ=False)
+    assert levers.release(held, generation=4) is None
+    assert levers.release(held, generation=5) == wanted
+    assert not levers.waiting
+
+
+def test_a_change_that_is_taken_back_waits_for_nothing() -> None:
+    """What was held and is as before again needs no raise."""
+    levers = Levers()
+    before = {PEER.name: WITHOUT}
+    levers.hold(before, {PEER.name: PEER}, generation=1, now=0.0)
+    assert levers.hold(before, before, generation=1, now=0.5) == before
+    assert not levers.raise_due(99.0, generation=1, others_differ=False)
+
+
+def test_a_new_peer_has_its_lever_at_once() -> None:
+    """There is no route of ours on it that could be compared with another."""
+    levers = Levers()
+    assert levers.hold({}, {PEER.name: PEER}, generation=1, now=0.0) == {PEER.name: PEER}
+    assert not levers.waiting
