@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +38,8 @@ def _options(arguments: list[str]) -> Options:
 
 
 async def _serve(options: Options) -> None:
+    # What a start makes is kept, so there is nothing to collect in it; the service goes on with it.
+    gc.disable()
     await Service(options).run()
 
 

@@ -2,22 +2,35 @@
 
 There is no queue between a change and the decision on it, because a withdrawn endpoint is a
 millisecond of lost packets. But ten thousand Services in one go would keep everything else from
-its turn, so the first look at them is taken in slices, and told as a whole at its end.
+its turn; so the first look at them, and every one that a change of configuration asks for, is
+taken in slices and told as a whole at its end. What changes meanwhile is told at once, as ever;
+another change of configuration waits for the end, so that changes without a pause still have one.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from bgpd.agent.passwords import Passwords
 from bgpd.agent.planner import Planner
 from bgpd.ipc.message import Delta, Desired
-from bgpd.kube.kept import KeptSource
 from bgpd.kube.store import Changes
+from bgpd.kube.view import Objects
 
-_AT_ONCE: Final = 200
-"""Services that the first look decides on in one go."""
+AT_ONCE: Final = 200
+"""Services that are decided on in one go."""
+
+
+class Source(Protocol):
+    """What there is to decide on."""
+
+    @property
+    def objects(self) -> Objects:
+        """The objects in force."""
+
+    @property
+    def synced(self) -> bool:
+        """Whether everything is known once."""
 
 
 class Deciding:
@@ -26,10 +39,11 @@ class Deciding:
     def __init__(
         self,
         planner: Planner,
-        source: KeptSource,
+        source: Source,
         passwords: Passwords,
         *,
         act: Callable[[Desired | Delta | None], None],
+        at_once: int = AT_ONCE,
     ) -> None:
         self.started = False
         """Whether there was a first complete look, and it did not end the start."""
@@ -39,71 +53,69 @@ class Deciding:
         self._source = source
         self._passwords = passwords
         self._act = act
-        self._first: deque[str] | None = None
-        """The Services that the first look has not decided on yet; None before and after."""
-        self._looked = asyncio.Event()
+        self._at_once = at_once
+        self._later: Changes | None = None
+        """A change of configuration that waits until there was a decision on the one before."""
+        self._of_source = False
+        """Whether the decisions under way are on what the source said itself."""
+        self._begun = asyncio.Event()
 
     async def run(self) -> None:
-        """Take the first look, when there is something to look at."""
-        await self._looked.wait()
-        for work in self._slices():
+        """Decide piece by piece where that was begun."""
+        while True:
+            await self._begun.wait()
+            self._begun.clear()
+            while self._planner.busy:
+                await asyncio.sleep(0)
+                self.go_on()
             await asyncio.sleep(0)
-            if self._first is None:
-                # A change of configuration was decided on as a whole in the meantime.
-                return
-            work()
+            self._planner.forget()
+
+    def go_on(self) -> None:
+        """Decide on one piece of what is under way."""
+        message = self._planner.go_on(self._source.objects, self._at_once)
+        if not self._planner.busy:
+            self._end(message)
 
     def changed(self, changes: Changes) -> None:
-        """Decide on *changes* and act, in one go."""
-        objects = self._source.objects
-        if self._first is not None and not changes.configuration:
-            # What is wanted is told as a whole when the first look is over.
-            self._planner.update(changes, objects)
-            return
-        if not self.started and self._first is None:
-            self._look(changes)
-            return
-        if not self.complete or changes.configuration:
-            self._first = None
-            self._passwords.read(objects.peers)
-            message = self._planner.configure(changes, objects, self._passwords.contents)
-            if not self.started:
-                message = self._planner.desired()
+        """Decide on *changes*, at once if it can be."""
+        if changes.configuration or not self._on_course:
+            self.configure(changes)
         else:
-            message = self._planner.update(changes, objects)
-        self._act(message)
+            self._update(changes)
 
-    def _look(self, changes: Changes) -> None:
-        """Begin the first look: ten thousand Services at once would stall the loop."""
-        self._first = deque(changes.services)
-        if len(self._source.objects) > _AT_ONCE:
-            self._looked.set()
+    def configure(self, changes: Changes) -> None:
+        """Decide on everything: the configuration changed, and *changes* with it."""
+        if self._planner.busy:
+            self._later = changes if self._later is None else self._later.then(changes)
+            self._update(changes)
             return
-        for work in self._slices():
-            work()
-
-    def _slices(self) -> Iterator[Callable[[], None]]:
-        """Yield the work of the first look, piece by piece."""
-        yield self._understand
-        yield self._list
-        while self._first is not None:
-            yield self._look_on
-
-    def _understand(self) -> None:
         objects = self._source.objects
+        self._of_source = self._source.synced
         self._passwords.read(objects.peers)
-        self._planner.understand(objects, self._passwords.contents)
+        message = self._planner.begin(changes, objects, self._passwords.contents)
+        if self._planner.busy and len(objects) > self._at_once:
+            self._update(changes)
+            self._begun.set()
+            return
+        while self._planner.busy:
+            message = self._planner.go_on(objects, self._at_once)
+        self._end(message)
 
-    def _list(self) -> None:
-        assert self._first is not None
-        self._first.extend(service.key for service in self._source.objects.services)
+    @property
+    def _on_course(self) -> bool:
+        """Whether what the source says is decided on, or about to be."""
+        return self.complete or (self._planner.busy and self._of_source)
 
-    def _look_on(self) -> None:
-        """Decide on some more Services; after the last, act."""
-        first = self._first
-        assert first is not None
-        some = [first.popleft() for _ in range(min(_AT_ONCE, len(first)))]
-        self._planner.decide(some, self._source.objects)
-        if not first:
-            self._first = None
-            self._act(self._planner.desired())
+    def _update(self, changes: Changes) -> None:
+        message = self._planner.update(changes, self._source.objects)
+        if self.started:
+            self._act(message)
+
+    def _end(self, message: Desired | Delta | None) -> None:
+        """Tell what was decided on everything, and go on with what changed in the meantime."""
+        self.complete = self.complete or self._of_source
+        self._act(message)
+        later, self._later = self._later, None
+        if later is not None:
+            self.configure(later)

@@ -2,12 +2,14 @@
 
 A Service or one of its EndpointSlices costs one decision. A change of configuration or of a
 Node costs a decision for every Service, and a whole `Desired` where the speaker's own facts
-(peers, pools, members, policy) changed with it.
+(peers, pools, members, policy) changed with it. Those decisions may be made piece by piece
+(`begin`, `go_on`): until the last one, what was in force stays in force and is kept current.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from bgpd.agent.draft import Draft, difference
 from bgpd.ipc.message import Delta, Desired
 from bgpd.kube.documents import Key, Object
 from bgpd.kube.store import Changes
@@ -27,7 +29,11 @@ class Planner:
     """The desired state of one node, kept current."""
 
     def __init__(
-        self, *, node: NodeName, cluster_uid: str, load_balancer_class: str | None = None
+        self,
+        *,
+        node: NodeName,
+        cluster_uid: str,
+        load_balancer_class: str | None = None,
     ) -> None:
         self.node = node
         self.context: Context | None = None
@@ -37,6 +43,8 @@ class Planner:
         self._cluster_uid = cluster_uid
         self._load_balancer_class = load_balancer_class
         self._merged = Merged()
+        self._draft: Draft | None = None
+        self._replaced: Merged | None = None
         self._sequence = 0
         self._primed: Context | None = None
         """What was accepted before we started: it stays where the newest cannot hold."""
@@ -84,6 +92,7 @@ class Planner:
         holding: dict[str, Mapping[str, Object]] = {
             "IPAddressPool": in_force.pools,
             "BGPAdvertisement": in_force.advertisements,
+            "Community": in_force.communities,
             "BGPPeer": in_force.peers.documents,
         }
         found = {key: objects[key] for key in objects if key.kind not in holding}
@@ -94,42 +103,81 @@ class Planner:
                 found[Key("BGPPeer", "", peer.name)] = peer
         return found
 
+    @property
+    def busy(self) -> bool:
+        """Whether decisions on a new configuration are under way: `go_on` is to be called."""
+        return self._draft is not None
+
     def configure(
         self, changes: Changes, objects: Objects, passwords: Mapping[str, str]
     ) -> Desired | Delta | None:
-        """Take in the whole configuration; return what the speaker must be told, if anything.
+        """Take in the whole configuration in one go; return what the speaker must be told.
 
         *changes* came with it; *passwords* holds the password files that could be read, by path.
         """
-        before = self.context
-        self.understand(objects, passwords)
-        context = self.context
+        message = self.begin(changes, objects, passwords)
+        while self.busy:
+            message = self.go_on(objects, len(objects))
+        return message
+
+    def begin(
+        self, changes: Changes, objects: Objects, passwords: Mapping[str, str]
+    ) -> Desired | Delta | None:
+        """Take in the configuration; return what the speaker must be told, unless that is `busy`.
+
+        While it is busy, changes of Services go to `update`, and no other configuration begins.
+        """
+        before, context = self.context, self._understand(objects, passwords)
         if context is None or (self.problem and before is not None):
             return self.update(changes, objects)
-        keys = set(changes.services)
         if before is None or not _only_members(changes, before, context):
-            keys |= {service.key for service in objects.services}
-        changed = self._decide(sorted(keys), objects)
-        if before is None or _speaker_facts(before) != _speaker_facts(context):
+            self._draft = Draft(context, self._merged)
+            return None
+        self.context = context
+        changed = self._decide(sorted(changes.services), objects)
+        return self._told(before, changed)
+
+    def go_on(self, objects: Objects, most: int) -> Desired | Delta | None:
+        """Decide on *most* more Services; after the last, return what the speaker must be told."""
+        draft = self._draft
+        if draft is None:
+            return None
+        draft.go_on(objects, most)
+        if not draft.complete:
+            return None
+        before, self.context = self.context, draft.context
+        self._replaced, self._merged = self._merged, draft.merged
+        self._draft = None
+        return self._told(before, difference(self._replaced, self._merged))
+
+    def forget(self) -> None:
+        """Let go of what was in force before; ten thousand routes take a moment to be freed."""
+        self._replaced = None
+
+    def _told(self, before: Context | None, changed: frozenset[RouteKey]) -> Desired | Delta | None:
+        """Return what to say of a new context and the routes that *changed* with it."""
+        context = self.context
+        if before is None or context is None or len(changed) > _MANY:
+            return self.desired()
+        if _speaker_facts(before) != _speaker_facts(context):
             return self.desired()
         return self._delta(changed)
 
-    def understand(self, objects: Objects, passwords: Mapping[str, str]) -> None:
-        """Take in the configuration alone; decisions on Services and `desired` must follow."""
+    def _understand(self, objects: Objects, passwords: Mapping[str, str]) -> Context | None:
+        """Return the context to go on with, None while there is none."""
         self.problem = ""
         try:
-            self.context = self._build(objects, passwords)
+            return self._build(objects, passwords)
         except ConfigError as error:
             self.problem = str(error)
-            self.context = self.context or self._primed
-
-    def decide(self, services: Iterable[str], objects: Objects) -> None:
-        """Decide on some *services*, for a first look that is too much for one go."""
-        self._decide(services, objects)
+            return self.context or self._primed
 
     def update(self, changes: Changes, objects: Objects) -> Delta | None:
         """Take in changed Services and EndpointSlices; return what the speaker must be told."""
-        return self._delta(self._decide(sorted(changes.services), objects))
+        services = sorted(changes.services)
+        if self._draft is not None:
+            self._draft.again(services, objects)
+        return self._delta(self._decide(services, objects))
 
     def desired(self) -> Desired | None:
         """Return the whole desired state, or None while it is unknown."""
@@ -144,6 +192,7 @@ class Planner:
             members=context.members,
             peers=context.peers,
             pools=context.pools,
+            aggregates=context.aggregates,
             advertisements=tuple(self._merged.advertisements.values()),
             policy=context.policy,
             mesh_address=context.mesh_address,
@@ -159,6 +208,7 @@ class Planner:
             policies=objects.policies,
             nodes=objects.nodes,
             reports=objects.reports,
+            communities=objects.communities,
             load_balancer_class=self._load_balancer_class,
             password_of=passwords,
             previous=self.context or self._primed,
@@ -168,29 +218,32 @@ class Planner:
         """Decide anew on the Services *keys*; return the routes that changed."""
         if self.context is None:
             return frozenset()
-        changed: set[RouteKey] = set()
+        touched: set[RouteKey] = set()
         for key in keys:
             service = objects.service(key)
             decision = None
             if service is not None:
                 decision = decide(service, objects.slices(key), self.context)
-            changed |= self._merged.replace(key, decision)
-        return frozenset(changed)
+            touched.update(self._merged.put(key, decision))
+        return self._merged.settle(touched)
 
     def _delta(self, changed: frozenset[RouteKey]) -> Delta | None:
         if not changed:
             return None
         wanted = self._merged.advertisements
         self._sequence += 1
+        keys = sorted(changed)
         return Delta(
             sequence=self._sequence,
-            advertise=tuple(wanted[key] for key in sorted(changed) if key in wanted),
-            withdraw=tuple(key for key in sorted(changed) if key not in wanted),
+            advertise=tuple(wanted[key] for key in keys if key in wanted),
+            withdraw=tuple(key for key in keys if key not in wanted),
         )
 
 
 def _only_members(changes: Changes, before: Context, context: Context) -> bool:
     """Return whether nothing changed that a decision depends on: a thousand nodes may join."""
+    if context.ordered and before.members != context.members:
+        return False
     return (
         bool(changes.keys)
         and all(key.kind in _MEMBERS for key in changes.keys)
@@ -198,6 +251,8 @@ def _only_members(changes: Changes, before: Context, context: Context) -> bool:
     )
 
 
+_MANY: Final = 1_000
+"""Changed routes from which on the whole state is told: it needs no sorting."""
 _MEMBERS: Final = frozenset({"BGPNodeStatus", "Service", "EndpointSlice"})
 
 
@@ -206,6 +261,7 @@ def _speaker_facts(context: Context) -> tuple[object, ...]:
     return (
         context.peers,
         context.pools,
+        context.aggregates,
         context.members,
         context.mesh_address,
         context.policy,

@@ -36,6 +36,8 @@ _BEAT_SECONDS: Final = 1.0
 _PASSWORDS_SECONDS: Final = 5
 _MEMORY_SECONDS: Final = 2.0
 """How long a start waits for its source, where there is something to go on with."""
+_COLLECT_SECONDS: Final = 60
+"""How often cycles are collected during a start that takes so long."""
 _TELL_SECONDS: Final = 5
 """How long a start is nobody's business."""
 
@@ -59,6 +61,8 @@ class Service:
         self._speaker: SpeakerStatus | None = None
         self._lost_reason = ""
         self._client = Client(options.run_dir / SPEAKER_SOCKET_NAME, self, program=options.program)
+        self._synced = False
+        """Whether the log was told that everything was decided on."""
         self._beats = 0
         self._telling = telling_of(
             self._source,
@@ -102,7 +106,7 @@ class Service:
                 tasks.append(group.create_task(self._telling.run(), name="telling"))
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _cancel, tasks)
-        if self._deciding.started and self._source.synced and self._disk.behind:
+        if self._settled and self._disk.behind:
             self._remember()
         await self._disk.close()
 
@@ -126,14 +130,19 @@ class Service:
     async def _start_from_memory(self) -> None:
         """Go on with what was accepted last, where the source lets us wait."""
         await asyncio.sleep(_MEMORY_SECONDS)
-        if self._primed and not self._deciding.started:
+        if self._primed and not (self._deciding.started or self._planner.busy):
             logs.write(self._log, "warning", "started_from_memory")
             self._deciding.changed(Changes(conditions=True))
 
     def _keep(self) -> None:
         """Remember what is in force, when it is time; half a first look is not."""
-        if self._deciding.started and self._source.synced and self._disk.due():
+        if self._settled and self._disk.due():
             self._remember()
+
+    @property
+    def _settled(self) -> bool:
+        """Whether what the source says is what is in force."""
+        return self._deciding.started and self._source.synced and not self._planner.busy
 
     def _remember(self) -> None:
         objects = self._planner.accepted(self._source.objects)
@@ -163,8 +172,8 @@ class Service:
     def _act(self, message: Desired | Delta | None) -> None:
         """Tell people and the speaker what was decided."""
         self._tell_conditions()
-        if self._source.synced and not self._deciding.complete:
-            self._deciding.complete = True
+        if self._deciding.complete and not self._synced:
+            self._synced = True
             logs.write(self._log, "info", "synced", [("documents", len(self._source.objects))])
         if not self._deciding.started:
             # Before anything is sent: a configuration that ends the start must change no route.
@@ -181,8 +190,9 @@ class Service:
         if errors and not self._primed and not persistent(self._options.source):
             raise ConfigError("; ".join(errors))
         self._deciding.started = True
-        gc.collect()
+        # What is here stays: with ten thousand Services a look at all of it takes 20 ms and more.
         gc.freeze()
+        gc.enable()
 
     def _send(self, message: Desired | Delta | None) -> None:
         connection = self._client.connection
@@ -218,6 +228,8 @@ class Service:
         while True:
             await asyncio.sleep(_BEAT_SECONDS)
             self._beats += 1
+            if not gc.isenabled() and self._beats % _COLLECT_SECONDS == 0:
+                gc.collect()
             if self._beats % _TELL_SECONDS == 0:
                 self._tell()
             if self._client.connection is not None:
@@ -227,10 +239,8 @@ class Service:
             self._keep()
 
     def _read_passwords(self) -> None:
-        objects = self._source.objects
-        if self._passwords.read(objects.peers):
-            self._send(self._planner.configure(Changes(), objects, self._passwords.contents))
-            self._disk.changed()
+        if self._passwords.read(self._source.objects.peers):
+            self._deciding.configure(Changes())
 
     # What people are told
 

@@ -94,13 +94,10 @@ class Follower:
         await self._synced.wait()
         objects = self.source.objects
         await asyncio.sleep(0)
-        self._planner.understand(objects, {})
-        await asyncio.sleep(0)
-        services = [one.key for one in objects.services]
-        for start in range(0, len(services), AT_ONCE):
-            self._planner.decide(services[start : start + AT_ONCE], objects)
+        self._planner.begin(Changes(), objects, {})
+        while self._planner.busy:
             await asyncio.sleep(0)
-        self._planner.desired()
+            self._planner.go_on(objects, AT_ONCE)
         self.figures["time to the first decision, s"] = time.perf_counter() - self._since
         await asyncio.sleep(0.1)
         self.figures["longest stall, ms"] = 1000 * self.stalls.longest
