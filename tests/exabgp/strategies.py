@@ -52,6 +52,7 @@ attributes = st.builds(
     communities=many(st.from_regex(r"[0-9]{1,5}:[0-9]{1,5}", fullmatch=True)),
     large_communities=many(st.text(max_size=8)),
     as_path_prepend=st.integers(0, 10),
+    link_bandwidth=st.none() | st.integers(0, 2**53),
 )
 route_groups = st.builds(RouteGroup, attributes=attributes, prefixes=many(prefixes))
 peer_updates = st.builds(

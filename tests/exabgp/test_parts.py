@@ -147,6 +147,13 @@ def test_ipv6_prefixes_with_the_same_attributes_share_an_update() -> None:
             " community [ 65000:1 65535:0 ] large-community 65000:1:4294967295",
             id="origin, MED and both kinds of communities",
         ),
+        pytest.param(
+            65530,
+            Attributes(next_hop=Address("10.0.0.1"), link_bandwidth=3_000_000),
+            # 00 04: transitive link bandwidth; FDE8: AS 65000; 4A371B00: 3,000,000 as a float.
+            " origin igp as-path [ 65000 ] extended-community 0x0004FDE84A371B00",
+            id="the bandwidth that stands for our endpoints",
+        ),
     ],
 )
 def test_attributes_reach_exabgp_as_they_are(
