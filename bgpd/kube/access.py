@@ -104,3 +104,13 @@ def context(authority: str | None) -> ssl.SSLContext:
     found.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT
     found.set_alpn_protocols(["http/1.1"])
     return found
+
+
+def reach(kubeconfig: str, environment: Mapping[str, str]) -> Access:
+    """Return how to get in by *kubeconfig*; where that is empty, as a pod or by KUBECONFIG."""
+    path = kubeconfig or ("" if mounted() else environment.get("KUBECONFIG", ""))
+    if not path:
+        return InCluster(environment)
+    from bgpd.kube.kubeconfig import Kubeconfig  # noqa: PLC0415 - 45 MB that a pod does not need
+
+    return Kubeconfig(Path(path), namespace=environment.get("BGPD_NAMESPACE", ""))

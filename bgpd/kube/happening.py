@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bgpd.kube.objects import OUR_GROUP
-from bgpd.kube.problem import Problem
+from bgpd.kube.problem import Problem, Standing
 from bgpd.model.peer import PeerState
 from bgpd.model.reason import Reason, Withheld
 from bgpd.model.status import (
@@ -36,7 +36,7 @@ _GROUPS: Final = {
 }
 _SUBJECT: Final = re.compile(
     r"(?:on node \S+: )?"
-    r"(IPAddressPool|BGPAdvertisement|BGPPeer|SpeakerPolicy) ([a-z0-9][a-z0-9.-]*):"
+    r"(IPAddressPool|BGPAdvertisement|BGPPeer|Community|SpeakerPolicy) ([a-z0-9][a-z0-9.-]*):"
 )
 
 
@@ -47,6 +47,8 @@ class Regarding:
     kind: str
     name: str
     namespace: str = ""
+    uid: str = ""
+    """What `kubectl describe` finds an Event by, where it is known."""
 
     @property
     def version(self) -> str:
@@ -196,8 +198,11 @@ def _refused(
 ) -> Iterator[Happening]:
     known = {one.message for one in before}
     for one in problems:
-        if one.refused and one.message not in known and one.kind and one.name:
-            yield _configuration(_object(one.kind, one.name, namespace), one.message)
+        if one.message in known or not (one.kind and one.name):
+            continue
+        if one.standing in {Standing.REFUSED, Standing.UNSUPPORTED}:
+            reason = "ConfigurationRefused" if one.refused else one.standing.value
+            yield _configuration(_object(one.kind, one.name, namespace), one.message, reason)
 
 
 def _conditions(
@@ -227,9 +232,11 @@ def _object(kind: str, name: str, namespace: str) -> Regarding:
     return Regarding(kind=kind, name=last, namespace=inner or namespace)
 
 
-def _configuration(regarding: Regarding, note: str) -> Happening:
+def _configuration(
+    regarding: Regarding, note: str, reason: str = "ConfigurationRefused"
+) -> Happening:
     return Happening(
-        reason="ConfigurationRefused",
+        reason=reason,
         action="Configure",
         regarding=regarding,
         note=note,

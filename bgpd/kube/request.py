@@ -15,6 +15,8 @@ from bgpd.model.prefix import Family
 
 DEPRECATED: Final = "metallb.universe.tf/"
 """Prefix of annotations that MetalLB itself calls deprecated."""
+OUTSIDE_POOLS: Final = "AddressOutsidePools"
+"""The condition of a Service that keeps an address which no pool has any more."""
 _FAMILIES: Final = {"IPv4": Family.IPV4, "IPv6": Family.IPV6}
 _NO_ANNOTATIONS: Final = requestform.RequestAnnotations()
 
@@ -53,6 +55,7 @@ def service_request(wire: requestform.RequestedService, faults: Faults) -> Servi
         ingress=tuple(entry.ip or "" for entry in ingress),
         ingress_modes=tuple(intern(entry.ip_mode or "") for entry in ingress),
         pool_noted=_newest(noted.pool_noted, noted.pool_noted_v1, noted.pool_noted_v0) or "",
+        kept=_kept(wire.status),
         deprecated=_deprecated(noted),
     )
 
@@ -78,6 +81,13 @@ def _deprecated(noted: requestform.RequestAnnotations) -> tuple[str, ...]:
     }
     # The pool of the current address is a note of MetalLB's own; no person can replace it.
     return tuple(f"{DEPRECATED}{name}" for name, value in old.items() if value is not None)
+
+
+def _kept(wire: requestform.RequestStatus | None) -> bool:
+    return any(
+        one.type == OUTSIDE_POOLS and one.status == "True"
+        for one in (wire and wire.conditions) or ()
+    )
 
 
 def _cluster_ips(spec: requestform.RequestSpec) -> tuple[str, ...]:

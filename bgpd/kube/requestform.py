@@ -81,10 +81,18 @@ class RequestBalancer(Lenient):
     ingress: list[RequestIngress] | None = None
 
 
+class RequestCondition(Lenient):
+    """One entry of `status.conditions`."""
+
+    type: str | None = None
+    status: str | None = None
+
+
 class RequestStatus(Lenient):
     """`status` of a Service."""
 
     load_balancer: RequestBalancer | None = None
+    conditions: list[RequestCondition] | None = None
 
 
 class RequestedService(Lenient):

@@ -65,9 +65,16 @@ class Series:
     node: str
     dropped: int = 0
     written: int = 0
+    burst: float = BURST
+    rate: float = RATE
+    most: int = MOST_KEYS
     _entries: dict[_Key, Entry] = field(default_factory=dict)
-    _tokens: float = BURST
+    _tokens: float = 0.0
     _counted: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Begin with a whole burst."""
+        self._tokens = self.burst
 
     def tell(self, happening: Happening, *, now: float, wall: float) -> None:
         """Note that something happened."""
@@ -77,7 +84,7 @@ class Series:
             entry.seen += happening.times
             entry.last, entry.last_at = now, wall
             return
-        if entry is None and len(self._entries) >= MOST_KEYS and not self._forget():
+        if entry is None and len(self._entries) >= self.most and not self._forget():
             self.dropped += 1
             return
         self._entries[key] = Entry(
@@ -96,7 +103,7 @@ class Series:
         if not waiting:
             return None
         self._fill(now)
-        return max(min(waiting), now + max(0.0, 1.0 - self._tokens) / RATE)
+        return max(min(waiting), now + max(0.0, 1.0 - self._tokens) / self.rate)
 
     def next(self, now: float) -> Entry | None:
         """Return what to write now; the write counts as begun."""
@@ -127,7 +134,7 @@ class Series:
         self.dropped += 1
 
     def _fill(self, now: float) -> None:
-        self._tokens = min(BURST, self._tokens + (now - self._counted) * RATE)
+        self._tokens = min(self.burst, self._tokens + (now - self._counted) * self.rate)
         self._counted = now
 
     def _forget(self) -> bool:
@@ -176,7 +183,9 @@ def _reference(one: Regarding) -> dict[str, str]:
     reference = {"apiVersion": one.version, "kind": one.kind, "name": one.name}
     if one.namespace:
         reference["namespace"] = one.namespace
-    if one.kind == "Node":
+    if one.uid:
+        reference["uid"] = one.uid
+    elif one.kind == "Node":
         # As the kubelet does, so that `kubectl describe node` finds it.
         reference["uid"] = one.name
     return reference

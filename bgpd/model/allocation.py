@@ -61,6 +61,8 @@ class ServiceRequest:
     """`ipMode` of each entry of *ingress* (KEP-1860); empty text where an entry has none."""
     pool_noted: str = ""
     """The annotation `ip-allocated-from-pool`, which the controller writes."""
+    kept: bool = False
+    """Whether the condition `AddressOutsidePools` is true, which the controller writes."""
     deprecated: tuple[str, ...] = ()
     """Annotations in use whose prefix is deprecated, in full."""
 

@@ -1,0 +1,1 @@
+"""The controller: pools in, addresses of Services out. Its absence changes no address."""

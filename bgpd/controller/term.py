@@ -1,0 +1,136 @@
+"""One period in which it is ours to give addresses: documents in, decisions out.
+
+Everything is read anew when it begins, so that nothing that another controller gave is unknown.
+Until Services, pools and Namespaces are all known, nothing is decided.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, NoReturn, Protocol
+
+from bgpd.controller.books import Books
+from bgpd.controller.converge import Decision
+from bgpd.kube.documents import Key
+from bgpd.kube.kept import KeptSource
+from bgpd.kube.store import Changes
+from bgpd.kube.transport import SLICE
+from bgpd.model.allocation import ServiceRequest
+from bgpd.model.status import Condition
+
+_SHOWN: Final = 5
+
+
+class Desk(Protocol):
+    """Who writes what the books want."""
+
+    def wake(self) -> None:
+        """Note that there may be something to write."""
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+
+    async def drain(self, seconds: float) -> None:
+        """Begin no more, and wait for what has begun."""
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What a person should know."""
+
+
+class Term:
+    """Books, kept by what a source says."""
+
+    def __init__(
+        self,
+        source: KeptSource,
+        books: Books,
+        desk: Desk,
+        *,
+        tell: Callable[[Decision], None],
+        on_conditions: Callable[[], None],
+        complete: Callable[[ServiceRequest], ServiceRequest] = lambda one: one,
+    ) -> None:
+        """*complete* adds to a Service what only an API server would have added."""
+        self.desk = desk
+        self.books = books
+        self._source = source
+        self._tell = tell
+        self._complete = complete
+        self._on_conditions = on_conditions
+        self._some = asyncio.Event()
+        self._begun = False
+
+    @property
+    def synced(self) -> bool:
+        """Whether everything is known."""
+        return self._begun
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What a person should know or correct."""
+        return (*self._source.conditions, *self.desk.conditions, *_lacking(self.books))
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._source.run(self._changed), name="source")
+            group.create_task(self._decide(), name="decide")
+            group.create_task(self.desk.run(), name="write")
+
+    def _changed(self, changes: Changes) -> None:
+        if changes.conditions:
+            self._on_conditions()
+        if not self._source.synced:
+            return
+        now = asyncio.get_running_loop().time()
+        objects = self._source.objects
+        for key in changes.removed:
+            if key.kind == "Service":
+                self.books.gone(_name(key), now)
+        for key in (*changes.added, *changes.changed):
+            if key.kind == "Service":
+                request = objects.request(_name(key))
+                if request is not None:
+                    self.books.seen(self._complete(request), now)
+        if changes.configuration or not self._begun:
+            self._begun = True
+            self.books.configure(objects.pools, objects.namespaces)
+        self._some.set()
+
+    async def _decide(self) -> NoReturn:
+        loop = asyncio.get_running_loop()
+        while True:
+            # A documented slice at a time: a Lease must be renewed while ten thousand wait.
+            until = loop.time() + SLICE
+            decision: Decision | None = None
+            while (now := loop.time()) < until and (decision := self.books.decide(now)) is not None:
+                self._tell(decision)
+            self.desk.wake()
+            if decision is not None:
+                await asyncio.sleep(0)
+                continue
+            self._on_conditions()
+            self._some.clear()
+            try:
+                async with asyncio.timeout_at(self.books.due(loop.time())):
+                    await self._some.wait()
+            except TimeoutError:
+                pass
+
+
+def _name(key: Key) -> str:
+    return f"{key.namespace}/{key.name}"
+
+
+def _lacking(books: Books) -> tuple[Condition, ...]:
+    found: list[Condition] = []
+    for reason, keys, what in (
+        ("NoAddress", sorted(set(books.pending) - set(books.kept)), "waits for addresses"),
+        ("NoOtherAddress", sorted(books.kept), "keeps an address that is in no pool"),
+    ):
+        if keys and books.pools:
+            more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+            message = f"{', '.join(keys[:_SHOWN])}{more}: {what}; the Events of each say why"
+            type_ = "AddressesLacking" if reason == "NoAddress" else "AddressOutsidePools"
+            found.append(Condition(type=type_, status=True, reason=reason, message=message))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Tests of the controller: what Services get, who may write it, and into what."""
