@@ -48,8 +48,8 @@ class Agent:
         self.events: list[Happening] = []
         self.last = Changes()
         """What changed with the last `put` or `drop`."""
-        self.decided: frozenset[str] = frozenset()
-        """The Services that the last message to the speaker was about."""
+        self.spoken = 0
+        """How often the speaker was told something."""
         self._documents: dict[str, Document] = {}
         self._now = 1000.0
         self._seen: NodeStatus | None = None
@@ -180,16 +180,9 @@ class Agent:
         return changes
 
     def _tell(self, message: Desired | Delta | None) -> None:
-        self.decided = frozenset()
         if message is None:
             return
-        if isinstance(message, Delta):
-            prefixes = {one.prefix for one in message.advertise} | {
-                prefix for _, prefix in message.withdraw
-            }
-            self.decided = frozenset(
-                name for one in prefixes for name in self.planner.services.get(one, ())
-            )
+        self.spoken += 1
         self._reflex.agent_message(message, self._now)
         self._settle()
 
