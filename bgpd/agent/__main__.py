@@ -21,6 +21,7 @@ def _options(arguments: list[str]) -> Options:
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--state-dir", type=Path)
     parser.add_argument("--load-balancer-class")
+    parser.add_argument("--ignore-exclude-lb", choices=("yes", "no"), default="no")
     parser.add_argument("--socket-group")
     parser.add_argument("--log-level", default="info")
     parsed = parser.parse_args(arguments)
@@ -32,6 +33,7 @@ def _options(arguments: list[str]) -> Options:
         state_dir=parsed.state_dir,
         program=f"bgpd-agent/{version('bgpd')}",
         load_balancer_class=parsed.load_balancer_class,
+        ignore_exclude_label=parsed.ignore_exclude_lb == "yes",
         socket_group=parsed.socket_group,
         log_level=parsed.log_level,
     )

@@ -40,22 +40,22 @@ class Draft:
             return
         some, self._left[-most:] = self._left[-most:], ()
         self._waiting.difference_update(some)
-        for key in reversed(some):
-            self._decide(key, objects)
+        self._decide(reversed(some), objects)
 
     def again(self, keys: Iterable[str], objects: Objects) -> None:
         """Note that *keys* changed: those who have a decision already need another."""
         if self._left is not None:
-            for key in keys:
-                if key not in self._waiting:
-                    self._decide(key, objects)
+            self._decide((key for key in keys if key not in self._waiting), objects)
 
-    def _decide(self, key: str, objects: Objects) -> None:
-        service = objects.service(key)
-        decision = None
-        if service is not None:
-            decision = self._shared(decide(service, objects.slices(key), self.context))
-        self.merged.replace(key, decision)
+    def _decide(self, keys: Iterable[str], objects: Objects) -> None:
+        touched: set[RouteKey] = set()
+        for key in keys:
+            service = objects.service(key)
+            decision = None
+            if service is not None:
+                decision = self._shared(decide(service, objects.slices(key), self.context))
+            touched.update(self.merged.put(key, decision))
+        self.merged.settle(touched)
 
     def _shared(self, decision: Decision) -> Decision:
         """Return *decision* with the routes that are in force already: most do not change."""

@@ -19,5 +19,7 @@ class Options:
     state_dir: Path | None = None
     """Where the last accepted objects are kept; without it a mistake ends every start."""
     load_balancer_class: str | None = None
+    ignore_exclude_label: bool = False
+    """Whether a node attracts traffic although its label excludes it from load balancers."""
     socket_group: str | None = None
     log_level: str = "info"

@@ -34,6 +34,7 @@ class Planner:
         node: NodeName,
         cluster_uid: str,
         load_balancer_class: str | None = None,
+        ignore_exclude_label: bool = False,
     ) -> None:
         self.node = node
         self.context: Context | None = None
@@ -42,6 +43,7 @@ class Planner:
         """Why the configuration could not be understood; the last good one stays in force."""
         self._cluster_uid = cluster_uid
         self._load_balancer_class = load_balancer_class
+        self._ignore_exclude_label = ignore_exclude_label
         self._merged = Merged()
         self._draft: Draft | None = None
         self._replaced: Merged | None = None
@@ -210,6 +212,7 @@ class Planner:
             reports=objects.reports,
             communities=objects.communities,
             load_balancer_class=self._load_balancer_class,
+            ignore_exclude_label=self._ignore_exclude_label,
             password_of=passwords,
             previous=self.context or self._primed,
         )

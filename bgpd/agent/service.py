@@ -53,6 +53,7 @@ class Service:
             node=options.node,
             cluster_uid=options.cluster_uid,
             load_balancer_class=options.load_balancer_class,
+            ignore_exclude_label=options.ignore_exclude_label,
         )
         recalled = self._recall()
         self._passwords = Passwords(recalled.passwords)

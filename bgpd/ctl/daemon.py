@@ -174,6 +174,15 @@ def agent_command(  # noqa: PLR0913 - each is an option of the command line
             metavar="CLASS",
         ),
     ] = "",
+    ignore_exclude_lb: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-exclude-lb",
+            envvar="BGPD_IGNORE_EXCLUDE_LB",
+            help="Attract traffic also on nodes with the label"
+            " node.kubernetes.io/exclude-from-external-load-balancers; the same on every node.",
+        ),
+    ] = False,
     run_dir: RunDir = RUN_DIR,
     state_dir: StateDir = STATE_DIR,
     log_level: Level = LogLevel.INFO,
@@ -193,6 +202,7 @@ def agent_command(  # noqa: PLR0913 - each is an option of the command line
             source=source,
             cluster_uid=cluster_uid,
             load_balancer_class=load_balancer_class,
+            ignore_exclude_lb="yes" if ignore_exclude_lb else "",
             run_dir=run_dir.absolute(),
             state_dir=state_dir.absolute(),
             log_level=log_level,
