@@ -1,7 +1,8 @@
 """Stay connected to a speaker for ever: the agent's half of the socket.
 
 The speaker may restart at any time, and an agent that waits a second too long to tell the new
-one what is desired is a second of stale routes; so the back-off is short and capped at one.
+one what is desired is a second of stale routes. A speaker needs about half a second to start, so
+for a few seconds we ask again and again, which costs a system call; only then the pauses grow.
 """
 
 import asyncio
@@ -17,7 +18,9 @@ from bgpd.ipc.message import VERSION, AnyMessage, Hello, Welcome
 WELCOME_SECONDS: Final = 3.0
 """How long a speaker may take to welcome us; it answers from its loop, so this is ample."""
 
-FIRST_DELAY: Final = 0.05
+FIRST_DELAY: Final = 0.02
+FIRST_TRIES: Final = 150
+"""Attempts with the first pause: two to three seconds."""
 LAST_DELAY: Final = 1.0
 
 _SETTLED_SECONDS: Final = 2.0
@@ -136,8 +139,13 @@ class _Dialog:
 
 
 def delays(jitter: Callable[[], float]) -> Iterator[float]:
-    """Return pauses that double from `FIRST_DELAY` to `LAST_DELAY`, each cut by up to a half."""
+    """Return pauses that at last double from `FIRST_DELAY` to `LAST_DELAY`.
+
+    Each is cut by up to a half.
+    """
     delay = FIRST_DELAY
+    for _ in range(FIRST_TRIES):
+        yield delay * (0.5 + jitter() / 2)
     while True:
         yield delay * (0.5 + jitter() / 2)
         delay = min(delay * 2, LAST_DELAY)
