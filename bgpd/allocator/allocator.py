@@ -50,8 +50,10 @@ class Allocator:
 
         An address stays with its Service wherever its pool still is, by whatever name. It is lost
         where no pool has it any more, where a Service's two addresses are of two pools now, or
-        where the pool has become one that the Service may not use. Allocate anew for those that
-        are returned. *namespaces* are all that exist: call this only once they are known, because
+        where the pool has become one that the Service may not use. Those that are returned have
+        nothing, and still nobody else is given what they had: their status says it, and routers
+        have a route to it. Allocate for each anew, or release it, and the address is free.
+        *namespaces* are all that exist: call this only once they are known, because
         a selector that chooses none of them excludes everybody. The pools must not overlap.
         """
         ledger = Ledger(pools)
@@ -117,7 +119,7 @@ class Allocator:
         return self._allocate_anywhere(request, families, now)
 
     def release(self, key: str, now: float) -> bool:
-        """Take back all addresses of the Service *key*; return whether it had any."""
+        """Take back all addresses of the Service *key*; return whether it had or kept any."""
         return self._ledger.drop(key, now)
 
     def pool_of(self, key: str) -> str | None:
@@ -309,8 +311,9 @@ class Allocator:
         if stock.layout.reserved(place.ordinal) and not (mine or address in request.ingress):
             return sentences.reserved(key, address, pool)
         wait = stock.wait_of(place.ordinal)
-        if wait is not None and wait.owner != key:
-            return sentences.waits(key, address, pool, stock.remaining(wait, now))
+        if wait is not None and key not in wait.owners:
+            left = stock.remaining(wait, now)
+            return sentences.waits(key, address, pool, wait.owners, left)
         others = [user for user in users if user != key]
         share = share_of(request)
         if not others:

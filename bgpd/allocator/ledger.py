@@ -4,7 +4,7 @@ A ledger is for one set of pools. When the pools change, a new one inherits from
 a change that fails half-way leaves the old one whole.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -52,7 +52,7 @@ class Holding:
 class Ledger:
     """The stocks of all pools, and the holding of each Service."""
 
-    __slots__ = ("_ownership", "holdings", "pools", "stocks")
+    __slots__ = ("_ownership", "holdings", "lost", "pools", "stocks")
 
     def __init__(self, pools: Iterable[IPAddressPool] = ()) -> None:
         self.pools: Mapping[str, IPAddressPool] = {
@@ -62,6 +62,8 @@ class Ledger:
             name: _stocks_of(pool) for name, pool in self.pools.items()
         }
         self.holdings: dict[str, Holding] = {}
+        self.lost: dict[str, tuple[Address, ...]] = {}
+        """What Services had that may not keep it, until they have something else or are gone."""
         self._ownership = Ownership(self.pools.values())
 
     def locate(self, address: Address) -> tuple[str, Place | None] | None:
@@ -82,14 +84,14 @@ class Ledger:
         if old is not None:
             self._leave(key, old, holding.places if old.pool == holding.pool else (), now)
         self._enter(key, holding)
+        self._move_on(key, now)
 
     def drop(self, key: str, now: float) -> bool:
         """Take everything from the Service *key*; return whether it had anything."""
         held = self.holdings.pop(key, None)
-        if held is None:
-            return False
-        self._leave(key, held, (), now)
-        return True
+        if held is not None:
+            self._leave(key, held, (), now)
+        return self._move_on(key, now) or held is not None
 
     def settle(self, pool: str, now: float) -> None:
         """Let go of the addresses of *pool* that have waited long enough."""
@@ -110,18 +112,18 @@ class Ledger:
 
         Each address stays with its Service, in whatever pool it now is.
         """
-        lost: list[str] = []
+        lost: dict[str, tuple[Address, ...]] = {}
         for key, held in sorted(before.holdings.items()):
             moved = self._moved(held)
             if moved is not None and admits(self.pools[moved.pool], moved):
                 self._enter(key, moved)
             else:
-                lost.append(key)
+                lost[key] = held.addresses
         self._inherit_waits(before)
-        for key in lost:
-            # When this began to be free is not known here: the next call that has a time says so.
-            for place in before.holdings[key].places:
-                self._wait(place.address, key, None)
+        self.lost = before.lost | lost
+        for key, addresses in self.lost.items():
+            for stock, ordinal in self._unused(addresses):
+                stock.wait_for_move(ordinal, key)
         return frozenset(lost)
 
     def _enter(self, key: str, holding: Holding) -> None:
@@ -147,25 +149,34 @@ class Ledger:
             return None
         return replace(held, pool=owners.pop(), places=tuple(places))
 
+    def _move_on(self, key: str, now: float) -> bool:
+        """Let go of what the Service *key* lost; return whether there was something."""
+        lost = self.lost.pop(key, ())
+        for stock, ordinal in self._unused(lost):
+            stock.moved(ordinal, key, now)
+        return bool(lost)
+
     def _inherit_waits(self, before: "Ledger") -> None:
         waits = [
-            (wait, stock.layout.address_at(wait.ordinal))
+            (since, owner, stock.layout.address_at(ordinal))
             for stocks in before.stocks.values()
             for stock in stocks.values()
-            for wait in stock.waits()
+            for ordinal, owner, since in stock.waits()
         ]
-        waits.sort(key=lambda one: float("inf") if one[0].since is None else one[0].since)
-        for wait, address in waits:
-            self._wait(address, wait.owner, wait.since)
+        for since, owner, address in sorted(waits):
+            for stock, ordinal in self._unused((address,)):
+                stock.wait(ordinal, owner, since)
 
-    def _wait(self, address: Address, owner: str, since: float | None) -> None:
-        located = self.locate(address)
-        if located is None or located[1] is None:
-            return
-        pool, place = located[0], located[1]
-        stock = self.stocks[pool][place.family]
-        if not stock.users(place.ordinal):
-            stock.wait(place.ordinal, owner, since)
+    def _unused(self, addresses: Iterable[Address]) -> Iterator[tuple[Stock, int]]:
+        """Yield where those of *addresses* are that a pool has and nobody uses."""
+        for address in addresses:
+            located = self.locate(address)
+            if located is None or located[1] is None:
+                continue
+            place = located[1]
+            stock = self.stocks[located[0]][place.family]
+            if not stock.users(place.ordinal):
+                yield stock, place.ordinal
 
 
 def _stocks_of(pool: IPAddressPool) -> Stocks:

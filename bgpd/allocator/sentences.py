@@ -109,8 +109,15 @@ def reserved(key: str, address: Address, pool: str) -> str:
     )
 
 
-def waits(key: str, address: Address, pool: str, seconds: float) -> str:
-    """Say that an address was released a moment ago."""
+def waits(
+    key: str, address: Address, pool: str, owners: Iterable[str], seconds: float | None
+) -> str:
+    """Say that an address was released a moment ago, or is about to be."""
+    if seconds is None:
+        return (
+            f"Service {key}: address {address} of IPAddressPool {pool} is what {listed(owners)} "
+            "had and may not keep; free when each of them has another one"
+        )
     return (
         f"Service {key}: address {address} was released a moment ago and IPAddressPool {pool} "
         f"keeps it for spec.reuseDelay; free in {ceil(seconds)} s"
@@ -157,7 +164,7 @@ def _lacks_one(family: Family, stock: Stock | None) -> str:
         return f"it has no {SHORT[family]} addresses"
     parts = [f"{stock.assigned} assigned"]
     if stock.waiting:
-        parts.append(f"{stock.waiting} kept for spec.reuseDelay ({stock.delay} s)")
+        parts.append(f"{stock.waiting} kept for the Service that had it last")
     return (
         f"none of its {stock.layout.count} {SHORT[family]} addresses is free ({', '.join(parts)})"
     )

@@ -17,18 +17,18 @@ from bgpd.allocator.sharing import Circle, Ports, Share
 class Wait:
     """An address that was released, and for a while is given to nobody but its last owner."""
 
-    ordinal: int
-    owner: str
+    owners: tuple[str, ...]
+    """More than one where they shared it and none may keep it."""
     since: float | None
-    """None: the time was not known; the wait begins when it next is."""
+    """None: from when its owner, who may not keep it, has moved."""
 
 
 class Stock:
     """The addresses of one family of one pool, by their ordinals."""
 
     __slots__ = (
-        "_circles", "_cursor", "_kept", "_listed", "_owned", "_returned", "_shares",
-        "_unstamped", "_users", "_waiting", "delay", "layout",
+        "_circles", "_cursor", "_kept", "_listed", "_order", "_owned", "_returned", "_shares",
+        "_users", "_waiting", "delay", "layout",
     )  # fmt: skip
 
     def __init__(self, layout: Layout, *, delay: int = 0) -> None:
@@ -44,10 +44,10 @@ class Stock:
         self._kept = 0
         """Reserved addresses in use: they are assigned, though not of the capacity."""
         self._waiting: dict[int, Wait] = {}
-        """In the order of release."""
+        self._order: dict[int, float] = {}
+        """Since when, in the order of release: those of `_waiting` whose time runs."""
         self._owned: dict[str, set[int]] = {}
         """The waiting addresses of each former owner."""
-        self._unstamped = False
 
     @property
     def assigned(self) -> int:
@@ -80,9 +80,10 @@ class Stock:
         """Return what *ordinal* waits for, if it does."""
         return self._waiting.get(ordinal)
 
-    def waits(self) -> Iterator[Wait]:
-        """Yield everything that waits, in the order of release."""
-        yield from self._waiting.values()
+    def waits(self) -> Iterator[tuple[int, str, float]]:
+        """Yield ordinal, last owner and time of release of those whose time runs."""
+        for ordinal, since in self._order.items():
+            yield ordinal, self._waiting[ordinal].owners[0], since
 
     def first_for(self, key: str, share: Share | None, ports: Ports) -> int | None:
         """Return the first address that the Service *key* may have, or None."""
@@ -125,38 +126,47 @@ class Stock:
         self._put_back(ordinal)
         return True
 
-    def wait(self, ordinal: int, owner: str, since: float | None) -> None:
+    def wait(self, ordinal: int, owner: str, since: float) -> None:
         """Keep *ordinal*, which is free, for its last *owner* alone, as long as the pool says."""
-        if not self.delay or self.layout.reserved(ordinal):
+        if self.delay and not self.layout.reserved(ordinal):
+            self._keep_for((owner,), ordinal, since)
+            self._order[ordinal] = since
+
+    def wait_for_move(self, ordinal: int, owner: str) -> None:
+        """Keep *ordinal*, which is free, until its last *owner* has `moved`."""
+        if not self.layout.reserved(ordinal):
+            wait = self._waiting.get(ordinal)
+            self._keep_for((*wait.owners, owner) if wait else (owner,), ordinal, None)
+
+    def moved(self, ordinal: int, owner: str, now: float) -> None:
+        """Let what *owner* could not keep wait as if it had been released at *now*."""
+        wait = self._waiting.get(ordinal)
+        if wait is None or wait.since is not None or owner not in wait.owners:
             return
-        self._waiting[ordinal] = Wait(ordinal=ordinal, owner=owner, since=since)
-        self._owned.setdefault(owner, set()).add(ordinal)
-        self._unstamped |= since is None
+        self._stop_waiting(ordinal)
+        others = tuple(one for one in wait.owners if one != owner)
+        if others:
+            self._keep_for(others, ordinal, None)
+            return
+        self._put_back(ordinal)
+        self.wait(ordinal, owner, now)
 
     def settle(self, now: float) -> None:
         """Let go of what has waited long enough."""
-        if self._unstamped:
-            self._unstamped = False
-            for wait in [wait for wait in self._waiting.values() if wait.since is None]:
-                self._waiting[wait.ordinal] = Wait(
-                    ordinal=wait.ordinal, owner=wait.owner, since=now
-                )
-        while self._waiting:
-            wait = next(iter(self._waiting.values()))
-            if wait.since is None or wait.since + self.delay > now:
+        while self._order:
+            ordinal, since = next(iter(self._order.items()))
+            if since + self.delay > now:
                 return
-            self._stop_waiting(wait.ordinal)
-            self._put_back(wait.ordinal)
+            self._stop_waiting(ordinal)
+            self._put_back(ordinal)
 
-    def remaining(self, wait: Wait, now: float) -> float:
-        """Return for how many seconds more *wait* lasts."""
-        return self.delay if wait.since is None else max(0.0, wait.since + self.delay - now)
+    def remaining(self, wait: Wait, now: float) -> float | None:
+        """Return for how many seconds more *wait* lasts; None where that is up to its owner."""
+        return None if wait.since is None else max(0.0, wait.since + self.delay - now)
 
     def due(self) -> float | None:
-        """Return when the next address has waited long enough; None where none waits."""
-        for wait in self._waiting.values():
-            return None if wait.since is None else wait.since + self.delay
-        return None
+        """Return when the next address has waited long enough; None where none does."""
+        return next((since + self.delay for since in self._order.values()), None)
 
     def _first_free(self) -> int | None:
         while self._returned:
@@ -177,11 +187,17 @@ class Stock:
         self._listed.add(ordinal)
         heappush(self._returned, ordinal)
 
+    def _keep_for(self, owners: tuple[str, ...], ordinal: int, since: float | None) -> None:
+        self._waiting[ordinal] = Wait(owners=owners, since=since)
+        for owner in owners:
+            self._owned.setdefault(owner, set()).add(ordinal)
+
     def _stop_waiting(self, ordinal: int) -> None:
-        owner = self._waiting.pop(ordinal).owner
-        self._owned[owner].discard(ordinal)
-        if not self._owned[owner]:
-            del self._owned[owner]
+        self._order.pop(ordinal, None)
+        for owner in self._waiting.pop(ordinal).owners:
+            self._owned[owner].discard(ordinal)
+            if not self._owned[owner]:
+                del self._owned[owner]
 
 
 def _lower(one: int | None, other: int | None) -> int | None:

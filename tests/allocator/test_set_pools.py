@@ -119,12 +119,14 @@ def test_what_is_free_is_found_after_a_change() -> None:
 
 
 def test_a_lost_address_is_free() -> None:
-    """What a Service lost may be given to another one that may have it."""
+    """What a Service lost may be given to another one, once the loser is gone."""
     allocator = having(_BEFORE)
     put(allocator, service("s"), "192.0.2.0")
     pinned = ServiceAllocation(namespaces=("ns-a",))
     allocator.set_pools([pool("r", "192.0.2.0/30", allocation=pinned)], ())
-    assert got(allocator.allocate(service("t", namespace="ns-a"), V4, 0.0)) == ("192.0.2.0",)
+    assert got(allocator.allocate(service("t", namespace="ns-a"), V4, 0.0)) == ("192.0.2.1",)
+    allocator.release("default/s", 0.0)
+    assert got(allocator.allocate(service("u", namespace="ns-a"), V4, 0.0)) == ("192.0.2.0",)
 
 
 def test_configuration_is_not_touched() -> None:

@@ -1,5 +1,6 @@
 """A released address is not given to another Service at once, where the pool says so."""
 
+from bgpd.model.configuration import ServiceAllocation
 from tests.allocator.build import V4, addresses, got, having, pool, put, refused, service
 
 
@@ -20,7 +21,7 @@ def test_delay() -> None:
     assert allocator.due(100.0) == 130.0
     assert allocator.counters("p").available_ipv4 == 0
     sentence = refused(allocator.allocate(service("b"), V4, 129.9))
-    assert "1 kept for spec.reuseDelay (30 s)" in sentence
+    assert "1 kept for the Service that had it last" in sentence
     sentence = refused(allocator.assign(service("b"), addresses("192.0.2.0"), 110.0))
     assert "keeps it for spec.reuseDelay; free in 20 s" in sentence
     assert allocator.due(130.0) is None
@@ -92,14 +93,48 @@ def test_change_of_pools() -> None:
 
 
 def test_lost_by_a_change_of_pools() -> None:
-    """An address that its Service may no longer have waits from the next call that has a time."""
+    """What a Service may no longer have waits for it to move, and from then on as all do."""
     allocator = having(pool("p", "192.0.2.0/30", "2001:db8::/127", reuse_delay=30))
     put(allocator, service("a"), "192.0.2.0", "2001:db8::")
     smaller = pool("p", "192.0.2.0/30", reuse_delay=30)
     assert allocator.set_pools([smaller], ()) == {"default/a"}
-    assert allocator.due(1000.0) == 1030.0
-    refused(allocator.assign(service("b"), addresses("192.0.2.0"), 1001.0))
-    put(allocator, service("b"), "192.0.2.0", now=1030.0)
+    assert allocator.due(1000.0) is None
+    assert allocator.counters("p").available_ipv4 == 3
+    sentence = refused(allocator.assign(service("b"), addresses("192.0.2.0"), 1001.0))
+    assert "is what default/a had and may not keep" in sentence
+    put(allocator, service("a"), "192.0.2.1", now=1002.0)
+    assert allocator.due(1002.0) == 1032.0
+    refused(allocator.assign(service("b"), addresses("192.0.2.0"), 1003.0))
+    put(allocator, service("b"), "192.0.2.0", now=1032.0)
+
+
+def test_lost_by_several_that_shared() -> None:
+    """What several Services shared and lost is free when the last of them is gone."""
+    allocator = having(pool("p", "192.0.2.0/31"))
+    put(allocator, service("a", "tcp/1", key="k"), "192.0.2.0")
+    put(allocator, service("b", "tcp/2", key="k"), "192.0.2.0")
+    put(allocator, service("c", "tcp/3", key="k"), "192.0.2.0")
+    pinned = ServiceAllocation(namespaces=("ns-a",))
+    lost = allocator.set_pools([pool("p", "192.0.2.0/31", allocation=pinned)], ())
+    assert lost == {"default/a", "default/b", "default/c"}
+    assert allocator.release("default/b", 0.0) is True
+    assert allocator.release("default/b", 0.0) is False
+    assert allocator.release("default/a", 0.0) is True
+    tenant = service("t", namespace="ns-a")
+    refused(allocator.assign(tenant, addresses("192.0.2.0"), 0.0))
+    assert allocator.release("default/c", 0.0) is True
+    put(allocator, tenant, "192.0.2.0")
+
+
+def test_lost_and_found() -> None:
+    """Who lost an address gets it back when a pool for it has the address again."""
+    allocator = having(pool("p", "192.0.2.0/31"))
+    put(allocator, service("a"), "192.0.2.0")
+    allocator.set_pools([pool("p", "192.0.2.1/32")], ())
+    allocator.set_pools([pool("p", "192.0.2.0/31")], ())
+    assert got(allocator.allocate(service("b"), V4, 0.0)) == ("192.0.2.1",)
+    refused(allocator.allocate(service("c"), V4, 0.0))
+    put(allocator, service("a"), "192.0.2.0")
 
 
 def test_reserved_addresses_do_not_wait() -> None:
