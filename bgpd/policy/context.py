@@ -4,7 +4,7 @@ A `Context` changes when configuration or Nodes change; then every Service is de
 Between two changes a Service or one of its EndpointSlices costs one `decide`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -33,7 +33,7 @@ from bgpd.policy.advertisements import (
     fitted,
 )
 from bgpd.policy.communities import aliases_of, sentences_of
-from bgpd.policy.peers import WORD, PeerSet, address_in, peers_of
+from bgpd.policy.peers import WORD, PeerSet, address_in, peers_of, without_profile
 from bgpd.policy.pools import PoolIndex, admit_pools, index_of
 from bgpd.policy.reach import PoolRules, rules_of
 from bgpd.policy.selector import matches_any
@@ -102,6 +102,7 @@ class Context:
         nodes: Iterable[Node],
         reports: Iterable[NodeReport] = (),
         communities: Iterable[Community] = (),
+        bfd_profiles: Collection[str] | None = None,
         load_balancer_class: str | None = None,
         ignore_exclude_label: bool = False,
         password_of: Mapping[str, str] | None = None,
@@ -163,7 +164,8 @@ class Context:
                 *_held(kept_pools.admitted),
                 *member_conditions,
                 *_families_without_next_hop(peer_set),
-                *_dangling(kept_advertisements, kept_pools, documents),
+                *_missing(_dangling_of(kept_advertisements, kept_pools, documents)),
+                *_missing(without_profile(peer_set.documents.values(), bfd_profiles)),
             ),
             in_force=Admitted(
                 pools={one.name: one for one in kept_pools.admitted},
@@ -322,13 +324,17 @@ def _families_without_next_hop(peers: PeerSet) -> tuple[Condition, ...]:
     return tuple(found)
 
 
-def _dangling(
+def _dangling_of(
     advertisements: Admission[BGPAdvertisement],
     pools: Admission[IPAddressPool],
     peers: Iterable[BGPPeer],
-) -> tuple[Condition, ...]:
+) -> Iterator[str]:
+    """Yield a sentence for each pool or peer that an advertisement names and that is not there."""
     pool_names = {one.name for one in pools.admitted}
-    sentences = dangling(advertisements.admitted, pool_names, {one.name for one in peers})
+    return dangling(advertisements.admitted, pool_names, {one.name for one in peers})
+
+
+def _missing(sentences: Iterable[str]) -> tuple[Condition, ...]:
     return tuple(
         Condition(type="ReferenceMissing", status=True, reason="NoSuchObject", message=sentence)
         for sentence in sentences

@@ -1,6 +1,6 @@
 """A small cluster for policy tests: three nodes, one pool, one advertisement, two peers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -102,6 +102,7 @@ class Cluster:
     communities: tuple[Community, ...] = ()
     ignore_exclude_label: bool = False
     load_balancer_class: str | None = None
+    bfd_profiles: Collection[str] | None = None
     passwords: Mapping[str, str] = field(default_factory=dict)
 
     def context(self, previous: Context | None = None) -> Context:
@@ -118,6 +119,7 @@ class Cluster:
             communities=self.communities,
             ignore_exclude_label=self.ignore_exclude_label,
             load_balancer_class=self.load_balancer_class,
+            bfd_profiles=self.bfd_profiles,
             password_of=self.passwords,
             previous=previous,
         )
