@@ -18,6 +18,7 @@ from bgpd.model.status import (
     MemberState,
     MeshStatus,
     NodeStatus,
+    RouteStatus,
     SessionStatus,
     SpeakerStatus,
 )
@@ -98,6 +99,7 @@ def _of_speaker(old: SpeakerStatus, new: SpeakerStatus, node: NodeStatus) -> Ite
     if old.mesh is not None and new.mesh is not None:
         yield from _mesh(old.mesh, new.mesh, same=same)
     yield from _prefixes(old.withheld, new.withheld, node)
+    yield from _advertised(old.routes, new.routes, node)
 
 
 def _sessions(old: SpeakerStatus, new: SpeakerStatus, *, same: bool) -> Iterator[Happening]:
@@ -185,6 +187,38 @@ def _prefixes(
         if name:
             regarding = Regarding(kind="Service", namespace=namespace, name=name)
         yield _prefix(regarding, one.message, f"{one.prefix} {one.reason}")
+
+
+def _advertised(
+    old: Iterable[RouteStatus], new: Iterable[RouteStatus], node: NodeStatus
+) -> Iterator[Happening]:
+    """Yield which Services this node begins to attract traffic for; again only after a pause."""
+    known = {one.prefix for one in old}
+    found = [
+        (one.prefix, service)
+        for one in new
+        if one.prefix not in known
+        for service in one.services or node.services.get(one.prefix, ())
+    ]
+    if len(found) > MOST:
+        note = f"node {node.node} advertises {len(found)} more elastic IPs"
+        yield _begun(Regarding(kind="Node", name=node.node), note, "")
+        return
+    for prefix, service in found:
+        namespace, _, name = service.partition("/")
+        regarding = Regarding(kind="Service", namespace=namespace, name=name)
+        yield _begun(regarding, f"node {node.node} advertises {prefix}", prefix)
+
+
+def _begun(regarding: Regarding, note: str, about: str) -> Happening:
+    return Happening(
+        reason="Advertised",
+        action="Advertise",
+        regarding=regarding,
+        note=note,
+        warning=False,
+        about=about,
+    )
 
 
 def _prefix(regarding: Regarding, note: str, about: str) -> Happening:

@@ -10,7 +10,7 @@ from bgpd.kube.problem import Problem, Standing
 from bgpd.model.peer import PeerName, PeerState
 from bgpd.model.prefix import Prefix
 from bgpd.model.reason import Reason, Withheld
-from bgpd.model.status import Condition, MemberState, NodeStatus
+from bgpd.model.status import Condition, MemberState, NodeStatus, RouteStatus
 from tests.ctl.samples import MESH, NODE, SPEAKER, member, session
 
 N1 = Regarding(kind="Node", name="n1")
@@ -186,3 +186,32 @@ def test_a_refused_object_is_news_about_it() -> None:
     assert found.regarding == Regarding(kind="Service", namespace="shop", name="web")
     assert found.shared
     assert news(NODE, NODE, problems=(wrong,), problems_before=(wrong,)) == ()
+
+
+def route(number: int) -> RouteStatus:
+    """Return a route to an elastic IP."""
+    return RouteStatus(
+        prefix=Prefix(f"203.0.113.{number}/32"),
+        peers=(),
+        rank=0,
+        services=(f"shop/web-{number}",),
+    )
+
+
+def test_a_route_that_begins_is_told_once_to_its_service() -> None:
+    """Not again while it stays, and not for what was there at the first look."""
+    before, now = after(routes=(route(1),)), after(routes=(route(1), route(2)))
+    (begun,) = news(now, before)
+    assert (begun.reason, begun.warning) == ("Advertised", False)
+    assert begun.regarding == Regarding(kind="Service", namespace="shop", name="web-2")
+    assert begun.note == "node n1 advertises 203.0.113.2/32"
+    assert not news(now, now)
+    assert not news(now, None)
+
+
+def test_many_routes_that_begin_are_one_happening() -> None:
+    """A node that joins a large cluster says one thing about itself."""
+    many = after(routes=tuple(route(number) for number in range(1, MOST + 2)))
+    (begun,) = news(many, after(routes=()))
+    assert begun.regarding == N1
+    assert begun.note == f"node n1 advertises {MOST + 1} more elastic IPs"
