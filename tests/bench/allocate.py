@@ -148,6 +148,20 @@ def full(world: World) -> tuple[int, float]:
     return _timed(late, lambda one: allocator.allocate(one, _V4, 0.0))
 
 
+def change(world: World) -> tuple[int, float]:
+    """Change one pool, and confirm what everybody has."""
+    allocator = world.allocator()
+    for request in world.requests:
+        allocator.allocate(request, _V4, 0.0)
+    last = world.pools[-1]
+    grown = replace(last, prefixes=(*last.prefixes, Prefix("192.0.2.0/24")))
+    gc.collect()
+    begin = time.perf_counter()
+    lost = allocator.set_pools([*world.pools[:-1], grown], world.namespaces)
+    kept = len(world.requests) - len(lost)
+    return kept, kept / (time.perf_counter() - begin)
+
+
 LOADS: Final[dict[str, Callable[[World], tuple[int, float]]]] = {
     "allocate": fresh,
     "allocate both families": both,
@@ -155,6 +169,7 @@ LOADS: Final[dict[str, Callable[[World], tuple[int, float]]]] = {
     "allocate, one key and one port": one_key,
     "adopt after a restart": adopt,
     "release and allocate, full": churn,
+    "keep, while a pool changes": change,
     "refuse, full": full,
 }
 
