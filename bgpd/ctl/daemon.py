@@ -211,6 +211,46 @@ def agent_command(  # noqa: PLR0913 - each is an option of the command line
     )
 
 
+@app.command("controller", epilog=_EXIT_CODES)
+def controller_command(
+    *,
+    source: Annotated[
+        str,
+        typer.Option(
+            "--source",
+            envvar="BGPD_SOURCE",
+            help="Where Services and pools are: directory:PATH, kubernetes or"
+            " kubernetes:KUBECONFIG.  [default: kubernetes in a pod]",
+            metavar="SOURCE",
+        ),
+    ] = "",
+    load_balancer_class: Annotated[
+        str,
+        typer.Option(
+            "--load-balancer-class",
+            envvar="BGPD_LOAD_BALANCER_CLASS",
+            help="Serve only Services of this class.",
+            metavar="CLASS",
+        ),
+    ] = "",
+    log_level: Level = LogLevel.INFO,
+) -> None:
+    """Give Services of type LoadBalancer addresses out of the pools.
+
+    One a cluster is enough; of several, one works and the others stand by.
+    """
+    source = source or _mounted_source()
+    _check_source(source)
+    _become(
+        _module(
+            "bgpd.controller",
+            source=source,
+            load_balancer_class=load_balancer_class,
+            log_level=log_level,
+        )
+    )
+
+
 @app.command("mesh-key", epilog=_EXIT_CODES)
 def mesh_key_command() -> None:
     """Print a new key for the mesh; every node of a cluster gets the same one.

@@ -32,8 +32,9 @@ from tests.lab.topology import inside
 
 VERSION: Final = "0.15.2"
 _MODULE: Final = "go.universe.tf/metallb"
-_NAMESPACE: Final = "metallb-system"
+NAMESPACE: Final = "metallb-system"
 _NARROW: Final = re.compile(r"format: int32(\n *maximum: 4294967295)")
+_DEFINITIONS: Final = "crds.yaml"
 _LARGEST_VERSION: Final = "v1beta2"
 
 Say = Callable[[str], None]
@@ -45,52 +46,89 @@ def place() -> Path:
     return Path(base) / "bgpd" / "metallb" / f"v{VERSION}"
 
 
-def build(say: Say) -> None:
-    """Put the program and its CRDs into the cache, unless they are there."""
+def missing(*parts: str) -> list[str]:
+    """Return the files that the cache lacks for the programs of *parts*: speaker, controller."""
+    wanted = [*(f"metallb-{part}" for part in parts), _DEFINITIONS]
+    return [name for name in wanted if not (place() / name).exists()]
+
+
+def build(say: Say, *parts: str) -> None:
+    """Put the programs of *parts* (the speaker) and the CRDs into the cache, unless they are."""
+    parts = parts or ("speaker",)
     directory = place()
-    program, definitions = directory / "metallb-speaker", directory / "crds.yaml"
-    if program.exists() and definitions.exists():
+    lacking = missing(*parts)
+    if not lacking:
         return
     if shutil.which("go") is None:
         raise LabError(
-            f"{directory} does not hold metallb-speaker and crds.yaml, and there is no Go to build "
-            "them with: install Go 1.26, or copy them from a machine that has it",
+            f"{directory} does not hold {' and '.join(lacking)}, and there is no Go to build them "
+            "with: install Go 1.26, or copy them from a machine that has it",
             EX_CONFIG,
         )
     say(f"building MetalLB {VERSION} into {directory}: minutes, but only once")
     source = Path(json.loads(_go("mod", "download", "-json", f"{_MODULE}@v{VERSION}"))["Dir"])
     directory.mkdir(parents=True, exist_ok=True)
-    if not program.exists():
-        fresh = directory / ".metallb-speaker"
-        _go("build", "-C", str(source), "-trimpath", "-o", str(fresh), "./speaker")
-        fresh.replace(program)
+    for part in parts:
+        if f"metallb-{part}" in lacking:
+            fresh = directory / f".metallb-{part}"
+            _go("build", "-C", str(source), "-trimpath", "-o", str(fresh), f"./{part}")
+            fresh.replace(directory / f"metallb-{part}")
     texts = [path.read_text() for path in sorted((source / "config/crd/bases").glob("*.yaml"))]
-    definitions.write_text(_NARROW.sub(r"format: int64\1", "\n---\n".join(texts)))
+    wide = _NARROW.sub(r"format: int64\1", "\n---\n".join(texts))
+    (directory / _DEFINITIONS).write_text(wide)
     say("built")
 
 
 def install(cluster: Cluster, plan: Plan, name: str) -> None:
     """Write its definitions and what makes it peer from node *name* as our own peer says."""
-    cluster.apply([_document("v1", "Namespace", _NAMESPACE)])
-    texts = (place() / "crds.yaml").read_text()
+    define(cluster)
+    cluster.apply(_objects(plan, name), NAMESPACE)
+
+
+def define(cluster: Cluster) -> None:
+    """Write its namespace and its definitions."""
+    cluster.apply([document("v1", "Namespace", NAMESPACE)])
+    texts = (place() / _DEFINITIONS).read_text()
     cluster.apply([each for each in yaml.safe_load_all(texts) if each])
-    cluster.apply(_objects(plan, name), _NAMESPACE)
 
 
 def start(cluster: Cluster, name: str, log: Path) -> subprocess.Popen[bytes]:
     """Start the speaker in the network of node *name*."""
     environment = {
-        "KUBECONFIG": str(cluster.kubeconfig),
-        "METALLB_BGP_TYPE": "native",
-        "METALLB_NAMESPACE": _NAMESPACE,
         "METALLB_NODE_NAME": name,
         "METALLB_POD_NAME": f"speaker-{name}",
         "METALLB_HOST": management_address(name),
     }
+    return _start(cluster, "speaker", name, environment, log)
+
+
+def start_controller(cluster: Cluster, namespace: str, log: Path) -> subprocess.Popen[bytes]:
+    """Start the controller in the network *namespace*, without its webhooks: nobody reaches them.
+
+    Without a name for memberlist's Secret it makes none; only layer 2 needs one.
+    """
+    words = ("--webhook-mode=disabled", "--disable-cert-rotation")
+    return _start(cluster, "controller", namespace, {"METALLB_ML_SECRET_NAME": ""}, log, *words)
+
+
+def _start(
+    cluster: Cluster,
+    part: str,
+    namespace: str,
+    environment: dict[str, str],
+    log: Path,
+    *words: str,
+) -> subprocess.Popen[bytes]:
+    common = {
+        "KUBECONFIG": str(cluster.kubeconfig),
+        "METALLB_BGP_TYPE": "native",
+        "METALLB_NAMESPACE": NAMESPACE,
+    }
+    command = [str(place() / f"metallb-{part}"), "--log-level=info", "--port=7472", *words]
     with log.open("ab") as output:
         return subprocess.Popen(
-            [*inside(name), str(place() / "metallb-speaker"), "--log-level=info", "--port=7472"],
-            env={**os.environ, **environment},
+            [*inside(namespace), *command],
+            env={**os.environ, **common, **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -118,20 +156,21 @@ def _objects(plan: Plan, name: str) -> list[Document]:
     }
     labels = {"app": "metallb", "component": "speaker"}
     return [
-        _document("v1", "Pod", f"speaker-{name}", pod, labels),
-        _document(beta, "IPAddressPool", "lab", {"addresses": [plan.pool(4)]}),
-        _document(beta, "BGPAdvertisement", "lab", {"ipAddressPools": ["lab"]}),
-        _document(f"metallb.io/{_LARGEST_VERSION}", "BGPPeer", "router", peer),
+        document("v1", "Pod", f"speaker-{name}", pod, labels),
+        document(beta, "IPAddressPool", "lab", {"addresses": [plan.pool(4)]}),
+        document(beta, "BGPAdvertisement", "lab", {"ipAddressPools": ["lab"]}),
+        document(f"metallb.io/{_LARGEST_VERSION}", "BGPPeer", "router", peer),
     ]
 
 
-def _document(
+def document(
     version: str,
     kind: str,
     name: str,
     spec: Document | None = None,
     labels: dict[str, str] | None = None,
 ) -> Document:
+    """Return one document."""
     metadata = {"name": name, **({"labels": labels} if labels else {})}
     found: Document = {"apiVersion": version, "kind": kind, "metadata": metadata}
     return {**found, "spec": spec} if spec else found
