@@ -1,0 +1,116 @@
+"""A directory with a controller: what is written into its files, and by whom."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PATIENCE = 30.0
+POOL = {
+    "apiVersion": "bgpd.io/v1alpha1",
+    "kind": "IPAddressPool",
+    "metadata": {"name": "p"},
+    "spec": {"addresses": ["192.0.2.0/30"]},
+}
+WEB = """\
+# The shop.
+apiVersion: v1
+kind: Service
+metadata:
+  name: {name}
+spec:
+  type: LoadBalancer  # from the pool
+  ports: [{{port: 80}}]
+"""
+
+
+@contextmanager
+def controller(directory: Path, name: str = "log") -> Iterator[subprocess.Popen[bytes]]:
+    """Run a controller over *directory*."""
+    line = [sys.executable, "-m", "bgpd.controller", f"--source=directory:{directory}"]
+    with (directory.parent / name).open("wb") as log:
+        process = subprocess.Popen(line, stderr=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until(fact: Callable[[], bool], what: str) -> None:
+    """Return when *fact* holds."""
+    end = time.monotonic() + PATIENCE
+    while not fact():
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
+
+
+def addresses(path: Path) -> list[str]:
+    """Return the addresses of all Services of a file."""
+    found: list[Any] = list(yaml.safe_load_all(path.read_text()))
+    statuses = [one.get("status") or {} for one in found if one and one["kind"] == "Service"]
+    entries = [(one.get("loadBalancer") or {}).get("ingress") or [] for one in statuses]
+    return [one["ip"] for entry in entries for one in entry]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Return a directory with a pool in it."""
+    directory = tmp_path / "config"
+    directory.mkdir()
+    (directory / "pool.yaml").write_text(yaml.safe_dump(POOL))
+    return directory
+
+
+def test_services_in_files_get_addresses(place: Path) -> None:
+    """Each file keeps its text, and a Service that comes or goes later is seen."""
+    one, two = place / "one.yaml", place / "two.yaml"
+    one.write_text(WEB.format(name="a") + "---\n" + WEB.format(name="b"))
+    with controller(place) as process:
+        until(lambda: len(addresses(one)) == 2, "two Services have no addresses")
+        assert addresses(one) == ["192.0.2.0", "192.0.2.1"]
+        assert one.read_text().count("# The shop.") == 2
+        assert "type: LoadBalancer  # from the pool" in one.read_text()
+        two.write_text("".join(WEB.format(name=name) + "---\n" for name in "cde"))
+        until(lambda: len(addresses(two)) == 2, "the pool was not used up")
+        one.write_text(WEB.format(name="a"))
+        until(lambda: len(addresses(two)) == 3, "a free address was not given")
+        assert sorted(addresses(two)) == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    assert {path.name for path in place.iterdir() if not path.name.startswith(".")} == {
+        "one.yaml",
+        "two.yaml",
+        "pool.yaml",
+    }
+
+
+def test_only_one_of_two_controllers_writes(place: Path) -> None:
+    """The other one says that it waits, and works on when the first is gone."""
+    (place / "one.yaml").write_text(WEB.format(name="a"))
+    with controller(place, "first") as first:
+        until(lambda: addresses(place / "one.yaml") == ["192.0.2.0"], "no address")
+        with controller(place, "second"):
+            log = place.parent / "second"
+            until(lambda: "StandingBy" in log.read_text(), "the second does not say that it waits")
+            first.kill()
+            first.wait()
+            (place / "two.yaml").write_text(WEB.format(name="b"))
+            until(lambda: addresses(place / "two.yaml") == ["192.0.2.1"], "nobody took over")
+    assert addresses(place / "one.yaml") == ["192.0.2.0"]
+
+
+def test_a_directory_that_cannot_be_written_ends_the_start(tmp_path: Path) -> None:
+    """A sentence and exit status 78: a person has to change something."""
+    missing = tmp_path / "missing"
+    line = [sys.executable, "-m", "bgpd.controller", f"--source=directory:{missing}"]
+    done = subprocess.run(line, capture_output=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 78
+    assert "bgpd controller: directory" in done.stderr.decode()
