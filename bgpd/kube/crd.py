@@ -5,8 +5,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import msgspec
 import yaml
 
 from bgpd.kube import metallbform, nodeform, objects
@@ -57,10 +58,31 @@ class Kind:
     namespaced: bool = True
 
 
+def _count(description: str) -> msgspec.Meta:
+    return msgspec.Meta(description=description, ge=0, le=2**63 - 1)
+
+
 class _ObjectStatus(nodeform.Form, kw_only=True):
     """`status` of what people write."""
 
     conditions: nodeform.Conditions | None = None
+
+
+class _PoolStatus(_ObjectStatus, kw_only=True):
+    """`status` of an IPAddressPool: the numbers end at the largest that 64 bits hold."""
+
+    assigned_ipv4: Annotated[int, _count("IPv4 addresses that Services have.")] | None = (
+        msgspec.field(default=None, name="assignedIPv4")
+    )
+    assigned_ipv6: Annotated[int, _count("IPv6 addresses that Services have.")] | None = (
+        msgspec.field(default=None, name="assignedIPv6")
+    )
+    available_ipv4: Annotated[int, _count("IPv4 addresses that can still be given.")] | None = (
+        msgspec.field(default=None, name="availableIPv4")
+    )
+    available_ipv6: Annotated[int, _count("IPv6 addresses that can still be given.")] | None = (
+        msgspec.field(default=None, name="availableIPv6")
+    )
 
 
 _STATUS: Final = "What the controller made of it."
@@ -164,13 +186,17 @@ KINDS: Final = (
         columns=(
             Column(name="Addresses", path=".spec.addresses"),
             Column(name="Auto", path=".spec.autoAssign", type="boolean"),
+            Column(name="Assigned", path=".status.assignedIPv4", type="integer"),
+            Column(name="Available", path=".status.availableIPv4", type="integer"),
+            Column(name="Assigned6", path=".status.assignedIPv6", type="integer", wide=True),
+            Column(name="Available6", path=".status.availableIPv6", type="integer", wide=True),
             _READY,
             _REASON,
             _AGE,
         ),
         spec=objects.IPAddressPoolSpec,
         spec_required=True,
-        status=_ObjectStatus,
+        status=_PoolStatus,
         status_description=_STATUS,
         defaults={"spec.autoAssign": True, "spec.avoidBuggyIPs": False},
     ),
