@@ -8,7 +8,7 @@ from typing import TypeAlias
 from bgpd.migrate.configuration import COPIED, configuration
 from bgpd.migrate.copy import copies
 from bgpd.migrate.finding import Finding, Verdict, about
-from bgpd.migrate.found import Document, Found, ingress_of, name_of
+from bgpd.migrate.found import Document, Found, ingress_of, name_of, place_of
 from bgpd.migrate.installation import installation, served
 
 
@@ -66,13 +66,8 @@ def _carries(found: Found, findings: list[Finding]) -> dict[str, int]:
     counted: Counter[str] = Counter()
     for kind in COPIED:
         for one in found.metallb(kind):
-            counted[kind] += (kind, *_place(one)) not in bad
+            counted[kind] += (kind, *place_of(one)) not in bad
     for one in served(found):
-        counted["Service"] += ("Service", *_place(one)) not in bad
+        counted["Service"] += ("Service", *place_of(one)) not in bad
         counted["address"] += len(ingress_of(one))
     return {kind: number for kind, number in counted.items() if number}
-
-
-def _place(document: Document) -> tuple[str, str]:
-    metadata = document.get("metadata") or {}
-    return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")

@@ -44,28 +44,35 @@ class ControlPlane:
 
     def write_all(self) -> None:
         """Start the server and write every document."""
-        data = self.directory / "etcd"
-        data.mkdir(parents=True)
-        # Its 120 MB end with the world, however that ends; the logs beside them stay.
-        run("mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", str(data))
-        self.cluster.start()
-        self.cluster.ready()
+        self.serve()
         plan = self._plan
-        namespace = {"metadata": {"name": documents.NAMESPACE}}
-        self.cluster.apply([{"apiVersion": "v1", "kind": "Namespace", **namespace}])
-        for part in ("crds", "rbac", "admission"):
-            self.cluster.apply(_shipped(part))
-        for name in plan.names:
-            self._write_node(documents.node(plan, name))
+        self.install()
         self.cluster.apply(documents.configuration(plan))
-        for name in plan.names:
-            self._write_service_account(name)
         self.apply_fast(documents.service(plan, i) for i in documents.services(plan))
         self.apply_fast(
             each
             for i in documents.services(plan)
             for each in documents.endpoints(plan, i, plan.names)
         )
+
+    def serve(self) -> None:
+        """Start the server."""
+        data = self.directory / "etcd"
+        data.mkdir(parents=True)
+        # Its 120 MB end with the world, however that ends; the logs beside them stay.
+        run("mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", str(data))
+        self.cluster.start()
+        self.cluster.ready()
+
+    def install(self) -> None:
+        """Write what a chart would install, the Nodes, and what gets their agents in."""
+        namespace = {"metadata": {"name": documents.NAMESPACE}}
+        self.cluster.apply([{"apiVersion": "v1", "kind": "Namespace", **namespace}])
+        for part in ("crds", "rbac", "admission"):
+            self.cluster.apply(_shipped(part))
+        for name in self._plan.names:
+            self._write_node(documents.node(self._plan, name))
+            self._write_service_account(name)
 
     def _write_node(self, node: Document) -> None:
         """Write a Node; server-side apply takes only one address of a type, kubelet writes two."""

@@ -65,14 +65,23 @@ class Node:
             path.chmod(0o755)
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, source: NodeSource, key_file: Path) -> None:
-        """Start the node's init in its own mount namespace, inside its network."""
+    def start(
+        self, source: NodeSource, key_file: Path, *, without: frozenset[str] = frozenset()
+    ) -> None:
+        """Start the node's init in its own mount namespace, inside its network.
+
+        What is in *without* runs already, or shall not.
+        """
         binds = {self.run_directory: "/run/bgpd", self.state_directory: "/var/lib/bgpd"}
         binds |= source.binds
         spec = {
             "directory": str(self.directory),
             "binds": {str(here): there for here, there in binds.items()},
-            "commands": commands(self.name, source.word, key_file),
+            "commands": {
+                which: words
+                for which, words in commands(self.name, source.word, key_file).items()
+                if which not in without
+            },
             "restart": self.plan.restart.value,
         }
         path = self.directory / "init.json"

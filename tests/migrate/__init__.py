@@ -1,0 +1,1 @@
+"""The room that decides on a migration from MetalLB."""
