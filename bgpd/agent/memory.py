@@ -20,7 +20,16 @@ from bgpd.disk import Write, at_once
 from bgpd.kube.documents import Key, Object
 from bgpd.kube.view import Objects, View
 from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
-from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
+from bgpd.model.configuration import (
+    BFDProfile,
+    BGPAdvertisement,
+    BGPPeer,
+    Community,
+    IPAddressPool,
+    L2Advertisement,
+    NodePolicy,
+    Secret,
+)
 from bgpd.model.status import Condition
 
 FILE_NAME: Final = "objects.json"
@@ -39,6 +48,10 @@ _KINDS: Final[Mapping[str, type[Object]]] = {
     "BGPPeer": BGPPeer,
     "SpeakerPolicy": NodePolicy,
     "BGPNodeStatus": NodeReport,
+    "Community": Community,
+    "BFDProfile": BFDProfile,
+    "L2Advertisement": L2Advertisement,
+    "Secret": Secret,
 }
 
 

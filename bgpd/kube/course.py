@@ -31,6 +31,8 @@ WATCH_SECONDS: Final = (240, 360)
 """A watch ends after a random time within these, so that agents spread over the servers again."""
 _MISSING: Final = 10.0
 """The longest pause where a CRD is not installed: a person may be about to."""
+_FOREIGN: Final = 120.0
+"""The same of MetalLB's CRDs: most clusters never have them, and a thousand agents ask."""
 _GUESS: Final = 1.0
 """The most of a Retry-After that holds once another watch got an answer: a server that starts asks
 for 5 s, and needs them for none of its resources."""
@@ -129,13 +131,14 @@ class Step:
 class Course:
     """Where one watch stands."""
 
-    def __init__(self, *, ours: bool = False) -> None:
+    def __init__(self, *, ours: bool = False, foreign: bool = False) -> None:
         self.phase = Phase.STREAM
         self.version = ""
         """What to watch from."""
         self.narrowed = True
         """Whether the field selector is used."""
         self._ours = ours
+        self._longest_missing = _FOREIGN if foreign else _MISSING
         self._page = ""
         self._failures = 0
         self._answered = True
@@ -271,7 +274,7 @@ class Course:
     def _missing(self, trouble: Trouble, chance: float) -> Step:
         worth = trouble if self._failures > _STARTING or not self.version else None
         self._again()
-        delay = self._pause(chance, most=_MISSING)
+        delay = self._pause(chance, most=self._longest_missing)
         return Step(delay=delay, trouble=worth, wakeable=bool(self.version))
 
     def _simpler(self) -> bool:

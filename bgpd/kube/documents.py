@@ -25,7 +25,7 @@ from bgpd.kube import (
 from bgpd.kube.faults import Faults
 from bgpd.kube.fields import known, legal
 from bgpd.kube.kinds import KINDS, METALLB_GROUP, AnyDocument, Kinds
-from bgpd.kube.problem import Problem, sentence
+from bgpd.kube.problem import Problem, Standing, sentence, shadowed_by
 from bgpd.kube.text import documents_in
 from bgpd.kube.vocabulary import AGENT, Vocabulary
 from bgpd.model.allocation import Namespace, ServiceRequest
@@ -79,6 +79,8 @@ class Documents:
     problems: tuple[Problem, ...] = ()
     damaged: frozenset[Key] = frozenset()
     """Objects that the file names but that were refused: their last good version stays."""
+    lesser: frozenset[Key] = frozenset()
+    """Objects of MetalLB's group: those of ours with the same names hold in their place."""
     incomplete: bool = False
     """Whether something in the file could not even be named: then nothing of it is gone."""
     foreign: tuple[str, ...] = ()
@@ -136,6 +138,7 @@ class _Reading:
         self._places: dict[Key, str] = {}
         self._problems: list[Problem] = []
         self._damaged: set[Key] = set()
+        self._lesser: set[Key] = set()
         self._incomplete = False
         self._foreign: list[str] = []
 
@@ -145,6 +148,7 @@ class _Reading:
             objects=self._objects,
             problems=tuple(self._problems),
             damaged=frozenset(self._damaged - self._objects.keys()),
+            lesser=frozenset(self._lesser & self._objects.keys()),
             incomplete=self._incomplete,
             foreign=tuple(self._foreign),
         )
@@ -221,6 +225,37 @@ class _Reading:
             self._incomplete = True
         self.problem(place, what, kind=kind, name=name)
 
+    def _first(self, place: str, key: Key, *, lesser: bool) -> bool:
+        """Return whether a document is the one of its name that counts; say so where it is not."""
+        twin = self._places.get(key)
+        if twin is None:
+            if lesser:
+                self._lesser.add(key)
+            return True
+        was_lesser = key in self._lesser
+        if lesser == was_lesser:
+            what = f"is already in {twin}; the first one holds, remove one"
+            self.problem(place, what, kind=key.kind, name=key.name)
+            return False
+        hidden, other = (place, twin) if lesser else (twin, place)
+        self._lesser.discard(key)
+        if was_lesser:
+            # Even where ours is refused: then its last good version holds, not MetalLB's.
+            self._objects.pop(key, None)
+        message = sentence(
+            source=hidden, kind=key.kind, name=key.name, path="", what=shadowed_by(other)
+        )
+        self._problems.append(
+            Problem(
+                source=hidden,
+                kind=key.kind,
+                name=key.name,
+                message=message,
+                standing=Standing.SHADOWED,
+            )
+        )
+        return was_lesser
+
     def _pass_over(self, kind: str, content: Mapping[str, Any]) -> None:
         key = _key(kind, content)
         self._foreign.append(f"{kind} {key.name if key else ''}".rstrip())
@@ -233,13 +268,10 @@ class _Reading:
         form: type[AnyDocument],
         texts: tuple[str, ...],
     ) -> None:
-        twin = self._places.get(key)
-        if twin is not None:
-            what = f"is already in {twin}; the first one holds, remove one"
-            self.problem(place, what, kind=key.kind, name=key.name)
+        lenient = str(content.get("apiVersion")).startswith(METALLB_GROUP)
+        if not self._first(place, key, lesser=lenient):
             return
         self._places[key] = place
-        lenient = str(content.get("apiVersion")).startswith(METALLB_GROUP)
         faults = Faults(source=place, kind=key.kind, name=key.name, lenient=lenient)
         for text in texts:
             faults.rule("", text)

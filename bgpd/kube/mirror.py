@@ -7,11 +7,11 @@ object that is refused leaves its last good version in force.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
 import msgspec
 
-from bgpd.kube import objects, requestform
+from bgpd.kube import objects
 from bgpd.kube.documents import Key, Object, judge, judge_content
 from bgpd.kube.faults import Faults
 from bgpd.kube.kinds import AnyDocument
@@ -26,19 +26,9 @@ from bgpd.model.errors import ProtocolError
 
 SOURCE: Final = "API"
 """Where an object comes from, in a sentence."""
+FOREIGN: Final = "API metallb.io"
+"""The same of MetalLB's."""
 _NOBODY: Final = Key("", "", "")
-
-
-class Versioned(objects.Metadata):
-    """`metadata` as the server sends it."""
-
-    resource_version: str = ""
-
-
-class Annotated(Versioned):
-    """The same, of a kind whose annotations are read."""
-
-    annotations: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +48,8 @@ class Interpreter:
 
     def __init__(self, resource: Resource) -> None:
         self._kind = resource.kind
+        self._source = FOREIGN if resource.foreign else SOURCE
+        self._lenient = resource.foreign
         self._form = resource.form
         self._namespaced = resource.kind in objects.NAMESPACED
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_versioned(resource.form))
@@ -101,15 +93,19 @@ class Interpreter:
         key, said = judge_content(content, self._form, faults)
         if key is None:
             message = sentence(
-                source=SOURCE, kind=self._kind, name="", path="metadata.name", what="is required"
+                source=self._source,
+                kind=self._kind,
+                name="",
+                path="metadata.name",
+                what="is required",
             )
-            nameless = Problem(source=SOURCE, kind=self._kind, message=message)
+            nameless = Problem(source=self._source, kind=self._kind, message=message)
             return Found(None, version, None, (nameless,))
         return _with_problems(key, version, said, faults)
 
     def _faults(self, namespace: str, name: str) -> Faults:
         words = f"{namespace}/{name}" if self._namespaced else name
-        return Faults(source=SOURCE, kind=self._kind, name=words)
+        return Faults(source=self._source, kind=self._kind, name=words, lenient=self._lenient)
 
 
 def _with_problems(key: Key, version: str, said: Object | None, faults: Faults) -> Found:
@@ -118,11 +114,19 @@ def _with_problems(key: Key, version: str, said: Object | None, faults: Faults) 
 
 def _versioned(form: type[AnyDocument]) -> type[msgspec.Struct]:
     """Return *form* with the field that only the server's objects have."""
-    if form is requestform.RequestedService:
+    metadata: type[msgspec.Struct] = get_type_hints(form)["metadata"]
+    if "resource_version" in metadata.__struct_fields__:
         return form
-    metadata = Annotated if form is objects.BGPNodeStatus else Versioned
+    versioned = msgspec.defstruct(
+        metadata.__name__,
+        [("resource_version", str, "")],
+        bases=(metadata,),
+        rename="camel",
+        kw_only=True,
+        gc=False,
+    )
     return msgspec.defstruct(
-        form.__name__, [("metadata", metadata)], bases=(form,), kw_only=True, gc=False
+        form.__name__, [("metadata", versioned)], bases=(form,), kw_only=True, gc=False
     )
 
 

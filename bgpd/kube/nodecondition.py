@@ -15,7 +15,13 @@ from bgpd.model.peer import PeerState
 from bgpd.model.status import Condition, MeshStatus, NodeStatus, SpeakerStatus
 
 INVALIDATING: Final = frozenset(
-    {"DocumentRefused", "ConfigurationRefused", "PeersRefused", "SourceDegraded"}
+    {
+        "DocumentRefused",
+        "ConfigurationRefused",
+        "PeersRefused",
+        "SecretMissing",
+        "SourceDegraded",
+    }
 )
 """Conditions that say that something in the configuration does not hold as it is written."""
 

@@ -62,6 +62,11 @@ def sentence(*, source: str, kind: str, name: str, path: str, what: str) -> str:
     )
 
 
+def shadowed_by(other: str) -> str:
+    """Return what is said of an object of MetalLB's while *other* holds one of ours."""
+    return f"the object of bgpd.io with the same name, in {other}, holds in its place"
+
+
 def conditions_of(problems: Iterable[Problem]) -> tuple[Condition, ...]:
     """Return *problems* as conditions."""
     return tuple(

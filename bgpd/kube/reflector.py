@@ -93,7 +93,7 @@ class Reflector:
         self._access = access
         self._listener = listener
         self._quiet = quiet
-        self._course = Course(ours=resource.ours)
+        self._course = Course(ours=resource.ours, foreign=resource.foreign)
         self._connection: Connection | None = None
         self._wake = asyncio.Event()
         self._wakeable = False

@@ -4,16 +4,16 @@ The server narrows what it can: only Services of type LoadBalancer, and only sli
 a Service with an address of its own. It cannot narrow slices by node, so every agent hears all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlencode
 
 import msgspec
 
-from bgpd.kube import objects, requestform
+from bgpd.kube import metallbform, objects, requestform
 from bgpd.kube.convert import SERVICE_LABEL
-from bgpd.kube.kinds import AnyDocument
+from bgpd.kube.kinds import KINDS, METALLB, METALLB_PEER, AnyDocument
 
 PAGE: Final = 500
 """Objects of one page, where the state cannot be streamed."""
@@ -34,12 +34,18 @@ class Resource:
     form: type[AnyDocument]
     path: str
     fields: str = ""
-    """Field selector. A server that does not know it is asked without."""
+    """Field selector. A server that does not know it is asked without, unless it is strict."""
+    strict: bool = False
+    """Whether nothing beside what *fields* select may ever be asked for."""
     labels: str = ""
     ours: bool = False
-    """Whether it exists only where our CRDs are installed."""
+    """Whether it exists only where CRDs are installed."""
+    foreign: bool = False
+    """Whether they are MetalLB's: then it is normal that they are not."""
     optional: bool = False
     """Whether routes are decided without it, where the server does not give it."""
+    unhurried: bool = False
+    """Whether no route waits for its changes, so that many of them are told at once."""
     accept: str = "application/json"
     """What is wanted of each object."""
 
@@ -59,7 +65,7 @@ class Resource:
         query = dict(parameters)
         if self.labels:
             query["labelSelector"] = self.labels
-        if self.fields and narrowed:
+        if self.fields and (narrowed or self.strict):
             query["fieldSelector"] = self.fields
         return f"{quote(self.path)}?{urlencode(query)}"
 
@@ -68,10 +74,12 @@ def resources(namespace: str) -> tuple[Resource, ...]:
     """Return everything that an agent watches; our kinds are read in *namespace* alone."""
     ours = f"/apis/{GROUP}/namespaces/{namespace}"
     return (
+        *_metallb("IPAddressPool", "BGPAdvertisement", "BGPPeer", "Community"),
         Resource(kind="Node", form=objects.Node, path="/api/v1/nodes"),
         _ours("IPAddressPool", objects.IPAddressPool, f"{ours}/ipaddresspools"),
         _ours("BGPAdvertisement", objects.BGPAdvertisement, f"{ours}/bgpadvertisements"),
         _ours("BGPPeer", objects.BGPPeer, f"{ours}/bgppeers"),
+        _ours("Community", metallbform.Community, f"{ours}/communities"),
         _ours("SpeakerPolicy", objects.SpeakerPolicy, f"{ours}/speakerpolicies"),
         Resource(
             kind="Service",
@@ -91,6 +99,7 @@ def resources(namespace: str) -> tuple[Resource, ...]:
             path=f"/apis/{GROUP}/bgpnodestatuses",
             ours=True,
             optional=True,
+            unhurried=True,
             accept=_METADATA,
         ),
     )
@@ -103,6 +112,7 @@ def requested(namespace: str) -> tuple[Resource, ...]:
     """
     ours = f"/apis/{GROUP}/namespaces/{namespace}"
     return (
+        *_metallb("IPAddressPool", "BFDProfile", "L2Advertisement"),
         Resource(
             kind="Namespace",
             form=requestform.Namespace,
@@ -110,12 +120,51 @@ def requested(namespace: str) -> tuple[Resource, ...]:
             accept=_METADATA,
         ),
         _ours("IPAddressPool", objects.IPAddressPool, f"{ours}/ipaddresspools"),
+        _ours("BFDProfile", metallbform.BFDProfile, f"{ours}/bfdprofiles"),
+        _ours("L2Advertisement", metallbform.L2Advertisement, f"{ours}/l2advertisements"),
         Resource(kind="Service", form=requestform.RequestedService, path="/api/v1/services"),
+    )
+
+
+def secret(namespace: str, name: str) -> Resource:
+    """Return the one Secret that a peer refers to: a Role with its name is enough to read it."""
+    return Resource(
+        kind="Secret",
+        form=metallbform.Secret,
+        path=f"/api/v1/namespaces/{namespace}/secrets",
+        fields=f"metadata.name={name}",
+        strict=True,
+        optional=True,
     )
 
 
 def _ours(kind: str, form: type[AnyDocument], path: str) -> Resource:
     return Resource(kind=kind, form=form, path=path, ours=True)
+
+
+_PLURALS: Final = {
+    "IPAddressPool": "ipaddresspools",
+    "BGPAdvertisement": "bgpadvertisements",
+    "BGPPeer": "bgppeers",
+    "Community": "communities",
+    "BFDProfile": "bfdprofiles",
+    "L2Advertisement": "l2advertisements",
+}
+
+
+def _metallb(*kinds: str) -> Iterator[Resource]:
+    """Yield MetalLB's *kinds*, in whichever namespace MetalLB is installed."""
+    for kind in kinds:
+        # The version that is stored: another one would need MetalLB's conversion webhook.
+        version = METALLB_PEER if kind == "BGPPeer" else METALLB
+        yield Resource(
+            kind=kind,
+            form=KINDS[version, kind],
+            path=f"/apis/{version}/{_PLURALS[kind]}",
+            ours=True,
+            foreign=True,
+            optional=True,
+        )
 
 
 class ListMetadata(msgspec.Struct, rename="camel"):

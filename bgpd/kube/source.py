@@ -1,8 +1,9 @@
 """The Kubernetes API as a source of documents: what `directory.py` is for files.
 
-Eight resources are followed, each on a connection of its own. Until all of them are known once
-there is nothing to decide on, because absence in a cache that is not filled is no deletion; a kind
-whose CRD is not installed counts as known, and is looked for again.
+Every resource is followed on a connection of its own, and each Secret that a peer refers to as
+well. A kind that MetalLB has too comes from both groups. Until all of them are known once there is
+nothing to decide on, because absence in a cache that is not filled is no deletion; a kind whose CRD
+is not installed counts as known, and is looked for again.
 
 Nothing that the server does or fails to do takes an object away, except that it really went: an
 outage, a refusal, an answer that breaks off and an answer from the past change conditions only.
@@ -11,15 +12,16 @@ outage, a refusal, an answer that breaks off and an answer from the past change 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 from bgpd.kube.access import Access
 from bgpd.kube.course import Reason, Trouble
 from bgpd.kube.documents import Key, Object
+from bgpd.kube.layers import Layer, Layers
 from bgpd.kube.problem import Problem, conditions_of
 from bgpd.kube.quiet import Quiet
 from bgpd.kube.reflector import Counters, Reflector
-from bgpd.kube.resource import Resource
+from bgpd.kube.resource import Resource, secret
 from bgpd.kube.store import Changes
 from bgpd.kube.view import Objects, View
 from bgpd.kube.vocabulary import AGENT, Vocabulary
@@ -28,6 +30,9 @@ from bgpd.model.status import Condition
 
 GATHER: Final = 0.5
 """Seconds for which changes are gathered that no route waits for."""
+TOGETHER: Final = 30.0
+"""Seconds after a whole group of a kind went, within which its objects count as gone with it."""
+_SECRET: Final = "Secret"  # noqa: S105 - a kind
 NAME: Final = "kubernetes"
 """Where objects come from, for people."""
 
@@ -75,18 +80,21 @@ class KubernetesSource:
         self._gathered = Changes()
         """What the optional resources told lately."""
         self._some = asyncio.Event()
-        quiet = Quiet()
-        self._reflectors = tuple(
-            Reflector(
-                one,
-                access=access,
-                view=self._view,
-                listener=self,
-                quiet=quiet,
-                newest=(newest or {}).get(one.kind, 0),
-            )
-            for one in (vocabulary.resources(access.namespace) if watched is None else watched)
-        )
+        self._quiet = Quiet()
+        self._reflectors: list[Reflector] = []
+        self._layers: dict[str, Layers] = {}
+        """The kinds that come in parts."""
+        self._parts: dict[Reflector, Layer] = {}
+        self._secrets: dict[str, tuple[Reflector, asyncio.Task[NoReturn]]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._lost: dict[str, float] = {}
+        """Kinds of which a whole part went, and until when what goes counts as gone with it."""
+        resources = vocabulary.resources(access.namespace) if watched is None else tuple(watched)
+        several = {one.kind for one in resources if one.foreign}
+        # What counts most comes first.
+        for one in sorted(resources, key=lambda one: one.foreign):
+            known = 0 if one.foreign else (newest or {}).get(one.kind, 0)
+            self._add(one, part=one.kind in several, newest=known)
 
     @property
     def objects(self) -> Objects:
@@ -105,17 +113,22 @@ class KubernetesSource:
 
     @property
     def missing(self) -> frozenset[str]:
-        """The kinds whose CRDs are not installed."""
-        return frozenset(
-            one.resource.kind
-            for one in self._reflectors
-            if one.trouble is not None and one.trouble.reason is Reason.MISSING
-        )
+        """The kinds whose CRDs are not installed, or of which a whole group has just gone."""
+        there = {one.resource.kind for one in self._reflectors if not _missing(one)}
+        missing = {one.resource.kind for one in self._reflectors} - there
+        if self._lost:
+            now = asyncio.get_running_loop().time()
+            missing |= {kind for kind, until in self._lost.items() if now < until}
+        return frozenset(missing)
 
     @property
     def newest(self) -> dict[str, int]:
         """The newest version seen of each kind, for the next process."""
-        return {one.resource.kind: one.history.newest for one in self._reflectors}
+        return {
+            one.resource.kind: one.history.newest
+            for one in self._reflectors
+            if not one.resource.foreign and one.resource.kind != _SECRET
+        }
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -125,7 +138,8 @@ class KubernetesSource:
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """What a person should know or correct, in a stable order."""
-        return (*self._troubles(), *conditions_of(self.problems))
+        shadowed = (one for kind in sorted(self._layers) for one in self._layers[kind].conditions)
+        return (*self._troubles(), *shadowed, *conditions_of(self.problems))
 
     def watched(self, now: float) -> tuple[Watched, ...]:
         """Return how each resource is followed; *now* is the loop's clock."""
@@ -142,6 +156,7 @@ class KubernetesSource:
         self._on_change = on_change
         try:
             async with asyncio.TaskGroup() as group:
+                self._group = group
                 for one in self._reflectors:
                     group.create_task(one.run(), name=f"watch {one.resource.plural}")
                 group.create_task(self._gather(), name="gather")
@@ -154,13 +169,18 @@ class KubernetesSource:
     def changed(self, reflector: Reflector, changes: Changes) -> None:
         """Tell what changed, once everything is known."""
         self._give_up(reflector.trouble)
+        kind = reflector.resource.kind
+        if kind in self._layers:
+            changes = self._merge(kind).then(Changes(conditions=changes.conditions))
+        if kind == "BGPPeer":
+            changes = changes.then(self._follow_secrets())
         if not changes.keys and changes.conditions:
             conditions = self.conditions
             # Eight watches see the same outage: that is one thing to tell.
             changes = Changes(conditions=conditions != self._told)
             self._told = conditions
         if self.synced:
-            if changes and reflector.resource.optional:
+            if changes and reflector.resource.unhurried:
                 if changes.keys & self._gathered.keys:
                     # What came and went again is two changes, not none.
                     self._tell_gathered()
@@ -191,6 +211,58 @@ class KubernetesSource:
 
     # Ours
 
+    def _add(self, resource: Resource, *, part: bool, newest: int = 0) -> Reflector:
+        """Follow one more resource; a *part* of a kind keeps a state of its own."""
+        view, layer = self._view, None
+        if part:
+            layers = self._layers.setdefault(resource.kind, Layers(resource.kind, self._view))
+            layer = layers.add("metallb.io" if resource.foreign else "bgpd.io")
+            view = layer.view
+        one = Reflector(
+            resource,
+            access=self.access,
+            view=view,
+            listener=self,
+            quiet=self._quiet,
+            newest=newest,
+        )
+        self._reflectors.append(one)
+        if layer is not None:
+            self._parts[one] = layer
+        return one
+
+    def _merge(self, kind: str) -> Changes:
+        """Sum up the parts of *kind*, once there is none to wait for."""
+        parts = [one for one in self._reflectors if one.resource.kind == kind]
+        if not all(one.settled for one in parts):
+            return Changes()
+        for one in parts:
+            self._parts[one].known = one.mirror.synced
+            self._parts[one].gone = _missing(one)
+        layers = self._layers[kind]
+        changes = layers.merge()
+        if layers.emptied and kind != _SECRET:
+            self._lost[kind] = asyncio.get_running_loop().time() + TOGETHER
+        return changes
+
+    def _follow_secrets(self) -> Changes:
+        """Follow the Secrets that peers refer to, and no others."""
+        wanted = {one.password_secret for one in self._view.all_peers if one.password_secret}
+        changes = Changes()
+        for name in sorted(self._secrets.keys() - wanted):
+            one, task = self._secrets.pop(name)
+            task.cancel()
+            self._reflectors.remove(one)
+            self._layers[_SECRET].remove(self._parts.pop(one))
+            changes = changes.then(self._merge(_SECRET))
+        for name in sorted(wanted - self._secrets.keys()):
+            if self._group is None:
+                break
+            one = self._add(secret(self.access.namespace, name), part=True)
+            task = self._group.create_task(one.run(), name=f"watch secret {name}")
+            self._secrets[name] = (one, task)
+        return changes
+
     async def _gather(self) -> None:
         """Tell together what does not hurry: when a cluster starts, all its nodes report."""
         while True:
@@ -215,7 +287,7 @@ class KubernetesSource:
     def _troubles(self) -> Iterator[Condition]:
         found: dict[tuple[Reason, str], list[Reflector]] = {}
         for one in self._reflectors:
-            if one.trouble is not None:
+            if one.trouble is not None and not (one.resource.foreign and _missing(one)):
                 apart = one.trouble.why if one.trouble.reason in _APART else ""
                 found.setdefault((one.trouble.reason, apart), []).append(one)
         for (reason, _), them in found.items():
@@ -247,6 +319,10 @@ _SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.PAST: "API server {where}: {words}: {why}; " + _STAYS + "; if a backup was restored, "
     "run bgpctl accept",
 }
+
+
+def _missing(one: Reflector) -> bool:
+    return one.trouble is not None and one.trouble.reason is Reason.MISSING
 
 
 def _watched(one: Reflector, counters: Counters, now: float) -> Watched:

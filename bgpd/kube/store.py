@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bgpd.kube.documents import Documents, Key, Object
-from bgpd.kube.problem import Problem, conditions_of
+from bgpd.kube.problem import Problem, Standing, conditions_of, sentence, shadowed_by
 from bgpd.kube.view import Objects, View
 from bgpd.model.allocation import ServiceRequest
 from bgpd.model.cluster import EndpointSlice, Service
@@ -73,6 +73,8 @@ class Store:
         """What other files say of an object that has an owner, the oldest first."""
         self._problems: dict[str, tuple[Problem, ...]] = {}
         self._outdated: dict[str, frozenset[Key]] = {}
+        self._lesser: dict[str, frozenset[Key]] = {}
+        """What each file says in MetalLB's group, which ours outranks."""
 
     @property
     def sources(self) -> dict[Key, str]:
@@ -96,10 +98,14 @@ class Store:
         for key, old in before.items():
             if documents.incomplete or key in documents.damaged:
                 after.setdefault(key, old)
+        lesser = {key for key in after.keys() - documents.objects.keys() if key in before}
+        lesser &= self._lesser.get(file, frozenset())
+        lesser |= documents.lesser
         self._outdated[file] = frozenset(after.keys() - documents.objects.keys())
         if not self._outdated[file]:
             del self._outdated[file]
         changes = _Recorder(self._view)
+        self._lesser[file] = frozenset(lesser)
         for key, said in after.items():
             self._say(file, key, said, changes)
         for key in before.keys() - after.keys():
@@ -108,6 +114,8 @@ class Store:
             self._files[file] = tuple(after)
         else:
             self._files.pop(file, None)
+        if not lesser:
+            del self._lesser[file]
         return changes.result(conditions=self._note(file, documents.problems) or changes.disputed)
 
     def remove(self, file: str) -> Changes:
@@ -138,12 +146,33 @@ class Store:
         return self._waiting[key][file]
 
     def _say(self, file: str, key: Key, said: Object, changes: "_Recorder") -> None:
-        if self._owner.setdefault(key, file) == file:
+        waiting = self._waiting.get(key, {})
+        owner = self._owner.setdefault(key, file)
+        if owner == file:
+            better = next((one for one in waiting if self._outranks(one, file, key)), None)
+            if better is None:
+                changes.put(key, said)
+                return
+            said_before, self._owner[key] = waiting.pop(better), better
+            waiting[file] = said
+            changes.put(key, said_before)
+            changes.disputed = True
+        elif self._outranks(file, owner, key):
+            waiting.pop(file, None)
+            self._waiting.setdefault(key, waiting)[owner] = self.objects[key]
+            self._owner[key] = file
             changes.put(key, said)
-            return
-        waiting = self._waiting.setdefault(key, {})
-        changes.disputed |= file not in waiting
-        waiting[file] = said
+            changes.disputed = True
+        else:
+            waiting = self._waiting.setdefault(key, waiting)
+            changes.disputed |= file not in waiting
+            waiting[file] = said
+
+    def _outranks(self, file: str, other: str, key: Key) -> bool:
+        """Return whether *file* has the object in our group, and *other* only in MetalLB's."""
+        return key in self._lesser.get(other, _NO_KEYS) and key not in self._lesser.get(
+            file, _NO_KEYS
+        )
 
     def _unsay(self, file: str, key: Key, changes: "_Recorder") -> None:
         waiting = self._waiting.get(key, {})
@@ -151,7 +180,8 @@ class Store:
             del waiting[file]
             changes.disputed = True
         elif waiting:
-            heir = next(iter(waiting))
+            ours = (one for one in waiting if key not in self._lesser.get(one, _NO_KEYS))
+            heir = next(ours, next(iter(waiting)))
             self._owner[key] = heir
             changes.put(key, waiting.pop(heir))
             changes.disputed = True
@@ -172,6 +202,15 @@ class Store:
 
     def _duplicate(self, key: Key, file: str) -> Problem:
         owner = self._owner[key]
+        if self._outranks(owner, file, key):
+            what = shadowed_by(owner)
+            return Problem(
+                source=file,
+                kind=key.kind,
+                name=key.name,
+                message=sentence(source=file, kind=key.kind, name=key.name, path="", what=what),
+                standing=Standing.SHADOWED,
+            )
         return Problem(
             source=file,
             kind=key.kind,

@@ -32,11 +32,14 @@ SETTLE: Final = 2.0
 """Seconds without another removal after which a removal takes effect."""
 CONDITION: Final = "ConfigurationVanished"
 KINDS: Final = frozenset(
-    {"IPAddressPool", "BGPPeer", "BGPAdvertisement", "Community", "SpeakerPolicy"}
+    {"IPAddressPool", "BGPPeer", "BGPAdvertisement", "Community", "Secret", "SpeakerPolicy"}
 )
 """The kinds whose objects do not go at once."""
 VITAL: Final = frozenset({"IPAddressPool", "BGPPeer"})
 """The kinds without which nothing is advertised: a cluster that has them needs one at least."""
+UNKEYED: Final = "SecretMissing"
+"""The condition of a peer whose password is not there, or not there any more."""
+_KEY: Final = "Secret"
 _SHOWN: Final = 5
 _Kind = TypeVar("_Kind")
 
@@ -118,9 +121,9 @@ class Kept(Objects):
         return (*self._said.advertisements, *self._still(BGPAdvertisement))
 
     @property
-    def peers(self) -> tuple[BGPPeer, ...]:
-        """All BGPPeers."""
-        return (*self._said.peers, *self._still(BGPPeer))
+    def all_peers(self) -> tuple[BGPPeer, ...]:
+        """All BGPPeers as they are written."""
+        return (*self._said.all_peers, *self._still(BGPPeer))
 
     @property
     def communities(self) -> tuple[Community, ...]:
@@ -161,8 +164,8 @@ class Keeper:
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """What a person should restore or accept."""
-        kinds = sorted({key.kind for key in self._held})
-        return tuple(self._condition(kind) for kind in kinds)
+        kinds = sorted({key.kind for key in self._held} - {_KEY})
+        return (*(self._condition(kind) for kind in kinds), *self._secrets())
 
     def take(self, changes: Changes, *, now: float, missing: Collection[str] = ()) -> Changes:
         """Return what of *changes* takes effect at once; *missing* are kinds without a CRD."""
@@ -184,14 +187,18 @@ class Keeper:
             self.objects.gone.pop(key, None)
             self._uninstalled.discard(key.kind)
         self._held -= told
-        if not (same or other or gone or freed):
+        idle = {key for key in self._held if key.kind == _KEY and not self._refers(key.name)}
+        self._held -= idle
+        for key in idle:
+            del self.objects.gone[key]
+        if not (same or other or gone or freed or idle):
             return changes
         return replace(
             changes,
             added=changes.added - same - other,
             changed=(changes.changed - same) | other,
-            removed=changes.removed - gone,
-            conditions=changes.conditions or freed,
+            removed=(changes.removed - gone) | idle,
+            conditions=changes.conditions or freed or bool(idle),
         )
 
     def settle(self, *, now: float, missing: Collection[str] = ()) -> Changes:
@@ -200,11 +207,14 @@ class Keeper:
             return Changes()
         self._due = None
         going = self.objects.gone.keys() - self._held
+        needed = {key for key in going if key.kind == _KEY and self._refers(key.name, going)}
+        self._held |= needed
+        going -= needed
         # One mistake may take a file with several kinds: they went together, so they stay together.
         if any(self._vanished(kind, missing) for kind in {key.kind for key in going}):
             self._held |= going
             return Changes(conditions=True)
-        return self._drop(going, conditions=False)
+        return self._drop(going, conditions=bool(needed))
 
     def accept(self) -> Changes:
         """Return what goes because a person says that it may."""
@@ -212,10 +222,36 @@ class Keeper:
         self._held.clear()
         return self._drop(held, conditions=bool(held))
 
+    def _refers(self, secret: str, going: Collection[Key] = ()) -> bool:
+        """Return whether a peer that is not *going* has its password from *secret*."""
+        return any(
+            one.password_secret == secret and Key("BGPPeer", "", one.name) not in going
+            for one in self.objects.all_peers
+        )
+
+    def _secrets(self) -> Iterator[Condition]:
+        """Yield a condition for each peer whose Secret is not there."""
+        for peer in sorted(self.objects.all_peers, key=lambda one: one.name):
+            name = peer.password_secret
+            if not name or peer.without_session or self._said.secret(name) is not None:
+                continue
+            held = peer.password or self.objects.secret(name)
+            then = "it keeps its last password" if held else "it gets no session"
+            yield Condition(
+                type=UNKEYED,
+                status=True,
+                reason="BGPPeer",
+                message=f"BGPPeer {peer.name}: spec.passwordSecret: there is no Secret {name} of"
+                " type kubernetes.io/basic-auth with a password in the namespace of the"
+                f" installation; {then} until there is",
+            )
+
     def _vanished(self, kind: str, missing: Collection[str]) -> bool:
+        if kind in missing:
+            return True
         if any(key.kind == kind for key in self._known):
             return False
-        return kind in VITAL or kind in missing or kind in self._uninstalled
+        return kind in VITAL or kind in self._uninstalled
 
     def _drop(self, removed: AbstractSet[Key], *, conditions: bool) -> Changes:
         for key in removed:

@@ -1,6 +1,7 @@
 """The objects in force, as those who read them see them: by key, by kind, by Service."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, KeysView, ValuesView
+from dataclasses import replace
 from itertools import chain
 from typing import Final
 
@@ -13,6 +14,7 @@ from bgpd.model.configuration import (
     Community,
     IPAddressPool,
     NodePolicy,
+    Secret,
 )
 
 
@@ -100,8 +102,29 @@ class Objects:
 
     @property
     def peers(self) -> tuple[BGPPeer, ...]:
-        """All BGPPeers."""
+        """All BGPPeers that there can be sessions with, each with its password."""
+        return tuple(self._ready(one) for one in self.all_peers if self._can_be(one))
+
+    @property
+    def all_peers(self) -> tuple[BGPPeer, ...]:
+        """All BGPPeers as they are written."""
         return tuple(one for one in self._of("BGPPeer") if isinstance(one, BGPPeer))
+
+    def secret(self, name: str) -> Secret | None:
+        """Return the Secret *name*, or None."""
+        found = self.get(Key("Secret", "", name))
+        return found if isinstance(found, Secret) else None
+
+    def _can_be(self, peer: BGPPeer) -> bool:
+        """Return whether nothing is missing: without its key a session would only be refused."""
+        if peer.without_session:
+            return False
+        # A peer that an earlier process remembered has the password that it had then.
+        return not peer.password_secret or bool(peer.password or self.secret(peer.password_secret))
+
+    def _ready(self, peer: BGPPeer) -> BGPPeer:
+        secret = self.secret(peer.password_secret) if peer.password_secret else None
+        return replace(peer, password=secret.password) if secret else peer
 
     @property
     def communities(self) -> tuple[Community, ...]:
@@ -109,21 +132,26 @@ class Objects:
         return tuple(one for one in self._of("Community") if isinstance(one, Community))
 
     @property
+    def bfd_profiles(self) -> frozenset[str]:
+        """The names of all BFDProfiles."""
+        return frozenset(key.name for key in self._kinds.get("BFDProfile", _NONE))
+
+    @property
     def policies(self) -> tuple[NodePolicy, ...]:
         """All SpeakerPolicies."""
         return tuple(one for one in self._of("SpeakerPolicy") if isinstance(one, NodePolicy))
 
-    def _of(self, kind: str) -> Collection[Object]:
+    def _of(self, kind: str) -> ValuesView[Object]:
         return self._kinds.get(kind, _NONE).values()
 
 
-_NONE: Final[Mapping[Key, Object]] = {}
+_NONE: Final[dict[Key, Object]] = {}
 
 
 class View(Objects):
     """The same, for the store that writes it."""
 
-    def keys_of(self, kind: str) -> Collection[Key]:
+    def keys_of(self, kind: str) -> KeysView[Key]:
         """Return the keys of the objects of *kind*."""
         return self._kinds.get(kind, _NONE).keys()
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from bgpd.model.status import Condition
 
-_EACH: Final = frozenset({"DocumentRefused", "FieldIgnored"})
+_EACH: Final = frozenset({"DocumentRefused", "FieldIgnored", "NotSupported"})
 """Types whose message is what they are about: another message is another condition."""
 
 

@@ -304,7 +304,10 @@ def _length(head: str) -> int:
 
 
 def _selected(asked: Asked, document: Document) -> bool:
-    if asked.query.get("fieldSelector") != "spec.type=LoadBalancer":
+    field, _, value = asked.query.get("fieldSelector", "").partition("=")
+    if field == "metadata.name":
+        return bool(document["metadata"]["name"] == value)
+    if field != "spec.type":
         return True
     return bool((document.get("spec") or {}).get("type") == "LoadBalancer")
 

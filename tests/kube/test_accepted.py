@@ -9,7 +9,13 @@ import pytest
 
 from bgpd.kube.documents import Key, read
 from bgpd.model.cluster import Node, Service
-from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, NodePolicy
+from bgpd.model.configuration import (
+    BGPAdvertisement,
+    BGPPeer,
+    IPAddressPool,
+    NodePolicy,
+    ServiceAllocation,
+)
 from bgpd.model.member import MeshPolicy, NodeName, SpeakerPolicy
 from bgpd.model.peer import Asn, Lever, PeerName, Takeover
 from bgpd.model.prefix import Address, Family, Prefix
@@ -113,8 +119,10 @@ def test_a_pool_is_its_blocks() -> None:
         name="p",
         labels={"tier": "a"},
         prefixes=tuple(Prefix(one) for one in blocks),
+        largest=tuple(Prefix(one) for one in (blocks[0], *blocks[2:])),
         auto_assign=False,
         avoid_buggy_ips=True,
+        allocation=ServiceAllocation(priority=1),
     )
 
 

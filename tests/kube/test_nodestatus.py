@@ -8,7 +8,7 @@ import pytest
 
 from bgpd.kube.nodeform import LONGEST, MOST_MEMBERS, MOST_PROBLEMS, MOST_ROUTES
 from bgpd.kube.nodestatus import document, identity
-from bgpd.kube.problem import Problem
+from bgpd.kube.problem import Problem, Standing
 from bgpd.model.member import Member, NodeName
 from bgpd.model.peer import PeerName, PeerState
 from bgpd.model.prefix import Address, Prefix
@@ -152,7 +152,7 @@ def test_takeover_armed_is_unknown_where_nobody_can_know() -> None:
 def test_configuration_valid_says_what_is_not() -> None:
     """Few sentences and how many more; a field without effect does not make it invalid."""
     assert condition(NODE, "ConfigurationValid") == ("True", "Accepted", "24 objects are in force")
-    notice = problem("has no effect", refused=False)
+    notice = problem("has no effect", standing=Standing.IGNORED)
     assert condition(NODE, "ConfigurationValid", problems=[notice])[0] == "True"
     several = [problem(f"{number} is wrong") for number in range(5)]
     found = condition(NODE, "ConfigurationValid", problems=several)
@@ -257,7 +257,7 @@ def huge() -> NodeStatus:
 
 def test_a_status_has_an_end_and_says_how_much_there_is() -> None:
     """Lists stop, counts do not; members in trouble come first, and so do refusals."""
-    notice = problem("has no effect", refused=False)
+    notice = problem("has no effect", standing=Standing.IGNORED)
     wrong = [notice] * 30 + [problem("y" * 5000)] * 30
     found = status(huge(), problems=wrong)
     assert len(found["routes"]) == len(found["withheld"]) == MOST_ROUTES

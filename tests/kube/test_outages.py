@@ -27,7 +27,7 @@ ACCOUNT: tuple[dict[str, Any], ...] = (
         "metadata": {"name": "reader"},
         "rules": [
             {
-                "apiGroups": ["", "discovery.k8s.io", "bgpd.io"],
+                "apiGroups": ["", "discovery.k8s.io", "bgpd.io", "metallb.io"],
                 "resources": ["services", "nodes", "endpointslices", "*"],
                 "verbs": ["list", "watch"],
             }
