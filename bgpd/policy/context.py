@@ -33,6 +33,7 @@ from bgpd.policy.advertisements import (
     fitted,
 )
 from bgpd.policy.communities import aliases_of, sentences_of
+from bgpd.policy.overruled import overruled
 from bgpd.policy.peers import WORD, PeerSet, address_in, peers_of, without_profile
 from bgpd.policy.pools import PoolIndex, admit_pools, index_of
 from bgpd.policy.reach import PoolRules, rules_of
@@ -164,6 +165,7 @@ class Context:
                 *_held(kept_pools.admitted),
                 *member_conditions,
                 *_families_without_next_hop(peer_set),
+                *_overruled(overruled(resolved, kept_pools.admitted, peer_set.peers, nodes)),
                 *_missing(_dangling_of(kept_advertisements, kept_pools, documents)),
                 *_missing(without_profile(peer_set.documents.values(), bfd_profiles)),
             ),
@@ -208,6 +210,13 @@ def _kept(
     return tuple(
         Condition(type="LastGoodInForce", status=True, reason=reason, message=sentence)
         for reason, sentence in found
+    )
+
+
+def _overruled(sentences: Iterable[str]) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(type="TakeoverOverruled", status=True, reason="ComparedBefore", message=one)
+        for one in sentences
     )
 
 

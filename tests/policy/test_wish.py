@@ -168,6 +168,39 @@ def test_a_peer_that_changes_its_lever_takes_no_advertisement_down() -> None:
         assert (kept.rank, kept.as_path_prepend) == (rank, prepend)
 
 
+@pytest.mark.parametrize(
+    ("spoken", "wish", "words"),
+    [
+        pytest.param(MED, {"as_path_prepend": 1}, "AS path prepend 0 from node n2 and 1 from n1",
+                     id="a longer path on one node, lever med"),
+        pytest.param(IBGP_MED, {"local_pref": 200},
+                     "local preference 100 from node n2 and 200 from n1",
+                     id="another local preference, lever med over iBGP"),
+        pytest.param(MED, {"local_pref": 200}, "", id="eBGP has no local preference"),
+        pytest.param(IBGP, {"as_path_prepend": 1}, "",
+                     id="local preference comes before the path"),
+        pytest.param(NONE, {"as_path_prepend": 1}, "", id="no takeover, nothing to overrule"),
+        pytest.param(MED, {"med": 7}, "", id="the lever's own attribute"),
+        pytest.param(MED, {"as_path_prepend": 1, "service_selectors": ON_N1}, "",
+                     id="some Services only"),
+    ],
+)  # fmt: skip
+def test_what_routers_compare_before_the_lever_is_told(
+    spoken: Any, wish: Mapping[str, Any], words: str
+) -> None:
+    """Nodes that differ in it keep their traffic after their death."""
+    cluster = Cluster(
+        peers=(spoken,),
+        nodes=(node("n1"), node("n2")),
+        advertisements=(
+            advertisement("a", node_selectors=ON_N1, **wish),
+            advertisement("b", node_selectors=ON_N2),
+        ),
+    )
+    found = [one for one in cluster.context().conditions if one.type == "TakeoverOverruled"]
+    assert [words in one.message for one in found] == ([True] if words else [])
+
+
 def clash(one: BGPAdvertisement, other: BGPAdvertisement, *spoken: Any) -> str:
     """Return why two advertisements of every Service cannot both hold, or nothing."""
     cluster = Cluster(peers=spoken or (NONE,), advertisements=(one, other))
