@@ -20,7 +20,6 @@ from bgpd import stderr
 from bgpd.disk import Writer
 from bgpd.exabgp.message import Pong
 from bgpd.exabgp.pipe import ExabgpPipe
-from bgpd.ipc.message import Report
 from bgpd.ipc.server import Server
 from bgpd.model.member import NodeName
 from bgpd.model.status import SpeakerStatus
@@ -28,6 +27,8 @@ from bgpd.speaker import effect, status
 from bgpd.speaker.door import Door
 from bgpd.speaker.leaving import GOODBYE_SECONDS
 from bgpd.speaker.reflex import Reflex
+from bgpd.speaker.reporting import Reporting
+from bgpd.speaker.rows import Rows
 from bgpd.speaker.state import State
 from bgpd.speaker.timeline import Timeline
 from bgpd.speaker.wire import MeshWire
@@ -99,6 +100,7 @@ class Service:
             flush=self._flush,
         )
         self._door.last = self._state.load_desired()
+        self._reporting = Reporting(self._reflex, self._door, observe=self._status)
         self._server = Server(
             options.run_dir / SOCKET_NAME,
             self._door,
@@ -186,7 +188,7 @@ class Service:
             self._wire.send()
         self._note_problems()
         if self._reflex.report_due(now) and self._door.has_agent:
-            self._report(now)
+            self._reporting.begin()
         self._wire.listen(self._reflex.desired, now)
         self._arm(now, self._reflex.deadline(now))
 
@@ -228,12 +230,7 @@ class Service:
 
     # Telling and remembering
 
-    def _report(self, now: float) -> None:
-        began = time.thread_time()
-        self._door.tell(Report(status=self._status(now)))
-        self._reflex.reported(time.thread_time() - began, now)
-
-    def _status(self, now: float) -> SpeakerStatus:
+    def _status(self, now: float, rows: Rows | None = None) -> SpeakerStatus:
         return status.observe(
             self._reflex,
             now=now,
@@ -250,6 +247,7 @@ class Service:
                 "log_lines_dropped": stderr.dropped(),
             },
             conditions=(*self._wire.conditions(), *self._state.conditions()),
+            rows=rows,
         )
 
     def _write_configuration(self, text: str) -> None:

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bgpd.model.peer import PeerName
-from bgpd.model.prefix import Prefix
 from bgpd.model.reason import Reason, Withheld
-from bgpd.model.route import Advertisement, Attributes
-from bgpd.model.status import Condition, MeshStatus, RouteStatus, SpeakerStatus
+from bgpd.model.status import Condition, MeshStatus, SpeakerStatus
 from bgpd.speaker import comparable
 from bgpd.speaker.reflex import Reflex
+from bgpd.speaker.rows import Rows
 
 
 def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
@@ -21,13 +20,21 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
     exabgp_pid: int | None,
     counters: Mapping[str, int],
     conditions: tuple[Condition, ...] = (),
+    rows: Rows | None = None,
 ) -> SpeakerStatus:
-    """Return the status of *reflex*; *started* is a wall clock."""
+    """Return the status of *reflex*; *started* is a wall clock.
+
+    *rows* are those of `rows_of`, where they were made already.
+    """
+    if rows is None:
+        rows = rows_of(reflex)
+        while not rows.complete:
+            rows.go_on()
     absent = reflex.situation.agent.absent_since(now)
     desired = reflex.desired
     peers = () if desired is None else tuple(desired.peers.values())
     actual = reflex.offer.rib.actual
-    up = frozenset(peer.name for peer in peers if reflex.sessions.established(peer))
+    up = _up(reflex)
     return SpeakerStatus(
         node=reflex.node,
         version=version,
@@ -44,7 +51,7 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
             )
             for peer in sorted(peers, key=lambda peer: peer.name)
         ),
-        routes=_routes(actual, {} if desired is None else desired.advertisements, up),
+        routes=rows.rows,
         withheld=(*reflex.offer.rib.withheld, *_not_started(reflex)),
         mesh=None if reflex.mesh is None else _mesh(reflex, reflex.mesh.status(now)),
         counters={**counters, **reflex.counters},
@@ -56,6 +63,18 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
     )
 
 
+def rows_of(reflex: Reflex) -> Rows:
+    """Return the rows of what is on the wire now, to be made."""
+    desired = reflex.desired
+    wanted = {} if desired is None else desired.advertisements
+    return Rows(reflex.offer.rib.actual, wanted, _up(reflex))
+
+
+def _up(reflex: Reflex) -> frozenset[PeerName]:
+    peers = () if reflex.desired is None else reflex.desired.peers.values()
+    return frozenset(peer.name for peer in peers if reflex.sessions.established(peer))
+
+
 def _mesh(reflex: Reflex, seen: MeshStatus) -> MeshStatus:
     """Return *seen*, with what the mesh cannot know: which members carry which prefixes."""
     own = comparable.condition(
@@ -63,39 +82,6 @@ def _mesh(reflex: Reflex, seen: MeshStatus) -> MeshStatus:
     )
     conditions = (own if one.type == own.type else one for one in seen.conditions)
     return replace(seen, conditions=tuple(conditions))
-
-
-def _routes(
-    actual: Mapping[PeerName, Mapping[Prefix, Attributes]],
-    wanted: Mapping[PeerName, Mapping[Prefix, Advertisement]],
-    up: frozenset[PeerName],
-) -> tuple[RouteStatus, ...]:
-    """Return one row a prefix; peers that hear different ranks show the best of them.
-
-    A session that is not *up* carries nothing: its peer is not named, though its routes wait.
-    """
-    peers: dict[Prefix, list[PeerName]] = {}
-    meds: dict[Prefix, int | None] = {}
-    for name, routes in sorted(actual.items()):
-        for prefix, attributes in routes.items():
-            peers.setdefault(prefix, []).append(name)
-            meds.setdefault(prefix, attributes.med)
-    return tuple(
-        RouteStatus(
-            prefix=prefix,
-            peers=tuple(name for name in peers[prefix] if name in up),
-            rank=min(
-                (
-                    wanted[name][prefix].rank
-                    for name in peers[prefix]
-                    if prefix in wanted.get(name, {})
-                ),
-                default=0,
-            ),
-            med=meds[prefix],
-        )
-        for prefix in sorted(peers)
-    )
 
 
 def _not_started(reflex: Reflex) -> tuple[Withheld, ...]:
