@@ -7,7 +7,6 @@ from typing import Final
 
 from bgpd.agent.memory import Snapshot
 from bgpd.kube.access import Access, InCluster, mounted
-from bgpd.kube.directory import DirectorySource
 from bgpd.kube.documents import Key
 from bgpd.kube.history import number
 from bgpd.kube.kept import KeptSource
@@ -21,6 +20,8 @@ def source_of(text: str, remembered: Snapshot) -> KeptSource:
     """Return the source that *text* names, or raise `ConfigError`."""
     match text.partition(":"):
         case "directory", _, path if path:
+            from bgpd.kube.directory import DirectorySource  # noqa: PLC0415 - a pod needs none
+
             directory = DirectorySource(path, remembered=remembered.by_source)
             return KeptSource(directory, remembered.objects)
         case "kubernetes", colon, path if path or not colon:
