@@ -23,7 +23,17 @@ PARTS = [*CONFIGURATION, service("web", "203.0.113.1"), endpoints("web", "n1")]
 PARTS += [
     ours(
         "SpeakerPolicy", "all", mesh={"multiplier": 4}, nodeSelectors=[{"matchLabels": {"a": "b"}}]
-    )
+    ),
+    ours("Community", "c", communities=[{"name": "edge", "value": "64512:1"}]),
+    ours("BFDProfile", "b", detectMultiplier=3),
+    ours("L2Advertisement", "l", interfaces=["eth0"]),
+    {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        "type": "kubernetes.io/basic-auth",
+        "stringData": {"password": "s3cret"},
+    },
 ]
 
 
@@ -31,7 +41,7 @@ def snapshot() -> Snapshot:
     """Return one object of each kind, with everything that may be known of it."""
     content = {"apiVersion": "v1", "kind": "List", "items": PARTS}
     documents = read("all.json", json.dumps(content).encode())
-    assert not documents.problems
+    assert not documents.damaged
     key = Key("Service", "default", "web")
     member = Member(name=NodeName("n2"), address=Address("10.0.0.2"))
     report = NodeReport(name=member.name, member=member)
@@ -99,7 +109,7 @@ def test_one_object_that_cannot_be_read_costs_no_other(tmp_path: Path) -> None:
     path = tmp_path / module.FILE_NAME
     document = json.loads(path.read_text())
     document["objects"][0]["object"] = {"name": 7}
-    document["objects"][1]["kind"] = "BFDProfile"
+    document["objects"][1]["kind"] = "HealthCheck"
     path.write_text(json.dumps(document))
     kept = memory(tmp_path)
     recalled = kept.recall()
