@@ -4,6 +4,8 @@ Speakers take turns on the node, each alone: what one does for an event of the o
 counted against it.
 """
 
+import compileall
+import py_compile
 import random
 import subprocess
 import threading
@@ -93,6 +95,7 @@ class Rig:
 
     def __init__(self, services: int, directory: Path, *, beside: bool) -> None:
         """Build everything; no speaker runs yet."""
+        _compile()
         self.plan = Plan(source=SourceName.KUBERNETES, nodes=1, services=services)
         self.lab = Lab(self.plan, directory)
         self.lab.lay()
@@ -184,6 +187,12 @@ class Rig:
 
     def _patch(self, client: Api, path: str, body: Document) -> None:
         client.request("PATCH", path, body, content_type=MERGE)
+
+
+def _compile() -> None:
+    """Compile our modules as an installation does, also where the interpreter is told not to."""
+    mode = py_compile.PycInvalidationMode.CHECKED_HASH
+    compileall.compile_dir(ROOT / "bgpd", quiet=2, invalidation_mode=mode)
 
 
 def change(plan: Plan, number: int, *, present: bool) -> tuple[str, Document]:
