@@ -104,6 +104,16 @@ def adopt(request: ServiceRequest, allocator: Allocator, now: float) -> bool:
     return isinstance(allocator.assign(request, current, now), Assigned)
 
 
+def _follow(request: ServiceRequest, allocator: Allocator, now: float) -> Decision:
+    """Keep account of what MetalLB's controller gives, and write nothing: it still decides."""
+    current = one_of_each(shown(request))
+    if not request.load_balancer or set(current) != set(allocator.addresses_of(request.key)):
+        # What it took from one Service it may give to the next.
+        allocator.release(request.key, now)
+        adopt(request, allocator, now)
+    return Decision(request=request)
+
+
 def converge(
     request: ServiceRequest,
     allocator: Allocator,
@@ -121,6 +131,8 @@ def converge(
     if not pools:
         # Nothing is configured yet, or nothing any more: both are no reason to touch anything.
         return Decision(request=request, pending=request.load_balancer)
+    if any(one.migrating for one in pools):
+        return _follow(request, allocator, now)
     turn = _Turn(request, allocator, now, pools, allocator.addresses_of(request.key))
     if not request.load_balancer or not request.cluster_ips:
         return turn.give_up(pending=False)
