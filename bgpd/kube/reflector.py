@@ -151,6 +151,9 @@ class Reflector:
         return None if isinstance(outcome, Ended) else self.trouble
 
     async def _pause(self, step: Step) -> None:
+        if self.resource.foreign and self.trouble is not None:
+            # Most clusters never have it: nobody keeps a connection open to ask for it again.
+            self._close()
         self._wake.clear()
         self._wakeable = step.wakeable
         try:

@@ -74,12 +74,13 @@ def resources(namespace: str) -> tuple[Resource, ...]:
     """Return everything that an agent watches; our kinds are read in *namespace* alone."""
     ours = f"/apis/{GROUP}/namespaces/{namespace}"
     return (
-        *_metallb("IPAddressPool", "BGPAdvertisement", "BGPPeer", "Community"),
+        *_metallb("IPAddressPool", "BGPAdvertisement", "BGPPeer", "Community", "BFDProfile"),
         Resource(kind="Node", form=objects.Node, path="/api/v1/nodes"),
         _ours("IPAddressPool", objects.IPAddressPool, f"{ours}/ipaddresspools"),
         _ours("BGPAdvertisement", objects.BGPAdvertisement, f"{ours}/bgpadvertisements"),
         _ours("BGPPeer", objects.BGPPeer, f"{ours}/bgppeers"),
         _ours("Community", metallbform.Community, f"{ours}/communities"),
+        _ours("BFDProfile", metallbform.BFDProfile, f"{ours}/bfdprofiles"),
         _ours("SpeakerPolicy", objects.SpeakerPolicy, f"{ours}/speakerpolicies"),
         Resource(
             kind="Service",

@@ -37,8 +37,8 @@ def test_a_cluster_without_metallb_is_no_news() -> None:
     """Its kinds are not there; nobody is told, and nothing waits for them."""
 
     async def story(one: Following, _: FakeApiServer) -> None:
-        await one.keys(P)
-        assert one.source.synced
+        await one.synced()
+        assert set(one.source.objects) == {P}
         assert one.source.conditions == ()
         assert one.source.missing == frozenset()
 
@@ -49,7 +49,7 @@ def test_the_objects_of_metallb_are_read_as_they_are() -> None:
     """A cluster that has only MetalLB's kinds needs no other."""
 
     async def story(one: Following, api: FakeApiServer) -> None:
-        await one.keys(P)
+        await one.synced()
         assert one.source.sources[P] == "kubernetes"
         api.apply(THEIRS, theirs(pool("q", "198.51.100.0/24")))
         await one.keys(P, Q)
@@ -113,7 +113,8 @@ def test_a_group_that_goes_with_objects_that_nobody_copied_is_missing() -> None:
     """They went together, so what vanished is held back although others of the kind stay."""
 
     async def story(one: Following, api: FakeApiServer) -> None:
-        await one.keys(P, Q)
+        await one.synced()
+        assert set(one.source.objects) == {P, Q}
         api.clear(THEIRS)
         await one.keys(P)
         assert one.source.missing == {"IPAddressPool"}
