@@ -25,14 +25,19 @@ in other words) it lets pass; the agents then keep the last good version of the 
 `ConfigurationValid` of their BGPNodeStatus says what is wrong. A field without a value is left out:
 `null`, which documents in files may have, is refused.
 
+The kinds of MetalLB (`metallb.io`) are read beside ours, in all namespaces, where they are
+installed. An object of ours hides one of MetalLB's with the same name; `ObjectShadowed` names it.
+
 `kubectl get bgpd -A` lists all of them. Configuration is read in the namespace of the installation.
 """
 
 _RIGHTS: Final = """## Rights
 
 What an agent may do is in `charts/bgpd/files/rbac/agent.yaml`: read Nodes, Services, EndpointSlices
-and the kinds above, write BGPNodeStatus, and tell Events. It can read no Secret and change no
-Service. `charts/bgpd/files/admission/node-status.yaml` narrows the writes: a token that the API
+and the kinds above, those of MetalLB too, write BGPNodeStatus, and tell Events. It can change no
+Service, and read no Secret except those that you name for it: where a BGPPeer has a
+`passwordSecret`, bind a Role with the verbs get, list and watch on `secrets` and the Secret's name
+under `resourceNames`; each Secret is asked for by its name alone. `charts/bgpd/files/admission/node-status.yaml` narrows the writes: a token that the API
 server bound to a pod on one node writes the BGPNodeStatus of that node, and one that is bound to no
 node writes none.
 """
