@@ -36,7 +36,8 @@ class AllocationRoom(AskingRoom):
         self.changed: list[bool] = []
         self._known: dict[str, str] = {}
         self._history = {
-            key: given.take(key) or {} for key in ("allocated", "shared", "exhausted", "exhausted_v6")
+            key: given.take(key) or {}
+            for key in ("allocated", "shared", "exhausted", "exhausted_v6")
         }
         self._start({})
 
@@ -82,7 +83,9 @@ class AllocationRoom(AskingRoom):
                         request, FAMILIES[family], self.now, pool=self.plain(pool)
                     )
                     self._must(answer, f"given.{key}.{pool}")
-                if getattr(self.allocator.counters(self.plain(pool)), f"available_{family.lower()}"):
+                if getattr(
+                    self.allocator.counters(self.plain(pool)), f"available_{family.lower()}"
+                ):
                     raise InexpressibleError(f"given.{key}.{pool} is not exhausted")
 
     def _admitted(self, name: str, pool: str | None) -> dict[str, Any]:
@@ -100,7 +103,9 @@ class AllocationRoom(AskingRoom):
             found["namespace"] = one
         for one in listed(chosen.get("namespaceSelectors"))[:1]:
             labels = selector(one).get("matchLabels", {})
-            fits = [n for n, has in self._namespaces.items() if labels.items() <= (has or {}).items()]
+            fits = [
+                n for n, has in self._namespaces.items() if labels.items() <= (has or {}).items()
+            ]
             found["namespace"] = next(iter(fits), "default")
         return found
 
@@ -188,7 +193,9 @@ class AllocationRoom(AskingRoom):
         """Make one call of each kind that succeeds, and one that is refused."""
         self._frozen = repr(self.pools)
         first = next(iter(self.pools))
-        request = self._request("any", Fields(self._admitted("any", self.original(first.name)), "any"))
+        request = self._request(
+            "any", Fields(self._admitted("any", self.original(first.name)), "any")
+        )
         found = self.allocator.allocate(request, FAMILIES["IPv4"], self.now, pool=first.name)
         self._must(found, "a call")
         if isinstance(self.allocator.assign(request, [Address("0.0.0.1")], self.now), Assigned):

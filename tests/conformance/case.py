@@ -128,4 +128,3 @@ def _refuse_twins(path: Path, cases: Sequence[Case]) -> None:
         if case.id in seen:
             raise UnreadableError(f"{path}: two cases are called {case.id}")
         seen.add(case.id)
-

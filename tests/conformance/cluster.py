@@ -123,9 +123,7 @@ class NodeRoom(Room):
         routes = self.agent.routes.get(peer)
         if routes is None:
             raise InexpressibleError(f"there is no session with {peer}")
-        return [
-            route_like(prefix, routes[prefix], shapes.get(prefix)) for prefix in sorted(routes)
-        ]
+        return [route_like(prefix, routes[prefix], shapes.get(prefix)) for prefix in sorted(routes)]
 
     def see_routes(self, expected: Mapping[str, Any]) -> object:
         """Return the routes of each peer; a peer that is not named may hear nothing new."""

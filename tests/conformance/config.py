@@ -332,7 +332,9 @@ def _pool(one: Any, wanted: Any) -> Any:
         "autoAssign": one.auto_assign,
         "avoidBuggyIPs": one.avoid_buggy_ips,
         "labels": dict(one.labels),
-        "families": sorted({"IPv6" if family_of(b) is Family.IPV6 else "IPv4" for b in one.prefixes}),
+        "families": sorted(
+            {"IPv6" if family_of(b) is Family.IPV6 else "IPv4" for b in one.prefixes}
+        ),
     }
     unknown = wanted.keys() - values.keys()
     if unknown:

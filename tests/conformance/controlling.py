@@ -211,7 +211,9 @@ class ControllerRoom(AskingRoom):
 
     def op_read_sharing_key(self, step: Fields) -> None:
         """Read the key off the Service's annotations."""
-        self._key = request_of(self.service(_ONLY, Fields(self._fields[_ONLY], "given"))).sharing_key
+        self._key = request_of(
+            self.service(_ONLY, Fields(self._fields[_ONLY], "given"))
+        ).sharing_key
 
     # What is seen
 

@@ -167,7 +167,9 @@ def node(
     }
 
 
-def endpoint(given: Mapping[str, Any], place: str, defaults: Mapping[str, Any], me: str) -> Document:
+def endpoint(
+    given: Mapping[str, Any], place: str, defaults: Mapping[str, Any], me: str
+) -> Document:
     """Return one endpoint of a slice; `addresses` is a list, or how many there are."""
     fields = Fields({**defaults, **given}, place)
     addresses = fields.take("addresses", 1)

@@ -22,9 +22,12 @@ FOREIGN: Final = (
         sign="`given.delegate_backend: true`, or `given.backend: delegated`, with a `secret`",
         why="hands a Secret's name on to another daemon; bgpd holds its sessions itself and hands "
         "nothing on",
-        holds=lambda case: case.area == "secret"
-        and (
-            case.given.get("delegate_backend") is True or case.given.get("backend") == "delegated"
+        holds=lambda case: (
+            case.area == "secret"
+            and (
+                case.given.get("delegate_backend") is True
+                or case.given.get("backend") == "delegated"
+            )
         ),
     ),
 )

@@ -1,12 +1,11 @@
 """Area `lbclass`: whose Services are ours, as the controller and the agent see it."""
 
+from bgpd.controller.books import Books
 from tests.conformance import documents
 from tests.conformance.agent import Agent
 from tests.conformance.asking import AskingRoom, request_of
 from tests.conformance.cluster import NodeRoom
 from tests.conformance.room import Fields, InexpressibleError
-
-from bgpd.controller.books import Books
 
 _ADDRESS = "198.51.100.1"
 _POOL = {"p": {"addresses": ["198.51.100.0/24"]}}

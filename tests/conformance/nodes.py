@@ -10,7 +10,6 @@ from tests.conformance.cluster import REASONS, NodeRoom
 from tests.conformance.documents import Document
 from tests.conformance.room import Fields, InexpressibleError, listed
 
-
 _POOL: Final = {"p": {"addresses": ["198.51.100.0/24"]}}
 _EXCLUDE: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
 _OTHER: Final = "node-z"

@@ -6,17 +6,18 @@ retry can fulfill, `reprocess_all` an address that becomes free while another Se
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
 from bgpd.controller.books import Books, End
 from bgpd.controller.converge import Decision
 from bgpd.controller.term import Term
+from bgpd.kube.documents import read
+from bgpd.kube.nodestatus import document as status_document
 from bgpd.kube.store import Changes, Store
 from bgpd.kube.view import Objects
 from bgpd.kube.vocabulary import CONTROLLER
-from bgpd.kube.documents import read
-from bgpd.kube.nodestatus import document as status_document
 from bgpd.model.status import Condition
 from tests.conformance import documents
 from tests.conformance.agent import Agent
@@ -24,8 +25,6 @@ from tests.conformance.asking import AskingRoom
 from tests.conformance.cluster import NodeRoom
 from tests.conformance.documents import Document
 from tests.conformance.room import Fields, InexpressibleError
-
-import json
 
 _TURNS: Final = 200
 """More turns of a loop than anything here needs to come to rest."""
@@ -270,9 +269,9 @@ class ReconcileRoom(AskingRoom, NodeRoom):
         kind = _CONDITIONS.get(expected.get("type", ""))
         if kind is None or expected.keys() - {"type", "status", "reason"}:
             raise InexpressibleError(f"condition {expected} has no counterpart")
-        status = status_document(
-            self.agent.status, now=1e9, problems=self.agent.store.problems
-        )["status"]
+        status = status_document(self.agent.status, now=1e9, problems=self.agent.store.problems)[
+            "status"
+        ]
         (found,) = [one for one in status["conditions"] if one["type"] == kind]
         back = {ours: theirs for theirs, ours in _REASONS.items()}
         values = {

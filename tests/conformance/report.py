@@ -58,5 +58,3 @@ def _wrapped(head: str, text: str) -> Iterator[str]:
         subsequent_indent=" " * len(head),
         break_on_hyphens=False,
     ) or [head]
-
-

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tests.conformance.agent import Agent
-from tests.conformance.cluster import REASONS, NodeRoom
 from tests.conformance import documents
+from tests.conformance.agent import Agent
 from tests.conformance.case import Map
+from tests.conformance.cluster import REASONS, NodeRoom
 from tests.conformance.room import Fields, InexpressibleError, listed
 
 _SERVICE: Final = "svc"
@@ -51,7 +51,9 @@ class SpeakerRoom(NodeRoom):
 
     def _announce(self, announced: Map) -> None:
         for name, addresses in announced.items():
-            service = self.service(name, Fields({"ingress": listed(addresses)}, f"announced.{name}"))
+            service = self.service(
+                name, Fields({"ingress": listed(addresses)}, f"announced.{name}")
+            )
             self.agent.put(service, self.slice_of(service))
             self._last = name
         self.must_announce(announced)

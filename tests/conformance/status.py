@@ -57,9 +57,9 @@ class StatusRoom(NodeRoom):
 
     def _document(self) -> dict[str, Any]:
         status = self.agent.status
-        found: dict[str, Any] = document(
-            status, now=1e9, problems=self.agent.store.problems
-        )["status"]
+        found: dict[str, Any] = document(status, now=1e9, problems=self.agent.store.problems)[
+            "status"
+        ]
         return found
 
     # What happens
