@@ -48,10 +48,12 @@ class End(Enum):
 
 @dataclass(slots=True)
 class _Open:
-    """A write that is not known to have failed: it may yet put *addresses* into the document."""
+    """Writes about one version of a document, which may yet put *addresses* into it."""
 
     version: str
     addresses: frozenset[Address]
+    lost: frozenset[Address] = frozenset()
+    """Of those, the ones of writes that were never answered."""
     answered: bool = False
     """Whether it was written: the document says so itself before long."""
 
@@ -260,10 +262,37 @@ class Books:
                 rest = tuple(one for one in decision.addresses or () if one not in decision.granted)
                 decision = replace(decision, addresses=rest, pool=decision.pool if rest else "")
             self._writing[key] = decision
-            self._open[key] = _Open(decision.request.resource_version, decision.granted)
-            self._note_shown(key)
+            self._begin(decision)
             return decision
         return None
+
+    def _begin(self, decision: Decision) -> None:
+        """Note what the document may show from now on."""
+        key, version = decision.request.key, decision.request.resource_version
+        before = self._open.get(key)
+        lost: frozenset[Address] = frozenset()
+        if before is not None and before.version == version and not before.answered:
+            lost = before.lost
+        self._open[key] = _Open(version, decision.granted | lost, lost)
+        self._note_shown(key)
+
+    def _end(self, decision: Decision, end: End) -> None:
+        """Note what the document may still show."""
+        key = decision.request.key
+        under_way = self._open.get(key)
+        if under_way is None:
+            return
+        match end:
+            case End.WRITTEN:
+                under_way.answered = True
+            case End.UNANSWERED:
+                under_way.lost = under_way.addresses
+            case End.FAILED | End.REFUSED if under_way.lost:
+                under_way.addresses = under_way.lost
+            case _:
+                # Of another version, or none: nothing that was lost can land any more, either.
+                del self._open[key]
+        self._note_shown(key)
 
     def _blocked_by(self, decision: Decision) -> tuple[Address, ...]:
         key = decision.request.key
@@ -282,12 +311,7 @@ class Books:
         """Take what became of a write; *told* is what the server asked to wait."""
         key = decision.request.key
         self._writing.pop(key, None)
-        under_way = self._open.get(key)
-        if under_way is not None and end is End.WRITTEN:
-            under_way.answered = True
-        elif under_way is not None and end is not End.UNANSWERED:
-            del self._open[key]
-            self._note_shown(key)
+        self._end(decision, end)
         if key not in self._requests:
             return
         wanted = self._wanted.get(key)

@@ -15,7 +15,7 @@ from bgpd.controller import files
 from bgpd.controller.books import Books
 from bgpd.controller.converge import Decision
 from bgpd.controller.deadline import Deadline, now
-from bgpd.controller.election import Leadership
+from bgpd.controller.election import End, Leadership
 from bgpd.controller.lease import REQUEST
 from bgpd.controller.patch import happenings
 from bgpd.controller.telling import Telling
@@ -103,7 +103,7 @@ class Service:
             access,
             identity=options.identity,
             agent=agent,
-            end=Deadline(),
+            end=self._end(),
             clock=now,
             on_conditions=self._tell_conditions,
         )
@@ -115,13 +115,7 @@ class Service:
             books = Books(load_balancer_class=options.load_balancer_class)
             open_books[:] = [books]
             source = KubernetesSource(access, vocabulary=CONTROLLER)
-            desk = Writers(
-                access,
-                books,
-                agent=agent,
-                may_begin=leadership.may_begin,
-                on_change=self._tell_conditions,
-            )
+            desk = self._desk(access, books, leadership)
             await self._serve(
                 Term(
                     KeptSource(source),
@@ -141,6 +135,20 @@ class Service:
                 )
             finally:
                 telling.cancel()
+
+    def _end(self) -> End:
+        """Return what ends this process where it overstays."""
+        return Deadline()
+
+    def _desk(self, access: Access, books: Books, leadership: Leadership) -> Writers:
+        """Return who writes during one term."""
+        return Writers(
+            access,
+            books,
+            agent=f"{self._options.program} ({self._options.identity})",
+            may_begin=leadership.may_begin,
+            on_change=self._tell_conditions,
+        )
 
     # Over a directory
 

@@ -84,10 +84,11 @@ class Term:
             return
         now = asyncio.get_running_loop().time()
         objects = self._source.objects
-        for key in changes.removed:
+        # In an order that all controllers share: sets have none.
+        for key in sorted(changes.removed):
             if key.kind == "Service":
                 self.books.gone(_name(key), now)
-        for key in (*changes.added, *changes.changed):
+        for key in sorted(changes.added | changes.changed):
             if key.kind == "Service":
                 request = objects.request(_name(key))
                 if request is not None:

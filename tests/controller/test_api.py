@@ -1,0 +1,147 @@
+"""A controller on a real API server, with the rights that the chart ships."""
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bench.controllers import (
+    LEASE,
+    NAMESPACE,
+    Controllers,
+    Witness,
+    addresses_of,
+    apply_all,
+    controllers,
+    events_of,
+    pool,
+    pool_status,
+    service,
+    until,
+)
+from tests.chart.installed import install
+from tests.cluster.api import Document
+from tests.cluster.cluster import Cluster
+
+
+@pytest.fixture(scope="module")
+def running(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controllers]:
+    """Return the session's API server with a controller at work."""
+    install(cluster)
+    cluster.apply([pool("api", "203.0.113.0/28", autoAssign=False)])
+    with controllers(cluster, tmp_path_factory.mktemp("controllers")) as found:
+        found.start("one")
+        until(lambda: found.said("one", "controller leading"), "nobody leads")
+        yield found
+    forget(cluster)
+
+
+def forget(cluster: Cluster) -> None:
+    """Take away what controllers leave behind."""
+    for path in (LEASE, f"/apis/bgpd.io/v1alpha1/namespaces/{NAMESPACE}/ipaddresspools/api"):
+        cluster.api.request("DELETE", path)
+
+
+def asked(name: str, namespace: str, **spec: object) -> Document:
+    """Return a Service that asks for an address of the test's pool."""
+    one = service(name, namespace, **spec)
+    one["metadata"]["annotations"] = {"metallb.io/address-pool": "api"}
+    return one
+
+
+def shows(cluster: Cluster, namespace: str, name: str) -> tuple[str, ...]:
+    """Return the addresses that the Service shows."""
+    path = f"/api/v1/namespaces/{namespace}/services/{name}"
+    return addresses_of(cluster.api.request("GET", path))
+
+
+def test_a_service_gets_an_address_and_gives_it_back(
+    running: Controllers, cluster: Cluster, namespace: str
+) -> None:
+    """Status, annotation, Event and the numbers of the pool say so."""
+    assert running.leader() == "one"
+    apply_all(cluster, [asked("web", namespace)])
+    until(lambda: bool(shows(cluster, namespace, "web")), "no address")
+    found = cluster.api.request("GET", f"/api/v1/namespaces/{namespace}/services/web")
+    assert found["status"]["loadBalancer"]["ingress"][0]["ipMode"] == "VIP"
+    assert found["metadata"]["annotations"]["bgpd.io/ip-allocated-from-pool"] == "api"
+    until(lambda: "IPAllocated" in events_of(cluster, namespace, "web"), "no Event")
+    event = events_of(cluster, namespace, "web")["IPAllocated"]
+    assert event["regarding"]["uid"] == found["metadata"]["uid"]
+    assert event["reportingController"] == "bgpd.io/controller"
+    until(lambda: pool_status(cluster, "api").get("assignedIPv4") == 1, "the pool does not count")
+    assert pool_status(cluster, "api")["availableIPv4"] == 15
+    cluster.api.request("DELETE", f"/api/v1/namespaces/{namespace}/services/web")
+    until(lambda: pool_status(cluster, "api")["availableIPv4"] == 16, "it is not given back")
+
+
+def test_a_service_that_is_no_load_balancer_any_more_loses_its_address(
+    running: Controllers, cluster: Cluster, namespace: str
+) -> None:
+    """The type is watched, not only load balancers."""
+    assert running.leader() == "one"
+    apply_all(cluster, [asked("web", namespace)])
+    until(lambda: bool(shows(cluster, namespace, "web")), "no address")
+    path = f"/api/v1/namespaces/{namespace}/services/web"
+    merge = "application/merge-patch+json"
+    cluster.api.request("PATCH", path, {"spec": {"type": "ClusterIP"}}, content_type=merge)
+    until(lambda: not shows(cluster, namespace, "web"), "it still shows an address")
+    until(lambda: pool_status(cluster, "api").get("assignedIPv4") == 0, "it is not given back")
+
+
+def test_an_exhausted_pool_is_an_event_that_says_why(
+    running: Controllers, cluster: Cluster, namespace: str
+) -> None:
+    """And the Service that waited has an address once another one goes."""
+    assert running.leader() == "one"
+    apply_all(cluster, [asked(f"s{number}", namespace) for number in range(17)])
+
+    def lacking() -> list[str]:
+        return [f"s{n}" for n in range(17) if not shows(cluster, namespace, f"s{n}")]
+
+    until(lambda: len(lacking()) == 1, "16 of 17 have an address")
+    [last] = lacking()
+    until(lambda: "AllocationFailed" in events_of(cluster, namespace, last), "no Event")
+    event = events_of(cluster, namespace, last)["AllocationFailed"]
+    assert event["type"] == "Warning"
+    assert "IPAddressPool api" in event["note"]
+    other = "s0" if last != "s0" else "s1"
+    cluster.api.request("DELETE", f"/api/v1/namespaces/{namespace}/services/{other}")
+    until(lambda: bool(shows(cluster, namespace, last)), "a free address was not given")
+    for number in range(17):
+        if f"s{number}" != other:
+            cluster.api.request("DELETE", f"/api/v1/namespaces/{namespace}/services/s{number}")
+
+
+def test_the_lease_changes_hands(running: Controllers, cluster: Cluster, namespace: str) -> None:
+    """At once where a leader leaves in order, and within the Lease's time where it is killed."""
+    apply_all(cluster, [asked(f"s{number}", namespace) for number in range(4)])
+    with Witness(cluster, namespace) as witness:
+        until(lambda: witness.given == 4, "no addresses")
+        running.start("two")
+        until(lambda: running.said("two", "standing_by"), "the second one does not start")
+        began = time.monotonic()
+        running.end("one", number=signal.SIGTERM)
+        until(lambda: running.said("two", "controller leading"), "nobody takes over")
+        assert time.monotonic() - began < 10.0
+        running.start("one")
+        running.end("two")
+        killed = time.monotonic()
+        until(
+            lambda: running.log("one").read_text().count("controller leading") >= 2,
+            "nobody takes over",
+        )
+        assert time.monotonic() - killed < 5 * 15.0
+        apply_all(cluster, [asked("late", namespace)])
+        until(lambda: witness.given == 5, "the new leader gives no address")
+    assert witness.faults == []
+    for name in ("s0", "s1", "s2", "s3", "late"):
+        cluster.api.request("DELETE", f"/api/v1/namespaces/{namespace}/services/{name}")
+
+
+def test_nothing_that_it_needs_is_forbidden(running: Controllers) -> None:
+    """Neither a watch nor a write was refused for want of a right."""
+    for name in ("one", "two"):
+        path = running.log(name)
+        assert not path.exists() or "Forbidden" not in path.read_text()
