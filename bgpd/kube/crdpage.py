@@ -37,9 +37,10 @@ What an agent may do is in `charts/bgpd/files/rbac/agent.yaml`: read Nodes, Serv
 and the kinds above, those of MetalLB too, write BGPNodeStatus, and tell Events. It can change no
 Service, and read no Secret except those that you name for it: where a BGPPeer has a
 `passwordSecret`, bind a Role with the verbs get, list and watch on `secrets` and the Secret's name
-under `resourceNames`; each Secret is asked for by its name alone. `charts/bgpd/files/admission/node-status.yaml` narrows the writes: a token that the API
-server bound to a pod on one node writes the BGPNodeStatus of that node, and one that is bound to no
-node writes none.
+under `resourceNames`; each Secret is asked for by its name alone.
+`charts/bgpd/files/admission/node-status.yaml` narrows the writes: a token that the API server bound
+to a pod on one node writes the BGPNodeStatus of that node, and one that is bound to no node writes
+none.
 """
 
 

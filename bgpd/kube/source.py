@@ -92,9 +92,9 @@ class KubernetesSource:
         resources = vocabulary.resources(access.namespace) if watched is None else tuple(watched)
         several = {one.kind for one in resources if one.foreign}
         # What counts most comes first.
-        for one in sorted(resources, key=lambda one: one.foreign):
-            known = 0 if one.foreign else (newest or {}).get(one.kind, 0)
-            self._add(one, part=one.kind in several, newest=known)
+        for resource in sorted(resources, key=lambda each: each.foreign):
+            known = 0 if resource.foreign else (newest or {}).get(resource.kind, 0)
+            self._add(resource, part=resource.kind in several, newest=known)
 
     @property
     def objects(self) -> Objects:

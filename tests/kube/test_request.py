@@ -141,7 +141,8 @@ def test_cluster_addresses(spec: Document, ips: tuple[str, ...]) -> None:
 def test_what_kubernetes_does_not_know_is_refused(spec: Document, path: str) -> None:
     """A word that no API server would take is not guessed at."""
     found = requests(service(**spec))
-    assert ([one.path for one in found.problems], found.damaged) == ([path], {WEB})
+    assert [one.path for one in found.problems] == [path]
+    assert found.damaged == {WEB}
 
 
 def test_pools_say_who_may_have_their_addresses() -> None:

@@ -79,7 +79,8 @@ BFD = {
 @pytest.mark.parametrize("version", ["bgpd.io/v1alpha1", "metallb.io/v1beta1"])
 def test_kinds_that_are_not_done_are_taken_and_said(kind: str, spec: Any, version: str) -> None:
     """A manifest of MetalLB's passes whole, and no word in it is lost in silence."""
-    for wanted in (spec, {}):
+    versions: list[Document] = [spec, {}]
+    for wanted in versions:
         document = ours(kind, "x", wanted) | {"apiVersion": version}
         assert unsupported(document) == [""]
 
@@ -185,8 +186,7 @@ def test_other_secrets_are_nobodys_business() -> None:
 
 def test_a_secret_lives_beside_its_peer() -> None:
     """Nobody may have an agent read in another namespace."""
-    reference = {"passwordSecret": {"name": "s", "namespace": "other"}}
-    document = peer(**reference)
+    document = peer(passwordSecret={"name": "s", "namespace": "other"})
     assert only(read("f.yaml", text(document))).password_secret == "s"  # noqa: S105
     document["metadata"]["namespace"] = "bgpd"
     (problem,) = read("f.yaml", text(document)).problems
