@@ -5,6 +5,7 @@ The first free address is found without a search. Everything from `_cursor` on w
 heap that are no longer free are dropped when they come to its top.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -44,8 +45,11 @@ class Stock:
         self._kept = 0
         """Reserved addresses in use: they are assigned, though not of the capacity."""
         self._waiting: dict[int, Wait] = {}
-        self._order: dict[int, float] = {}
-        """Since when, in the order of release: those of `_waiting` whose time runs."""
+        self._order: OrderedDict[int, float] = OrderedDict()
+        """Since when, in the order of release: those of `_waiting` whose time runs.
+
+        Not a plain dict, whose first entry is slow to find after many were taken from its front.
+        """
         self._owned: dict[str, set[int]] = {}
         """The waiting addresses of each former owner."""
 
