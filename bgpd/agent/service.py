@@ -6,6 +6,7 @@ One loop, level-driven: a change is decided on and sent in the callback that rep
 import asyncio
 import gc
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -36,6 +37,8 @@ _BEAT_SECONDS: Final = 1.0
 _PASSWORDS_SECONDS: Final = 5
 _MEMORY_SECONDS: Final = 2.0
 """How long a start waits for its source, where there is something to go on with."""
+_SWITCH_SECONDS: Final = 0.001
+"""How long a thread that writes to the disk may keep the interpreter from the loop."""
 _COLLECT_SECONDS: Final = 60
 """How often cycles are collected during a start that takes so long."""
 _TELL_SECONDS: Final = 5
@@ -83,6 +86,7 @@ class Service:
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
+        sys.setswitchinterval(_SWITCH_SECONDS)
         people = People(
             node=self._options.node,
             program=self._options.program,

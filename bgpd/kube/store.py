@@ -7,6 +7,7 @@ that name one object, the first in force wins and stays; the other takes over wh
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from bgpd.kube.documents import Documents, Key, Object
@@ -34,7 +35,8 @@ class Changes:
     @property
     def configuration(self) -> bool:
         """Whether something that every decision depends on changed: our kinds or a Node."""
-        return any(key.kind not in _PER_SERVICE for key in self.keys)
+        every = chain(self.added, self.changed, self.removed)
+        return any(key.kind not in _PER_SERVICE for key in every)
 
     @property
     def keys(self) -> frozenset[Key]:
