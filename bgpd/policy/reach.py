@@ -5,7 +5,7 @@ Resolved once for each configuration, so that a decision about one Service only 
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, assert_never
 
 from bgpd.model.cluster import EXCLUDE_LABEL, Node
 from bgpd.model.configuration import BGPAdvertisement, IPAddressPool, Weight
@@ -67,9 +67,7 @@ class PoolRules:
     """Every node of the cluster."""
     carrying: tuple[Node, ...] = ()
     """Those that may attract traffic and that have a speaker, as far as is known."""
-    _reaches: dict[tuple[Family, *tuple[str, ...]], Reach] = field(
-        default_factory=dict, repr=False, compare=False
-    )
+    _reaches: dict[tuple[str, ...], Reach] = field(default_factory=dict, repr=False, compare=False)
     _carriers: dict[tuple[str, ...], tuple[str, ...]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -147,7 +145,10 @@ class PoolRules:
                 )
                 rank = min(best - wish.local_pref(rules[0]), RANK_STANDBY)
                 return rank, med, best if rank else own
-        return 0, med, own
+            case Lever.AS_PATH | Lever.ORIGIN | Lever.NONE:
+                return 0, med, own
+            case other:
+                assert_never(other)
 
     def _contest(self, rules: Sequence[BGPAdvertisement]) -> Contest | None:
         wanted = wish.standby_of(rules)

@@ -248,7 +248,8 @@ def _prefix(
 
 
 def _advertisement(prefix: Prefix, offer: Offer, carried: _Carried) -> Advertisement:
-    rank, ahead = offer.rank, ()
+    rank = offer.rank
+    ahead: tuple[str, ...] = ()
     if offer.contest is not None:
         place = offer.contest.place(prefix, carried.serving)
         rank = min(rank + place.position, RANK_STANDBY)

@@ -52,7 +52,7 @@ class Contest:
         """Let *nodes* compete under the preferences *wanted*; *node* is the one that asks."""
         self._node = node
         preferences = tuple(wanted)
-        self._contenders = {
+        self._contenders: dict[str, _Contender] = {
             one.name: _Contender(one.name, _weight(one, preferences), _seed(one.name))
             for one in nodes
         }
