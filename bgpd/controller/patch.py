@@ -14,6 +14,7 @@ from bgpd.controller.books import End
 from bgpd.controller.converge import VIP, Decision
 from bgpd.controller.lease import SERVER
 from bgpd.kube.call import MERGE, Call
+from bgpd.kube.crd import MOST_COUNTED
 from bgpd.kube.happening import Happening, Regarding
 from bgpd.kube.objects import OUR_GROUP
 from bgpd.kube.reply import Reply, Unanswered
@@ -121,12 +122,13 @@ def pool_call(name: str, namespace: str, counters: Counters) -> Call:
 
 def pool_status(counters: Counters) -> Mapping[str, int]:
     """Return the numbers of a pool as its status has them."""
-    return {
+    numbers = {
         "assignedIPv4": counters.assigned_ipv4,
         "assignedIPv6": counters.assigned_ipv6,
         "availableIPv4": counters.available_ipv4,
         "availableIPv6": counters.available_ipv6,
     }
+    return {name: min(number, MOST_COUNTED) for name, number in numbers.items()}
 
 
 def happenings(decision: Decision) -> tuple[Happening, ...]:

@@ -58,8 +58,12 @@ class Kind:
     namespaced: bool = True
 
 
+MOST_COUNTED: Final = 2**63 - 1024
+"""The largest bound of an int64: the API server keeps bounds as floating point numbers."""
+
+
 def _count(description: str) -> msgspec.Meta:
-    return msgspec.Meta(description=description, ge=0, le=2**63 - 1)
+    return msgspec.Meta(description=description, ge=0, le=MOST_COUNTED)
 
 
 class _ObjectStatus(nodeform.Form, kw_only=True):
