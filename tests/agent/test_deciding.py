@@ -1,5 +1,6 @@
 """Deciding piece by piece: whatever comes in between, the speaker hears no half of a state."""
 
+import asyncio
 import json
 
 import pytest
@@ -159,6 +160,26 @@ def test_a_change_of_configuration_is_one_message(agent: Agent) -> None:
     assert [type(one) for one in agent.told] == [Desired]
     assert agent.routes == wanted(agent)
     assert len(agent.routes) == 8
+
+
+def test_others_have_their_turn_between_two_pieces(agent: Agent) -> None:
+    """The loop is never busy with all Services at once, and lets go of the old state at the end."""
+
+    async def story() -> int:
+        turns = 0
+        deciding = asyncio.get_running_loop().create_task(agent.deciding.run())
+        agent.write("more.json", NARROW, PLAIN)
+        while agent.planner.busy:
+            turns += 1
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert agent.planner._replaced is None
+        deciding.cancel()
+        return turns
+
+    assert asyncio.run(story()) > SERVICES // AT_ONCE
+    assert agent.routes == wanted(agent)
 
 
 def test_routes_that_change_alone_are_a_delta(agent: Agent) -> None:
