@@ -46,6 +46,7 @@ BLOCKS: Final = st.sampled_from(
 )  # fmt: skip
 COMMUNITIES: Final = st.sampled_from(
     ["1:2", "65535:65535", "65536:1", "1:65536", "1", "1:2:3", ":", "a:b", "01:2", "00000000001:2",
+     "edge", "12", "a b", "Ä", "x" * 63, "x" * 64, "a\tb", "\u0662", "large",
      " 1:2", "-1:2", "large:1:2:3", "large:4294967295:0:0", "large:4294967296:0:0", "large:1:2",
      "large:large:1:2:3", "4294967295:1:1", "4294967296:1:1", "1:2:3:4", ""]
 )  # fmt: skip
@@ -86,14 +87,26 @@ PEER: Final = {
     "families": few(st.sampled_from(["ipv4-unicast", "ipv6-unicast", "x"])),
     "nextHopV4": ADDRESSES, "nextHopV6": ADDRESSES, "vrf": st.sampled_from(["", "red"]),
     "passwordSecret": st.sampled_from([{}, {"name": ""}, {"name": "x"}]), "nope": st.just(1),
+    "interface": st.sampled_from(["", "eth0", "x" * 254]),
+    "dynamicASN": st.sampled_from(["", "internal", "external", "any"]),
+    "bfdProfile": st.sampled_from(["", "fast"]),
 }  # fmt: skip
+PREFERENCES: Final = few(
+    st.fixed_dictionaries({}, optional={
+        "weight": NUMBERS, "preference": st.sampled_from([{}, {"matchLabels": {"a": "b"}}, []])
+    })
+)  # fmt: skip
 ADVERTISEMENT: Final = {
     "ipAddressPools": few(NAMES), "peers": few(NAMES), "communities": few(COMMUNITIES),
     "largeCommunities": few(COMMUNITIES), "localPref": NUMBERS, "asPathPrepend": NUMBERS,
     "aggregationLength": NUMBERS, "aggregationLengthV6": NUMBERS, "nodeSelectors": SELECTORS,
+    "serviceSelectors": SELECTORS, "med": NUMBERS, "preferredNodes": PREFERENCES,
+    "distribution": st.sampled_from(["ecmp", "activeStandby", "standby"]),
+    "weight": st.sampled_from(["none", "endpoints", ""]),
 }  # fmt: skip
 POOL: Final = {
     "addresses": st.lists(BLOCKS, min_size=1, max_size=3), "autoAssign": TRUTHS,
+    "reserved": few(BLOCKS), "reuseDelay": DURATIONS,
     "serviceAllocation": st.fixed_dictionaries(
         {}, optional={"priority": NUMBERS, "namespaces": few(NAMES), "serviceSelectors": SELECTORS}
     ),
@@ -104,13 +117,28 @@ POLICY: Final = {
         {}, optional={"intervalMilliseconds": NUMBERS, "multiplier": NUMBERS, "x": NUMBERS}
     ),
 }  # fmt: skip
+COMMUNITY: Final = {
+    "communities": few(st.fixed_dictionaries({}, optional={
+        "name": COMMUNITIES, "value": COMMUNITIES, "x": NUMBERS
+    })),
+}  # fmt: skip
+BFD: Final = {
+    "receiveInterval": NUMBERS, "transmitInterval": NUMBERS, "detectMultiplier": NUMBERS,
+    "echoInterval": NUMBERS, "echoMode": TRUTHS, "passiveMode": TRUTHS, "minimumTtl": NUMBERS,
+}  # fmt: skip
+LAYER2: Final = {
+    "ipAddressPools": few(NAMES), "ipAddressPoolSelectors": SELECTORS, "nodeSelectors": SELECTORS,
+    "serviceSelectors": SELECTORS, "preferredNodeSelectors": PREFERENCES,
+    "interfaces": few(st.sampled_from(["eth0", "bond0.7", "", "x" * 64])),
+}  # fmt: skip
 LEAST: Final[dict[str, dict[str, Any]]] = {
     "BGPPeer": {"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.1"},
     "BGPAdvertisement": {}, "SpeakerPolicy": {}, "IPAddressPool": {"addresses": ["192.0.2.0/24"]},
+    "Community": {}, "BFDProfile": {}, "L2Advertisement": {},
 }  # fmt: skip
 FIELDS: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     "BGPPeer": PEER, "BGPAdvertisement": ADVERTISEMENT, "IPAddressPool": POOL,
-    "SpeakerPolicy": POLICY,
+    "SpeakerPolicy": POLICY, "Community": COMMUNITY, "BFDProfile": BFD, "L2Advertisement": LAYER2,
 }  # fmt: skip
 
 
@@ -119,7 +147,9 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a document that is valid but for what up to three of its fields say."""
     kind = draw(st.sampled_from(sorted(FIELDS)))
     chosen = draw(st.lists(st.sampled_from(sorted(FIELDS[kind])), max_size=3, unique=True))
-    spec = LEAST[kind] | {name: draw(FIELDS[kind][name]) for name in chosen}
+    gone = draw(st.sampled_from([None, *sorted(LEAST[kind])]))
+    least = {name: value for name, value in LEAST[kind].items() if name != gone}
+    spec = least | {name: draw(FIELDS[kind][name]) for name in chosen}
     head = {"apiVersion": "bgpd.io/v1alpha1", "kind": kind, "metadata": {"name": "any"}}
     return {**head, "spec": spec}
 
