@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NAMESPACE: Final = "bgpd-system"
 _LOOK_EVERY: Final = 0.5
+_SOMEBODYS: Final = "somebody else wrote it, and it says something else"
 _EXIT_CODES: Final = (
     "Exit status: 0 fine, 1 something needs a person, 2 usage, 75 try again, "
     "78 change the configuration, 130 interrupted."
@@ -130,7 +131,7 @@ def copy_command(
     from bgpd.migrate.copy import copies  # noqa: PLC0415
     from bgpd.migrate.walk import holds_at_copy  # noqa: PLC0415
 
-    if files and output is ListOutput.TABLE and not dry_run:
+    if files and output is ListOutput.TABLE:
         raise typer.BadParameter("what comes from files is printed: say -o yaml", param_hint="-o")
     if finished and not files:
         raise typer.BadParameter("is for files; a cluster knows it", param_hint="--finished")
@@ -140,11 +141,10 @@ def copy_command(
         sys.stdout.write(_printed(made.documents, output))
         names = ", ".join(one["metadata"]["name"] for one in made.secrets)
         _note(f"Secrets are not printed: {names}" if names else "")
-    elif dry_run:
-        _tell(_plan_lines(found, made.documents, namespace, "would be"))
     else:
+        act = _plan if dry_run else _apply
         with _cluster(kubeconfig) as cluster:
-            _tell(_apply(cluster, found, (*made.secrets, *made.documents), namespace))
+            _tell(act(cluster, (*made.secrets, *made.documents)))
     for one in made.left:
         _note(f"not copied: {one['kind']} {one['metadata']['name']}; see bgpctl migrate check")
     raise typer.Exit(1 if made.left else 0)
@@ -265,55 +265,42 @@ def _judge(document: Mapping[str, Any]) -> Iterator["Objection"]:
         yield Objection(path=one.path, what=what, refused=one.refused)
 
 
-def _apply(
-    cluster: "Cluster", found: "Found", documents: tuple[dict[str, Any], ...], namespace: str
-) -> Iterator[str]:
+def _apply(cluster: "Cluster", documents: Iterable[dict[str, Any]]) -> Iterator[str]:
     from bgpd.ctl.survey import path_of  # noqa: PLC0415
     from bgpd.migrate.copy import MANAGER, somebodys  # noqa: PLC0415
 
-    for one, there in _beside(found, documents, namespace):
-        name = f"{one['kind']} {one['metadata']['name']}"
+    for one in documents:
+        there = cluster.get(path_of(one))
         if there is not None and somebodys(one, there):
-            yield f"{name}: left as it is: somebody else wrote it, with another spec"
+            yield f"{_name(one)}: left as it is: {_SOMEBODYS}"
             continue
-        answer = cluster.apply(one, path_of(one), MANAGER)
-        before = (there or {}).get("metadata", {}).get("resourceVersion")
-        same = before == answer.get("metadata", {}).get("resourceVersion")
-        yield f"{name}: {'is there' if same else 'changed' if there else 'written'}"
+        made = cluster.apply(one, path_of(one), MANAGER)
+        if there is None:
+            yield f"{_name(one)}: written"
+        else:
+            yield f"{_name(one)}: {'is there' if _version(there) == _version(made) else 'changed'}"
 
 
-def _plan_lines(
-    found: "Found", documents: tuple[dict[str, Any], ...], namespace: str, word: str
-) -> Iterator[str]:
+def _plan(cluster: "Cluster", documents: Iterable[dict[str, Any]]) -> Iterator[str]:
+    from bgpd.ctl.survey import path_of  # noqa: PLC0415
     from bgpd.migrate.copy import same, somebodys  # noqa: PLC0415
 
-    for one, there in _beside(found, documents, namespace):
-        name = f"{one['kind']} {one['metadata']['name']}"
-        if there is None:
-            yield f"{name}: {word} written"
-        elif somebodys(one, there):
-            yield f"{name}: {word} left as it is: somebody else wrote it, with another spec"
-        else:
-            yield f"{name}: is there" if same(one, there) else f"{name}: {word} changed"
-
-
-def _beside(
-    found: "Found", documents: tuple[dict[str, Any], ...], namespace: str
-) -> Iterator[tuple[dict[str, Any], Mapping[str, Any] | None]]:
-    """Yield each of *documents* with the object that is there under its name."""
     for one in documents:
-        mine = (one["metadata"]["name"], namespace)
-        yield (
-            one,
-            next(
-                (
-                    there
-                    for there in found.ours(one["kind"])
-                    if (there["metadata"]["name"], there["metadata"].get("namespace")) == mine
-                ),
-                None,
-            ),
-        )
+        there = cluster.get(path_of(one))
+        if there is None:
+            yield f"{_name(one)}: would be written"
+        elif somebodys(one, there):
+            yield f"{_name(one)}: would be left as it is: {_SOMEBODYS}"
+        else:
+            yield f"{_name(one)}: {'is there' if same(one, there) else 'would be changed'}"
+
+
+def _name(document: Mapping[str, Any]) -> str:
+    return f"{document['kind']} {document['metadata']['name']}"
+
+
+def _version(document: Mapping[str, Any]) -> object:
+    return document["metadata"].get("resourceVersion")
 
 
 def _printed(documents: tuple[dict[str, Any], ...], output: ListOutput) -> str:

@@ -61,7 +61,11 @@ def copies(found: Found, namespace: str, *, hold: bool) -> Copies:
 
 def same(copy: Document, there: Document) -> bool:
     """Return whether our object *there* says all that *copy* says."""
-    return _within(spec_of(copy), spec_of(there)) and _within(labels_of(copy), labels_of(there))
+    return (
+        _within(spec_of(copy), spec_of(there))
+        and _within(labels_of(copy), labels_of(there))
+        and _within(copy.get("data") or {}, there.get("data") or {})
+    )
 
 
 def somebodys(copy: Document, there: Document) -> bool:

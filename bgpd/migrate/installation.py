@@ -75,8 +75,8 @@ def _flags(one: Workload, found: Found) -> Iterator[Finding]:
                 one.document,
                 _PERSON,
                 "--ignore-exclude-lb",
-                f"bgpd never advertises from a Node with the label {EXCLUDE_LABEL}{which}",
-                "take the label off the Nodes that shall carry traffic",
+                f"bgpd does not advertise from a Node with the label {EXCLUDE_LABEL}{which}",
+                "start bgpd's agents with --ignore-exclude-lb, or take the label off",
             )
     if one.component is Component.SPEAKER and one.mode != "native":
         peers = found.metallb("BGPPeer")
