@@ -148,7 +148,7 @@ def _apart(networks: list[ipaddress.IPv4Network]) -> list[ipaddress.IPv4Network]
 
 
 @given(_NETWORKS, _NETWORKS, st.booleans())
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_against_counting(
     entries: list[ipaddress.IPv4Network],
     reserved: list[ipaddress.IPv4Network],
@@ -180,6 +180,7 @@ def test_against_counting(
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**128 - 1))
+@settings(deadline=None)
 def test_text(four: int, six: int) -> None:
     """An address is written as Python and Kubernetes write it, and read back."""
     assert render(four, Family.IPV4) == str(ipaddress.IPv4Address(four))
