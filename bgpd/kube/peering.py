@@ -38,6 +38,7 @@ def peer(wire: objects.BGPPeer, faults: Faults) -> BGPPeer:
         address=address or _NO_ADDRESS,
         peer_asn=peer_asn,
         local_asn=local_asn,
+        my_asn=Asn(spec.my_asn) if spec.local_asn else None,
         port=spec.peer_port or 179,
         source_address=_source(spec, session, faults),
         router_id=faults.parsed("spec.routerID", spec.router_id, _parse_v4),

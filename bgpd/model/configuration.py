@@ -140,6 +140,9 @@ class BGPPeer:
     address: Address
     peer_asn: Asn
     local_asn: Asn
+    """What the session speaks with: `spec.localASN` where there is one, else `spec.myASN`."""
+    my_asn: Asn | None = None
+    """`spec.myASN`, which the peers of a node have in common; None: the same as *local_asn*."""
     port: int = 179
     source_address: Address | None = None
     router_id: Address | None = None

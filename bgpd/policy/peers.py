@@ -78,7 +78,25 @@ def without_profile(peers: Iterable[BGPPeer], profiles: Collection[str] | None) 
 
 
 def _clash(candidate: BGPPeer, others: Sequence[BGPPeer]) -> str | None:
-    return _same_address(candidate, others) or _other_router_id(candidate, others)
+    return (
+        _same_address(candidate, others)
+        or _other_router_id(candidate, others)
+        or _other_asn(candidate, others)
+    )
+
+
+def _other_asn(candidate: BGPPeer, others: Sequence[BGPPeer]) -> str | None:
+    """Return why a node cannot be in two autonomous systems; `localASN` is for what looks so."""
+    mine = candidate.my_asn or candidate.local_asn
+    for other in others:
+        theirs = other.my_asn or other.local_asn
+        if mine != theirs:
+            return (
+                f"BGPPeer {candidate.name}: spec.myASN {mine}: must be {theirs}, that of BGPPeer "
+                f"{other.name}, because a node is in one autonomous system; where one peer is to "
+                "see another number, set its spec.localASN"
+            )
+    return None
 
 
 def _other_router_id(candidate: BGPPeer, others: Sequence[BGPPeer]) -> str | None:

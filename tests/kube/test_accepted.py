@@ -46,7 +46,7 @@ def only(document: Document) -> object:
     [
         pytest.param(peer(), {}, id="the least"),
         pytest.param(peer(myASN=4200000001), {"local_asn": 4200000001}, id="an ASN of 32 bits"),
-        pytest.param(peer(localASN=65410), {"local_asn": 65410},
+        pytest.param(peer(localASN=65410), {"local_asn": 65410, "my_asn": 64512},
                      id="localASN is what this peer sees"),
         pytest.param(peer(peerASN=64512), {"peer_asn": 64512, "lever": Lever.LOCAL_PREF},
                      id="iBGP is moved by local preference unless the document says otherwise"),

@@ -1,7 +1,8 @@
-"""One node is one router: its peers agree on its router ID, or say nothing of it."""
+"""One node is one router: its peers agree on its router ID, if they say one, and on its ASN."""
 
 import pytest
 
+from bgpd.model.peer import Asn
 from bgpd.model.prefix import Address
 from tests.policy.build import Cluster, label, node, peer
 
@@ -50,3 +51,20 @@ def test_all_peers_may_change_theirs_together() -> None:
     context = Cluster(peers=edited).context(before)
     assert {one.router_id for one in context.peers} == {ONE}
     assert not context.errors
+
+
+@pytest.mark.parametrize(
+    ("fields", "refused"),
+    [
+        pytest.param({"local_asn": Asn(64601)}, 1, id="a second ASN on a node is refused"),
+        pytest.param(
+            {"local_asn": Asn(64601), "my_asn": Asn(64512)}, 0, id="localASN is for one peer alone"
+        ),
+    ],
+)
+def test_a_node_is_in_one_autonomous_system(fields: dict[str, Asn], refused: int) -> None:
+    """What one router is to see instead is that peer's `localASN`."""
+    context = Cluster(peers=(peer("r1", "192.0.2.1"), peer("r2", "192.0.2.2", **fields))).context()
+    assert len(context.peers) == 2 - refused
+    assert all("spec.myASN" in one for one in context.errors)
+    assert len(context.errors) == refused
