@@ -9,7 +9,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,6 +74,7 @@ def rehearse(plan: Plan, directory: Path, *, short: bool, say: Say) -> dict[str,
         watch.step(name, act)
         now = cluster.addresses()
         changed[name] = sorted(one for one in before if now.get(one) != before[one])
+        before.update({one: found for one, found in now.items() if one not in before})
 
     traffic = Traffic(cluster.lab, seed=1, attempt=0)
     try:
@@ -102,11 +104,12 @@ def _walk(
     step("let MetalLB give way", cluster.give_way)
     if not short:
         for name in names[:-1]:
-            step(f"{name} to bgpd", lambda name=name: cluster.to_bgpd(name))
+            step(f"{name} to bgpd", partial(cluster.to_bgpd, name))
         for name in reversed(names[:-1]):
-            step(f"{name} back to MetalLB", lambda name=name: cluster.to_metallb(name))
+            step(f"{name} back to MetalLB", partial(cluster.to_metallb, name))
     for name in names:
-        step(f"{name} to bgpd", lambda name=name: cluster.to_bgpd(name))
+        step(f"{name} to bgpd", partial(cluster.to_bgpd, name))
+    step("a new Service meanwhile", partial(_asks, cluster, "meanwhile", "metallb.io"))
     cluster.await_step("stopController")
     step("too early", lambda: cluster.bgpctl("migrate", "finish", status=1))
     step("stop MetalLB's controller", lambda: cluster.scale_controller(0))
@@ -123,6 +126,14 @@ def _walk(
     cluster.await_step("nothing")
     step("afterwards", lambda: until(cluster.lab.all_routes_present, _PATIENCE, "routes went"))
     _expect(cluster, lever=True)
+    step("a new Service afterwards", partial(_asks, cluster, "afterwards", "bgpd.io"))
+
+
+def _asks(cluster: Cluster, name: str, wanted: str) -> None:
+    """Raise unless a new Service has its address from the controller of the group *wanted*."""
+    giver = cluster.giver_of_new(name)
+    if giver != wanted:
+        raise LabError(f"{name} has its address from the controller of {giver}, not of {wanted}")
 
 
 def _expect(cluster: Cluster, *, lever: bool) -> None:
@@ -135,7 +146,7 @@ def _expect(cluster: Cluster, *, lever: bool) -> None:
 
 
 def _row(
-    record: dict[str, Any], changed: dict[str, list[str]], name: str, start: float, end: float
+    record: Mapping[str, Any], changed: dict[str, list[str]], name: str, start: float, end: float
 ) -> dict[str, Any]:
     sent, lost, gap = losses(record, start, end)
     return {

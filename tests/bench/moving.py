@@ -7,6 +7,7 @@ program and starts the other.
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -21,6 +22,8 @@ from tests.lab import documents
 from tests.lab.control import NETNS, ControlPlane
 from tests.lab.nodes import HERE, PROGRAMS, until
 from tests.lab.plan import (
+    API_ADDRESS,
+    API_PORT,
     ECHO_PORT,
     NODE_ASN,
     ROUTER_ASN,
@@ -34,13 +37,46 @@ from tests.lab.topology import inside
 LABEL: Final = "bgpd.io/speaker"
 _PATIENCE: Final = 60.0
 _BETA: Final = "metallb.io/v1beta1"
+_ACCOUNT: Final = "bgpd-controller"
+_MOUNTED: Final = "/run/secrets/kubernetes.io/serviceaccount"
+_MOUNT: Final = (
+    f'mount -t tmpfs tmpfs /run && mkdir -p {_MOUNTED} && cp "$0"/* {_MOUNTED} && exec "$@"'
+)
+_SPARE: Final = 4
+"""Addresses for Services that come during the walk."""
 _FIRST: Final = ("chrt", "--rr", "1")
 _LABELS: Final = {"app": "metallb", "component": "speaker"}
+_NOTE: Final = "/ip-allocated-from-pool"
 _DEPRECATED: Final = "metallb.universe.tf/address-pool"
 
 
 class Plane(ControlPlane):
     """A cluster with bgpd's kinds installed, and MetalLB configured and asked for addresses."""
+
+    def start_controller(self, log: Path) -> subprocess.Popen[bytes]:
+        """Start bgpd's controller with the account that the chart gives its pod."""
+        account = self.directory / "controller"
+        account.mkdir()
+        (account / "namespace").write_text(documents.NAMESPACE)
+        (account / "ca.crt").write_bytes(self.cluster.authority.read_bytes())
+        (account / "token").write_text(self.cluster.token(documents.NAMESPACE, _ACCOUNT))
+        environment = {
+            "KUBERNETES_SERVICE_HOST": API_ADDRESS,
+            "KUBERNETES_SERVICE_PORT": str(API_PORT),
+        }
+        command = [str(PROGRAMS / "bgpd"), "controller", "--source=kubernetes"]
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                [
+                    *inside(NETNS),
+                    *("unshare", "--mount", "--propagation", "private", "sh", "-c", _MOUNT),
+                    *(str(account), *command),
+                ],
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
 
     def write_all(self) -> None:
         """Start the server and write every document."""
@@ -73,6 +109,8 @@ class Cluster:
         self.lab.lay()
         self._start_echoes()
         self.start_controller()
+        ours = self.plane.start_controller(directory / "controller.log")
+        self._others.append(ours)
         for name in plan.names:
             self._start_metallb(name)
         until(self.allocated, _PATIENCE, "MetalLB gives no addresses")
@@ -122,6 +160,18 @@ class Cluster:
         node.forget()
         self._start_metallb(name)
         until(self.lab.all_routes_present, _PATIENCE, f"MetalLB's routes of {name} do not come")
+
+    def giver_of_new(self, name: str) -> str:
+        """Ask for one more address; return the group whose controller gave it."""
+        number = self.plan.services + 1
+        found = _service(self.plan, number)
+        found["metadata"] = {"name": name, "namespace": "default"}
+        self.plane.cluster.apply([found])
+        until(lambda: bool(self.addresses()[name]), _PATIENCE, f"nobody gives {name} an address")
+        path = f"/api/v1/namespaces/default/services/{name}"
+        noted = self.plane.cluster.api.request("GET", path)["metadata"].get("annotations", {})
+        groups = [key.partition("/")[0] for key in noted if key.endswith(_NOTE)]
+        return ",".join(groups)
 
     def start_controller(self) -> None:
         """Let MetalLB's controller give addresses."""
@@ -291,7 +341,7 @@ def gone(api: Any, path: str) -> bool:
 
 def _metallb(plan: Plan) -> list[Document]:
     """Return MetalLB's manifest, as far as anybody reads it, and its configuration."""
-    addresses = f"{plan.elastic_ip(1, 4)}-{plan.elastic_ip(plan.services, 4)}"
+    addresses = f"{plan.elastic_ip(1, 4)}-{plan.elastic_ip(plan.services + _SPARE, 4)}"
     pool = {"addresses": [addresses], "avoidBuggyIPs": True}
     return [
         _workload("apps/v1", "DaemonSet", "speaker"),

@@ -1,5 +1,6 @@
 """Documents of a MetalLB cluster, short enough to read in a test."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from bgpd.migrate.found import Document, Found
@@ -72,9 +73,11 @@ def pod(node: str, **parts: Any) -> dict[str, Any]:
     return one("v1", "Pod", f"speaker-{node}", labels=labels, spec=spec, **parts)
 
 
-def node(name: str, *, moved: bool = False, **labels: str) -> dict[str, Any]:
+def node(
+    name: str, *, moved: bool = False, labels: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return a Node, with the label that moves it or without."""
-    found = {**labels, **({SPEAKER_LABEL: "true"} if moved else {})}
+    found = {**(labels or {}), **({SPEAKER_LABEL: "true"} if moved else {})}
     return one("v1", "Node", name, labels=found, namespace="")
 
 

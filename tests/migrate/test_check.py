@@ -8,6 +8,7 @@ import pytest
 from bgpd.migrate.check import Objection, check
 from bgpd.migrate.finding import Verdict
 from bgpd.migrate.found import Document, Found
+from bgpd.migrate.installation import EXCLUDE_LABEL
 from tests.migrate.build import (
     BETA,
     NAMESPACE,
@@ -109,7 +110,7 @@ PERSON, DIFFERS = Verdict.PERSON, Verdict.DIFFERS
         pytest.param(
             [
                 speaker("--ignore-exclude-lb"),
-                node("n1", **{"node.kubernetes.io/exclude-from-external-load-balancers": ""}),
+                node("n1", labels={EXCLUDE_LABEL: ""}),
             ],
             (PERSON, f"DaemonSet {NAMESPACE}/speaker", "--ignore-exclude-lb"),
             id="nodes that MetalLB uses against their label",
