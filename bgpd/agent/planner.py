@@ -137,7 +137,7 @@ class Planner:
             return None
         self.context = context
         changed = self._decide(sorted(changes.services), objects)
-        return self._told(before, changed)
+        return self.desired() if self._facts_differ(before) else self._delta(changed)
 
     def go_on(self, objects: Objects, most: int) -> Desired | Delta | None:
         """Decide on *most* more Services; after the last, return what the speaker must be told."""
@@ -150,20 +150,21 @@ class Planner:
         before, self.context = self.context, draft.context
         self._replaced, self._merged = self._merged, draft.merged
         self._draft = None
-        return self._told(before, difference(self._replaced, self._merged))
+        if self._facts_differ(before):
+            return self.desired()
+        changed = difference(self._replaced, self._merged)
+        return self.desired() if len(changed) > _MANY else self._delta(changed)
 
     def forget(self) -> None:
         """Let go of what was in force before; ten thousand routes take a moment to be freed."""
         self._replaced = None
 
-    def _told(self, before: Context | None, changed: frozenset[RouteKey]) -> Desired | Delta | None:
-        """Return what to say of a new context and the routes that *changed* with it."""
+    def _facts_differ(self, before: Context | None) -> bool:
+        """Return whether the speaker must hear more than routes since the context *before*."""
         context = self.context
-        if before is None or context is None or len(changed) > _MANY:
-            return self.desired()
-        if _speaker_facts(before) != _speaker_facts(context):
-            return self.desired()
-        return self._delta(changed)
+        if before is None or context is None:
+            return True
+        return _speaker_facts(before) != _speaker_facts(context)
 
     def _understand(self, objects: Objects, passwords: Mapping[str, str]) -> Context | None:
         """Return the context to go on with, None while there is none."""

@@ -80,10 +80,13 @@ class Merged:
     @property
     def services(self) -> dict[Prefix, tuple[str, ...]]:
         """Which Services each desired prefix stands for."""
-        found: dict[Prefix, set[str]] = {}
+        found: dict[Prefix, tuple[str, ...]] = {}
         for (_, prefix), wanting in self._wanted.items():
-            found.setdefault(prefix, set()).update(wanting)
-        return {prefix: tuple(sorted(found[prefix])) for prefix in sorted(found)}
+            # Most prefixes stand for one Service: ten thousand sets would take a while.
+            names, known = tuple(wanting), found.get(prefix)
+            if names != known:
+                found[prefix] = names if known is None else (*known, *names)
+        return {prefix: _each(found[prefix]) for prefix in sorted(found)}
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -107,6 +110,11 @@ class Merged:
 
 
 _NOTHING = Decision()
+
+
+def _each(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return *names* in order, each once."""
+    return names if len(names) == 1 else tuple(sorted(set(names)))
 
 
 def merge(decisions: Mapping[str, Decision]) -> Mapping[RouteKey, Advertisement]:
