@@ -136,9 +136,15 @@ class Ledger:
         """Take *key* off its places; those that it is not *keeping* wait to be reused."""
         stocks = self.stocks[held.pool]
         for place in held.places:
-            free = stocks[place.family].leave(place.ordinal, key, held.ports)
-            if free and place not in keeping:
-                stocks[place.family].wait(place.ordinal, key, now)
+            stock = stocks[place.family]
+            if not stock.leave(place.ordinal, key, held.ports):
+                continue
+            losers = [one for one, lost in self.lost.items() if place.address in lost]
+            for loser in losers:
+                # It shared the address, lost it together with *key*, and still shows it.
+                stock.wait_for_move(place.ordinal, loser)
+            if not losers and place not in keeping:
+                stock.wait(place.ordinal, key, now)
 
     def _moved(self, held: Holding) -> Holding | None:
         """Return *held* as it is in these pools; None where it is not of one pool any more."""

@@ -17,7 +17,9 @@ from tests.allocator.oracle import World, compatible
 _CHUNKS = (
     *(f"192.0.2.{248 + 4 * n}/30" for n in range(2)),
     *(f"192.0.3.{4 * n}/30" for n in range(2)),
-    *(f"2001:db8::{n:x}0/126" for n in range(3)),
+    "2001:db8::/126",
+    "2001:db8::10/126",
+    "2001:db8::20/126",
 )
 """What the pools are made of: enough for a few Services, with addresses in .0 and .255."""
 

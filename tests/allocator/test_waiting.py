@@ -126,6 +126,20 @@ def test_lost_by_several_that_shared() -> None:
     put(allocator, tenant, "192.0.2.0")
 
 
+def test_lost_by_two_and_found_by_one() -> None:
+    """What one of two takes back and leaves is still what the other has to move from."""
+    allocator = having(pool("p", "192.0.2.0/31"))
+    put(allocator, service("a", "tcp/1", key="k"), "192.0.2.0")
+    put(allocator, service("b", "tcp/2", key="k"), "192.0.2.0")
+    allocator.set_pools([pool("p", "192.0.2.1/32")], ())
+    allocator.set_pools([pool("p", "192.0.2.0/31")], ())
+    put(allocator, service("b", "tcp/2", key="k"), "192.0.2.0")
+    allocator.release("default/b", 0.0)
+    refused(allocator.assign(service("c"), addresses("192.0.2.0"), 0.0))
+    allocator.release("default/a", 0.0)
+    put(allocator, service("c"), "192.0.2.0")
+
+
 def test_lost_and_found() -> None:
     """Who lost an address gets it back when a pool for it has the address again."""
     allocator = having(pool("p", "192.0.2.0/31"))
