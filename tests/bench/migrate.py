@@ -101,6 +101,7 @@ def _walk(
     step("check", lambda: cluster.bgpctl("migrate", "check"))
     step("copy", lambda: cluster.bgpctl("migrate", "copy"))
     step("copy again", lambda: cluster.bgpctl("migrate", "copy"))
+    step("start bgpd's controller", cluster.install_controller)
     step("let MetalLB give way", cluster.give_way)
     if not short:
         for name in names[:-1]:

@@ -109,8 +109,6 @@ class Cluster:
         self.lab.lay()
         self._start_echoes()
         self.start_controller()
-        ours = self.plane.start_controller(directory / "controller.log")
-        self._others.append(ours)
         for name in plan.names:
             self._start_metallb(name)
         until(self.allocated, _PATIENCE, "MetalLB gives no addresses")
@@ -160,6 +158,11 @@ class Cluster:
         node.forget()
         self._start_metallb(name)
         until(self.lab.all_routes_present, _PATIENCE, f"MetalLB's routes of {name} do not come")
+
+    def install_controller(self) -> None:
+        """Start bgpd's controller: only after the copy, or two would give addresses."""
+        process = self.plane.start_controller(self._directory / "controller.log")
+        self._others.append(process)
 
     def giver_of_new(self, name: str) -> str:
         """Ask for one more address; return the group whose controller gave it."""
