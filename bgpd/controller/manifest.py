@@ -245,10 +245,9 @@ def _dump(content: Any, column: int) -> list[str]:
 def _roots(text: bytes) -> list[yaml.Node]:
     """Return the root of every document that is one."""
     try:
-        found = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
+        return list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
     except yaml.YAMLError as error:
         raise ManifestError(f"it cannot be read: {error}") from None
-    return [one for one in found if one is not None]
 
 
 def _contents(text: bytes, *, as_json: bool) -> list[Any]:

@@ -8,7 +8,6 @@ import pytest
 
 from tests.bench.controllers import (
     LEASE,
-    NAMESPACE,
     Controllers,
     Witness,
     addresses_of,
@@ -20,7 +19,7 @@ from tests.bench.controllers import (
     service,
     until,
 )
-from tests.chart.installed import install
+from tests.chart.installed import NAMESPACE, install
 from tests.cluster.api import Document
 from tests.cluster.cluster import Cluster
 

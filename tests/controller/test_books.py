@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgpd.controller.books import FEW, Books, End
-from bgpd.controller.converge import Decision
+from bgpd.controller.converge import Decision, News
 from bgpd.model.allocation import ServicePort, ServiceRequest
 from bgpd.model.configuration import IPAddressPool
 from tests.controller.build import pool, service
@@ -87,8 +87,8 @@ class Server:
 
     def settle(self) -> None:
         """Let everything become quiet."""
-        for decision in [*self.under_way]:
-            self.answer(decision, self.land(decision))
+        for one in [*self.under_way]:
+            self.answer(one, self.land(one))
         for _ in range(100):
             self.now += 60.0
             self.tell()
@@ -248,7 +248,7 @@ def test_nobody_is_warned_of_one_thing_again_and_again() -> None:
     server.put("b")
     server.settle()
     server.configure(pool("p", "192.0.2.0/32"))
-    news = []
+    news: list[News] = []
     while (decision := server.books.decide(server.now)) is not None:
         news += decision.news
     assert news == []
