@@ -1,7 +1,8 @@
 """Area `advertisement`: which advertisements mean a Service, and which cannot stand together."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 from typing import Any, Final
 
 from tests.conformance import documents
@@ -13,6 +14,15 @@ from tests.conformance.selector import HOST
 
 _POOL: Final = {"p": {"addresses": ["198.51.100.0/24"]}}
 _ADDRESS: Final = "198.51.100.1"
+
+
+def _pools(names: Iterable[Any]) -> dict[str, Any]:
+    """Return a pool for each of *names*."""
+    plain = [str(one) for one in names if one not in ("all", "everything")]
+    return {
+        name: {"addresses": [f"198.51.{100 + number}.0/24"]}
+        for number, name in enumerate(dict.fromkeys(plain))
+    }
 
 
 class AdvertisementRoom(NodeRoom):
@@ -31,7 +41,8 @@ class AdvertisementRoom(NodeRoom):
         self._peers = given.take("peers") or {name: {} for name in peers or ["peer1"]}
         if isinstance(self._peers, list):
             self._peers = {name: {} for name in self._peers}
-        pools = given.take("pools") or _POOL
+        named_pools = [p for one in self._ads.values() for p in listed(one.get("pools"))]
+        pools = given.take("pools") or _pools(named_pools) or _POOL
         self.agents = {name: Agent(name) for name in self._nodes}
         self.agent = self.agents[self.me]
         self._node_labels: dict[str, dict[str, str]] = {name: {} for name in self._nodes}
@@ -66,7 +77,8 @@ class AdvertisementRoom(NodeRoom):
         if "service" in given:
             services["svc"] = {"ingress": [_ADDRESS], **dict(given.map("service").items())}
         if not services:
-            services["svc"] = {"ingress": [_ADDRESS], "labels": self._labels}
+            addresses = [ip_network(p["spec"]["addresses"][0])[1] for p in self._pools]
+            services["svc"] = {"ingress": list(map(str, addresses)), "labels": self._labels}
         self._services = services
         for name in services:
             self._put_service(name)
@@ -81,14 +93,14 @@ class AdvertisementRoom(NodeRoom):
 
     # What happens
 
-    def op_select(self, step: Fields) -> None:
+    def op_select(self, _step: Fields) -> None:
         """Look at which advertisements mean the Service."""
         self.must_hold()
 
     def op_check_conflict(self, step: Fields) -> None:
         """Look whether two of them contradict each other anywhere."""
 
-    def op_sync(self, step: Fields) -> None:
+    def op_sync(self, _step: Fields) -> None:
         """Look at the routes."""
         self.must_hold()
 
@@ -96,7 +108,7 @@ class AdvertisementRoom(NodeRoom):
         """Give the Service labels."""
         self._relabel({str(key): str(one) for key, one in step.rest().items() if key != "svc"})
 
-    def op_unlabel(self, step: Fields) -> None:
+    def op_unlabel(self, _step: Fields) -> None:
         """Take all labels from the Service."""
         self._relabel({})
 
@@ -133,9 +145,8 @@ class AdvertisementRoom(NodeRoom):
 
     # What is seen
 
-    def see_ads(self, expected: list[str]) -> object:
+    def see_ads(self, _expected: list[str]) -> object:
         """Return the advertisements that mean the Service on this node."""
-        del expected
         context = self.agent.planner.context
         assert context is not None
         (service,) = self._services.values()
@@ -144,9 +155,8 @@ class AdvertisementRoom(NodeRoom):
             {one.name for rules in context.rules.values() for one in rules.matching(labels)}
         )
 
-    def see_conflict(self, expected: bool) -> object:
+    def see_conflict(self, _expected: bool) -> object:
         """Return whether a clash is reported on any node, be it at once or for the Service."""
-        del expected
         return any(
             "local preference" in sentence and "BGPAdvertisement" in sentence
             for agent in self.agents.values()
@@ -179,9 +189,8 @@ class AdvertisementRoom(NodeRoom):
             raise InexpressibleError(f"{name} has {len(found)} routes")
         return found
 
-    def see_announced(self, expected: bool) -> object:
+    def see_announced(self, _expected: bool) -> object:
         """Return whether anything is announced."""
-        del expected
         return any(self.agent.routes.values())
 
     def see_then(self, expected: Mapping[str, Any]) -> object:
@@ -206,9 +215,8 @@ class AdvertisementRoom(NodeRoom):
         ((prefix, attributes),) = found
         return route_like(prefix, attributes, expected)
 
-    def see_old_prefix_withdrawn(self, expected: bool) -> object:
+    def see_old_prefix_withdrawn(self, _expected: bool) -> object:
         """Return whether nothing of before the edit is on the wire."""
-        del expected
         return not any(
             self._before.get(peer, set()) & set(routes)
             for peer, routes in self.agent.routes.items()

@@ -8,9 +8,10 @@ from typing import Any, Final
 from bgpd.allocator import MOST, Allocator, Assigned, Outcome
 from bgpd.model.allocation import ServiceRequest
 from bgpd.model.configuration import IPAddressPool
+from bgpd.model.errors import ConfigError
 from bgpd.model.prefix import Address, family_of, parse_address
 from tests.conformance.asking import FAMILIES, WORD, AskingRoom, namespaces_of, request_of
-from tests.conformance.room import Fields, InexpressibleError, listed
+from tests.conformance.room import Fields, InexpressibleError, distinct, in_order, listed
 from tests.conformance.selector import selector
 
 _DELAY: Final = 60
@@ -93,7 +94,7 @@ class AllocationRoom(AskingRoom):
 
         A case says nothing of them where they do not matter; such a Service may have them.
         """
-        chosen = (self._given.get(pool) or {}).get("serviceAllocation") or {}
+        chosen = (self._given.get(pool or "") or {}).get("serviceAllocation") or {}
         if name == self._named:
             return {}
         found: dict[str, Any] = {}
@@ -136,7 +137,7 @@ class AllocationRoom(AskingRoom):
     def _assign(self, name: str, ips: Any, fields: Fields) -> Outcome:
         try:
             addresses = [parse_address(str(one)) for one in listed(ips)]
-        except Exception as error:
+        except ConfigError as error:
             raise InexpressibleError(str(error)) from None
         return self.allocator.assign(self._request(name, fields), addresses, self.now)
 
@@ -165,7 +166,7 @@ class AllocationRoom(AskingRoom):
             request = self._request(name, Fields(rest, "action"), family)
             self._watch(
                 name,
-                lambda request=request: self.allocator.allocate(  # type: ignore[misc]
+                lambda request=request: self.allocator.allocate(
                     request, FAMILIES[family], self.now, pool=pool
                 ),
             )
@@ -179,7 +180,7 @@ class AllocationRoom(AskingRoom):
             self._note()
 
     def op_set_pools(self, step: Fields) -> None:
-        """Replace the pools; without any in the step, those of `given` are set for the first time."""
+        """Replace the pools; a step without any sets those of `given` for the first time."""
         pools = step.take("pools")
         before = self._counts()
         self._set(self.pools if pools is None else self.read_pools(pools, "action.pools"))
@@ -189,7 +190,7 @@ class AllocationRoom(AskingRoom):
     def op_count(self, step: Fields) -> None:
         """Look at how many addresses the pool has."""
 
-    def op_any(self, step: Fields) -> None:
+    def op_any(self, _step: Fields) -> None:
         """Make one call of each kind that succeeds, and one that is refused."""
         self._frozen = repr(self.pools)
         first = next(iter(self.pools))
@@ -245,9 +246,8 @@ class AllocationRoom(AskingRoom):
     def _pool_of(self, name: str) -> str | None:
         return self.original(self.allocator.pool_of(self._known.get(name, f"default/{name}")))
 
-    def see_distinct(self, expected: bool) -> object:
+    def see_distinct(self, _expected: bool) -> object:
         """Return whether no address was given twice, of those that the steps gave."""
-        del expected
         found = self._some()
         return len(found) == len(set(found))
 
@@ -258,16 +258,17 @@ class AllocationRoom(AskingRoom):
         return found
 
     def see_ip_in(self, expected: list[str]) -> object:
-        """Return *expected* where it holds every address; and where all were to be had, all of them."""
+        """Return *expected* where it holds every address; where none was left, exactly those."""
         found = self._some()
         full = "error" in self.results or len(found) == len(expected)
         holds = set(found) <= set(expected) and (not full or set(found) == set(expected))
-        return expected if holds else found
+        return expected if holds and distinct(expected) else found
 
     def see_ip_in_pools(self, expected: list[str]) -> object:
         """Return *expected* where each address is of one of these pools."""
         found = {self._owner(one) for one in self._some()}
-        return expected if found <= set(expected) else sorted(map(str, found))
+        holds = found <= set(expected) and distinct(expected)
+        return expected if holds else sorted(map(str, found))
 
     def _owner(self, address: str) -> str | None:
         number = ipaddress.ip_address(address)
@@ -275,26 +276,23 @@ class AllocationRoom(AskingRoom):
         return self.original(next((one.name for one in found), None))
 
     def see_same_ip(self, expected: list[str]) -> object:
-        """Return *expected* where these Services have the same addresses."""
-        found = {name: self.addresses(name) for name in expected}
-        first = found[expected[0]]
-        return expected if first and all(one == first for one in found.values()) else found
+        """Return all Services that have the address of the first."""
+        first = self.addresses(expected[0])
+        sharing = [name for name in self._known if first and self.addresses(name) == first]
+        return in_order(sharing, expected)
 
-    def see_one_of_each_family(self, expected: bool) -> object:
+    def see_one_of_each_family(self, _expected: bool) -> object:
         """Return whether each Service that got something has one address of each family."""
-        del expected
         has = [self.addresses(name) for name in self.touched if self.addresses(name)]
         families = [sorted(WORD[family_of(Address(one))] for one in found) for found in has]
         return bool(families) and all(one == ["IPv4", "IPv6"] for one in families)
 
-    def see_families(self, expected: list[str]) -> object:
+    def see_families(self, _expected: list[str]) -> object:
         """Return the families of what the Service of the last step has."""
-        del expected
         return [WORD[family_of(Address(one))] for one in self.addresses(self.touched[-1])]
 
-    def see_same_pool_per_service(self, expected: bool) -> object:
+    def see_same_pool_per_service(self, _expected: bool) -> object:
         """Return whether no Service has addresses of two pools."""
-        del expected
         self._some()
         return all(len({self._owner(one) for one in self.addresses(n)}) <= 1 for n in self.touched)
 
@@ -310,7 +308,7 @@ class AllocationRoom(AskingRoom):
         return dict(found)
 
     def see_total(self, expected: Any) -> object:
-        """Return how many addresses the pool has; `saturates whatever the order` tries all orders."""
+        """Return how many addresses the pool has, in words of all orders of its blocks."""
         pool = self._only_pool()
         if expected != "saturates whatever the order":
             return self.allocator.capacity(pool.name).total
@@ -323,14 +321,12 @@ class AllocationRoom(AskingRoom):
             totals.add(allocator.capacity(pool.name).total)
         return expected if totals == {MOST} else sorted(totals)
 
-    def see_v4(self, expected: int) -> object:
+    def see_v4(self, _expected: int) -> object:
         """Return how many IPv4 addresses the pool has."""
-        del expected
         return self.allocator.capacity(self._only_pool().name).ipv4
 
-    def see_v6(self, expected: int) -> object:
+    def see_v6(self, _expected: int) -> object:
         """Return how many IPv6 addresses the pool has."""
-        del expected
         return self.allocator.capacity(self._only_pool().name).ipv6
 
     see_capacity = see_total
@@ -354,40 +350,34 @@ class AllocationRoom(AskingRoom):
             raise InexpressibleError(f"a pool has no counters {', '.join(sorted(unknown))}")
         return {key: numbers[key] for key in wanted}
 
-    def see_in_use_after_each(self, expected: list[Any]) -> object:
+    def see_in_use_after_each(self, _expected: list[Any]) -> object:
         """Return how many addresses were in use after each step."""
-        del expected
         pool = self._only_pool().name
         return [one[pool] for one in self.used]
 
-    def see_change_notifications(self, expected: int) -> object:
-        """Return how often the numbers of a pool's status changed, which is when they are written."""
-        del expected
+    def see_change_notifications(self, _expected: int) -> object:
+        """Return how often the numbers of a pool's status changed: then they are written."""
         return sum(self.changed)
 
-    def see_notification_per_change(self, expected: bool) -> object:
+    def see_notification_per_change(self, _expected: bool) -> object:
         """Return whether each step changed the numbers of a pool's status."""
-        del expected
         return bool(self.changed) and all(self.changed)
 
-    def see_metrics_series_removed(self, expected: list[str]) -> object:
+    def see_metrics_series_removed(self, _expected: list[str]) -> object:
         """Return the pools of before that have no numbers any more."""
-        del expected
         capacity = self.allocator.capacity
         names = [one.name for one in self._before_pools if not capacity(one.name).total]
         return [self.original(one) for one in names]
 
-    def see_pools_object_unchanged(self, expected: bool) -> object:
+    def see_pools_object_unchanged(self, _expected: bool) -> object:
         """Return whether calls left the pools that they were given as they were."""
-        del expected
         return repr(self.pools) == self._frozen
 
-    def see_configurable_reuse_delay(self, expected: bool) -> object:
+    def see_configurable_reuse_delay(self, _expected: bool) -> object:
         """Return whether with `reuseDelay` a released address waits before it is given again.
 
         The steps run anew in pools that are no larger than what was released, and then later.
         """
-        del expected
         freed = [one for one in self._history["allocated"].values() for one in listed(one)]
         narrow = {"addresses": [f"{one}/{128 if ':' in str(one) else 32}" for one in freed]}
         self._start({**narrow, "reuseDelay": f"{_DELAY}s"})

@@ -1,4 +1,4 @@
-"""Services that ask for addresses, and the pools that have some, read as the controller reads them."""
+"""Services that ask for addresses, and pools that have some, read as the controller reads them."""
 
 import json
 import re

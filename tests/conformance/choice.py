@@ -21,7 +21,7 @@ class Choice:
     words: str
     """What bgpd does."""
     holds: Callable[[Case], bool]
-    expect: Map = field(default_factory=dict)
+    expect: dict[str, Any] = field(default_factory=dict)
     """What stands in place of the case's own expectations."""
     without: frozenset[str] = frozenset()
     """Keys of `expect.peer` that bgpd does not keep."""

@@ -8,7 +8,7 @@ from bgpd.model.route import Attributes
 from tests.conformance import documents
 from tests.conformance.agent import Agent
 from tests.conformance.documents import Document
-from tests.conformance.room import Fields, InexpressibleError, Room, listed
+from tests.conformance.room import Fields, InexpressibleError, Room, in_order, listed
 
 REASONS: Final[Mapping[str, str]] = {
     "notOwner": "NodeNotSelected",
@@ -134,17 +134,6 @@ class NodeRoom(Room):
     def see_sessions(self, expected: list[str]) -> object:
         """Return the names of the peers that have a session, in the case's order."""
         return in_order(self.agent.sessions, expected)
-
-
-def in_order(got: list[Any], expected: Any) -> list[Any]:
-    """Return *got* in the order of *expected*, where it says the same; order means nothing."""
-    rest = list(got)
-    found = []
-    for one in listed(expected):
-        if one in rest:
-            rest.remove(one)
-            found.append(one)
-    return found + rest
 
 
 def route_like(prefix: Prefix, attributes: Attributes, shape: Any) -> Any:

@@ -1,20 +1,20 @@
-"""Areas `config`, `validation_native`, `validation_frr` and `community`: what holds, what is refused."""
+"""Areas `config`, `validation_*` and `community`: what holds, and what is refused."""
 
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
-from msgspec import convert
+from msgspec import convert, to_builtins
 
 from bgpd.kube.objects import BGPPeer as BGPPeerForm
 from bgpd.kube.problem import Standing
-from bgpd.model.configuration import BGPPeer
+from bgpd.model.configuration import BGPAdvertisement, BGPPeer
 from bgpd.model.prefix import Family, family_of
 from tests.conformance import documents
 from tests.conformance.agent import Agent
-from tests.conformance.cluster import NodeRoom, in_order
+from tests.conformance.cluster import NodeRoom
 from tests.conformance.documents import Document
-from tests.conformance.room import Fields, InexpressibleError, listed
+from tests.conformance.room import Fields, InexpressibleError, in_order, listed
 
 _STRICT: Final = "reject an aggregate that covers addresses outside the pool"
 
@@ -49,6 +49,9 @@ class ConfigRoom(NodeRoom):
 
     def _pools(self) -> list[Document]:
         defaults = self.defaults("pool")
+        if self.case.area == "community":
+            # A community is seen on what is advertised of a pool.
+            return self.pools(Fields({"p": {"addresses": ["198.51.100.0/24"]}}, "pools"))
         listed_ = self._list("pools_list")
         found = [documents.pool(None, one, defaults) for one in listed_]
         return self.pools(self.given.map("pools")) + found
@@ -113,7 +116,7 @@ class ConfigRoom(NodeRoom):
 
     # What happens
 
-    def op_parse(self, step: Fields) -> None:
+    def op_parse(self, _step: Fields) -> None:
         """Let every node read the documents."""
         for agent in self.agents.values():
             agent.put(*self._documents)
@@ -138,9 +141,8 @@ class ConfigRoom(NodeRoom):
 
     # What is seen
 
-    def see_transient(self, expected: bool) -> object:
-        """Return whether the error goes when what is missing appears, nothing else being touched."""
-        del expected
+    def see_transient(self, _expected: bool) -> object:
+        """Return whether the error goes when what is missing appears and nothing else changes."""
         if "error" not in self.results:
             return "there is no error"
         missing = [*self._missing_aliases(), *self._missing_profiles()]
@@ -184,19 +186,16 @@ class ConfigRoom(NodeRoom):
             return "no route"
         return f"routes {', '.join(map(str, beyond))}" if beyond else expected
 
-    def see_session_restarted(self, expected: bool) -> object:
+    def see_session_restarted(self, _expected: bool) -> object:
         """Return whether the edit sets a session up anew."""
-        del expected
         return self._before != {name: self.agent.session(name) for name in self.agent.sessions}
 
-    def see_ignored(self, expected: list[str]) -> object:
+    def see_ignored(self, _expected: list[str]) -> object:
         """Return the fields that are told to have no effect."""
-        del expected
         return self._told(Standing.IGNORED)
 
-    def see_not_supported(self, expected: list[str]) -> object:
+    def see_not_supported(self, _expected: list[str]) -> object:
         """Return the fields that are told to be not supported."""
-        del expected
         return self._told(Standing.UNSUPPORTED)
 
     def _told(self, standing: Standing) -> list[str]:
@@ -240,30 +239,27 @@ class ConfigRoom(NodeRoom):
         return self._peer(held[0], expected)
 
     def _peer(self, one: BGPPeer, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        unknown = wanted.keys() - _PEER.keys() - {"myASN"}
-        if unknown:
-            raise InexpressibleError(f"a peer has no {', '.join(sorted(unknown))} to look at")
         found = {key: look(one) for key, look in _PEER.items() if key in wanted}
-        if "myASN" in wanted:
-            # A session speaks with one ASN; the document keeps both.
-            written = self.agent.document("BGPPeer", one.name)
-            found["myASN"] = convert(written, BGPPeerForm).spec.my_asn
-        return {key: found[key] for key in wanted}
+        # What makes no session is kept in the document alone, as it was read.
+        written = convert(self.agent.document("BGPPeer", one.name), BGPPeerForm)
+        read = to_builtins(written.spec)
+        unknown = sorted(wanted.keys() - found.keys() - read.keys())
+        if unknown:
+            raise InexpressibleError(f"a peer has no {', '.join(unknown)} to look at")
+        return {key: found.get(key, read.get(key)) for key in wanted}
 
     def see_pools(self, expected: Mapping[str, Any]) -> object:
         """Return the pools that hold, by name."""
         held = {one.name: one for one in self.agent.store.objects.pools}
         return {name: _pool(one, expected.get(name, {})) for name, one in held.items()}
 
-    def see_bfd_profiles(self, expected: Mapping[str, Any]) -> object:
+    def see_bfd_profiles(self, _expected: Mapping[str, Any]) -> object:
         """Return the BFD profiles that hold, by name."""
-        del expected
         held = {key.name for key in self.agent.store.objects if key.kind == "BFDProfile"}
         return {name: {} for name in sorted(held)}
 
-    def see_cidrs(self, expected: list[str]) -> object:
+    def see_cidrs(self, _expected: list[str]) -> object:
         """Return the blocks of the only pool."""
-        del expected
         held = self.agent.store.objects.pools
         return [str(one) for pool in held for one in pool.prefixes]
 
@@ -279,12 +275,32 @@ class ConfigRoom(NodeRoom):
             found[name] = in_order([*(one.name for one in rules.here), *rules.elsewhere], ads)
         return found
 
-    def see_kind(self, expected: str) -> object:
+    def see_kind(self, _expected: str) -> object:
         """Return of which kind the only community is: `standard` or `large`."""
-        del expected
-        (one,) = self.agent.store.objects.advertisements
-        kinds = ["standard"] * len(one.communities) + ["large"] * len(one.large_communities)
+        kinds = ["large" if one.startswith("large:") else "standard" for one in self._values()]
         return kinds[0] if len(kinds) == 1 else kinds
+
+    def see_value(self, _expected: str) -> object:
+        """Return the only community, whatever name stood for it."""
+        found = self._values()
+        return found[0] if len(found) == 1 else found
+
+    def _values(self) -> list[str]:
+        context = self.agent.planner.context
+        if context is None or "p" not in context.rules or not context.rules["p"].here:
+            return []
+        (one,) = context.rules["p"].here
+        return [*one.communities, *(f"large:{large}" for large in one.large_communities)]
+
+    def see_advertisement(self, expected: Mapping[str, Any]) -> object:
+        """Return the only advertisement."""
+        held = self.agent.store.objects.advertisements
+        return _advertisement(held[0], expected) if len(held) == 1 else f"{len(held)} of them"
+
+    def see_advertisements(self, expected: Mapping[str, Any]) -> object:
+        """Return the advertisements that hold, by name."""
+        held = {one.name: one for one in self.agent.store.objects.advertisements}
+        return {name: _advertisement(one, expected.get(name, {})) for name, one in held.items()}
 
 
 def _errors(agent: Agent) -> list[str]:
@@ -300,6 +316,7 @@ def _errors(agent: Agent) -> list[str]:
 _PEER: Final[Mapping[str, Callable[[BGPPeer], Any]]] = {
     "holdTime": lambda one: f"{one.hold_time}s",
     "keepaliveTime": lambda one: f"{one.hold_time // 3}s",
+    "myASN": lambda one: one.my_asn or one.local_asn,
     "localASN": lambda one: one.local_asn,
     "peerASN": lambda one: one.peer_asn,
     "peerAddress": lambda one: str(one.address),
@@ -314,6 +331,22 @@ _PEER: Final[Mapping[str, Callable[[BGPPeer], Any]]] = {
     "families": lambda one: ["IPv4" if f is Family.IPV4 else "IPv6" for f in one.families],
     "nodeSelectors": lambda one: ["everything"] if not any(one.node_selectors) else "some",
 }
+
+
+def _advertisement(one: BGPAdvertisement, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    values = {
+        "localPref": one.local_pref,
+        "aggregationLength": one.aggregation_length,
+        "aggregationLengthV6": one.aggregation_length_v6,
+        "asPathPrepend": one.as_path_prepend,
+        "communities": [*one.communities, *(f"large:{large}" for large in one.large_communities)],
+        "peers": list(one.peers),
+        "ipAddressPools": list(one.pools),
+    }
+    unknown = sorted(wanted.keys() - values.keys())
+    if unknown:
+        raise InexpressibleError(f"an advertisement has no {', '.join(unknown)} to look at")
+    return {key: values[key] for key in wanted}
 
 
 def _inside(one: IPv4Network | IPv6Network, block: IPv4Network | IPv6Network) -> bool:

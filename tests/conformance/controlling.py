@@ -5,6 +5,7 @@ seen again by the controller, as with an API server.
 """
 
 from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 from bgpd.controller.books import Books, End
@@ -12,7 +13,14 @@ from bgpd.controller.converge import Decision
 from bgpd.model.prefix import Address, family_of
 from tests.conformance.asking import WORD, AskingRoom, namespaces_of, request_of
 from tests.conformance.documents import Document
-from tests.conformance.room import Fields, InexpressibleError, listed
+from tests.conformance.room import (
+    Fields,
+    InexpressibleError,
+    distinct,
+    in_order,
+    listed,
+    word,
+)
 
 _POOL: Final = {"default": {"addresses": ["198.51.100.0/24", "2001:db8:100::/120"]}}
 _ONLY: Final = "svc"
@@ -42,21 +50,22 @@ class ControllerRoom(AskingRoom):
         if "service" in given:
             only = dict(given.take("service") or {})
             services[only.pop("name", _ONLY)] = only
-        if "annotations" in given:
+        if "annotations" in given and not services:
             services[_ONLY] = {"annotations": given.take("annotations")}
         self._fields = services
         self._only = list(services)[-1] if services else _ONLY
+        named = [str(step["svc"]) for step in self.case.steps if "svc" in step]
+        self._last = named[-1] if named else self._only
         self.books = Books()
         self._look_first(given.take("before_pools"))
 
     def _look_first(self, before_pools: Any) -> None:
-        """Show everything to the controller: first what has addresses, last what a step is about."""
+        """Show the controller what was there before, first of all what has addresses."""
         if before_pools not in (None, "none"):
             raise InexpressibleError(f"given.before_pools {before_pools!r} is not `none`")
         self._configure({} if before_pools == "none" else self._pools)
-        subject = self._subject()
-        early = self.case.steps[0].get("op") in {"update", "set_pools", "delete"}
-        names = [name for name in self._fields if early or name != subject]
+        later = self._shown_later()
+        names = [name for name in self._fields if name not in later]
         for name in sorted(names, key=lambda one: not self._fields[one].get("has")):
             self._see(name, self._fields[name])
         self._settle()
@@ -70,18 +79,30 @@ class ControllerRoom(AskingRoom):
                 raise InexpressibleError(f"{name} shall have {has} and has {self.ingress(name)}")
 
     def _forget(self) -> None:
-        self._before = {name: self.ingress(name) for name in self._documents}
+        self._before = {name: self.ingress(name) for name in self._fields}
         for book in (self.news, self.decided, self.written):
             book.clear()
 
-    def _subject(self) -> str:
-        named = [step["svc"] for step in self.case.steps if "svc" in step]
-        return str(named[0]) if named else self._only
+    def _shown_later(self) -> set[str]:
+        """Return the Services that a `converge` shows to the controller for the first time.
+
+        Where new pools come first, a Service that has addresses was there before them.
+        """
+        found: set[str] = set()
+        shown: set[str] = set()
+        for step in self.case.steps:
+            name = str(step.get("svc", self._only))
+            if step.get("op") == "converge" and name not in shown:
+                found.add(name)
+            if step.get("op") == "set_pools":
+                shown |= {one for one in self._fields if self._fields[one].get("has")}
+            shown.add(name)
+        return found
 
     def _configure(self, pools: Mapping[str, Any]) -> None:
         names = {one.get("namespace", "default") for one in self._fields.values()} | {"default"}
-        found = self.read_pools(pools, "pools")
-        self.books.configure(found, namespaces_of(self._namespaces, names))
+        self._blocks = self.read_pools(pools, "pools")
+        self.books.configure(self._blocks, namespaces_of(self._namespaces, names))
 
     def _see(self, name: str, fields: Mapping[str, Any]) -> None:
         wanted = str(fields.get("loadBalancerIP") or "")
@@ -90,7 +111,18 @@ class ControllerRoom(AskingRoom):
             if len(other) != 1:
                 raise InexpressibleError(f"{wanted!r}: that has {other}")
             fields = {**fields, "loadBalancerIP": other[0]}
-        self._show(name, self.service(name, Fields(fields, f"given.{name}")))
+        document = self.service(name, Fields(fields, f"given.{name}"))
+        annotations = document["metadata"]["annotations"]
+        owners = {self._owner(str(one)) for one in listed(fields.get("has"))} - {None}
+        if len(owners) == 1 and not any(_NOTED in key for key in annotations):
+            # Whoever gave it the addresses has noted where they are from.
+            annotations[f"metallb.io/{_NOTED}"] = owners.pop()
+        self._show(name, document)
+
+    def _owner(self, address: str) -> str | None:
+        number = ip_address(address)
+        found = (p for p in self._blocks for b in p.prefixes if number in ip_network(b))
+        return next((one.name for one in found), None)
 
     def _show(self, name: str, document: Document) -> None:
         self._documents[name] = document
@@ -99,9 +131,7 @@ class ControllerRoom(AskingRoom):
     def _settle(self) -> None:
         """Decide and write until there is nothing left to do."""
         for _ in range(_ROUNDS):
-            while (decision := self.books.decide(self.now)) is not None:
-                self.decided.append(decision)
-                self.news += [(decision.request.name, one) for one in decision.news]
+            self._decide_all()
             found = self.books.next_write()
             if found is None:
                 if self.books.settled:
@@ -186,30 +216,28 @@ class ControllerRoom(AskingRoom):
         self.ok()
         self._done("delete", begun)
 
+    op_unassign = op_release = op_remove = op_delete
+
     def op_set_pools(self, step: Fields) -> None:
-        """Replace the pools; without any in the step, those of `given` are set for the first time."""
+        """Replace the pools; a step without any sets those of `given` for the first time."""
         begun = len(self.decided)
         self._configure(step.take("pools", self._pools))
         if "converge" in self._left[1:]:
-            again = {one.request.name for one in self._decide_all()}
-            self._left.pop(0)
-            self.after.append([self.ingress(name) for name in self._fields])
-            whole = again >= self._documents.keys()
-            self._syncs["set_pools_sync"] = "reprocess_all" if whole else "success"
-            return
-        self._settle()
+            self._decide_all()
+        else:
+            self._settle()
         self.ok()
         self._done("set_pools", begun)
+        again = {one.request.name for one in self.decided[begun:]}
+        if again >= self._documents.keys():
+            self._syncs["set_pools_sync"] = "reprocess_all"
 
-    def _decide_all(self) -> list[Decision]:
-        found = []
+    def _decide_all(self) -> None:
         while (decision := self.books.decide(self.now)) is not None:
-            found.append(decision)
+            self.decided.append(decision)
             self.news += [(decision.request.name, one) for one in decision.news]
-        self.decided += found
-        return found
 
-    def op_read_sharing_key(self, step: Fields) -> None:
+    def op_read_sharing_key(self, _step: Fields) -> None:
         """Read the key off the Service's annotations."""
         self._key = request_of(
             self.service(_ONLY, Fields(self._fields[_ONLY], "given"))
@@ -230,36 +258,63 @@ class ControllerRoom(AskingRoom):
             return {name: self.ingress(name) for name in expected}
         return self.ingress(self._only)
 
-    def see_ingress_after(self, expected: list[Any]) -> object:
+    def see_ingress_after(self, _expected: list[Any]) -> object:
         """Return the addresses of the only Service after each step."""
-        del expected
         if len(self._fields) != 1:
             raise InexpressibleError("there is more than one Service")
         return [one[0] for one in self.after]
 
     def see_same_ip(self, expected: list[str]) -> object:
-        """Return *expected* where these Services have the same addresses."""
-        found = {name: self.ingress(name) for name in expected}
-        first = found[expected[0]]
-        return expected if first and all(one == first for one in found.values()) else found
+        """Return all Services that have the address of the first."""
+        first = self.ingress(expected[0])
+        sharing = [name for name in self._documents if first and self.ingress(name) == first]
+        return in_order(sharing, expected)
 
-    def see_families(self, expected: list[str]) -> object:
+    def see_ip_in(self, expected: list[str]) -> object:
+        """Return *expected* where it holds every address of the Service."""
+        found = self.ingress(self._last)
+        holds = bool(found) and set(found) <= set(expected) and distinct(expected)
+        return expected if holds else found
+
+    def see_ip_in_pools(self, expected: list[str]) -> object:
+        """Return *expected* where the Service's addresses are of one of these pools."""
+        found = self.see_pool(None)
+        return expected if found in expected and distinct(expected) else found
+
+    def see_pool(self, expected: Any) -> object:
+        """Return the pool of the last Service's addresses, or of each Service's by name."""
+        if isinstance(expected, Mapping):
+            return {name: self._pool_of(name) for name in expected}
+        return self._pool_of(self._last)
+
+    def _pool_of(self, name: str) -> str | None:
+        if name not in self._documents:
+            return None
+        return self.original(self.books.allocator.pool_of(request_of(self._documents[name]).key))
+
+    see_assigned = see_ingress
+
+    def see_distinct(self, _expected: bool) -> object:
+        """Return whether no address is in the status of two Services."""
+        found = [one for name in self._documents for one in self.ingress(name)]
+        return bool(found) and len(found) == len(set(found))
+
+    def see_families(self, _expected: list[str]) -> object:
         """Return the families of the only Service's addresses."""
-        del expected
         return [WORD[family_of(Address(one))] for one in self.ingress(self._only)]
 
-    def see_warning(self, expected: bool) -> object:
+    def see_warning(self, _expected: bool) -> object:
         """Return whether an Event of type Warning was told of the Service."""
-        del expected
-        return any(one.warning for name, one in self.news if name == self._subject())
+        return any(one.warning for name, one in self.news if name == self._last)
 
     def see_event(self, expected: Any) -> object:
         """Return *expected* where such an Event was told of the Service, else all that were."""
-        reasons = [one.reason.value for name, one in self.news if name == self._subject()]
-        wanted = [str(one) for one in listed(expected)]
+        reasons = [one.reason.value for name, one in self.news if name == self._last]
         if expected in (None, "none"):
-            return reasons[0] if reasons else expected
-        return expected if set(wanted) <= set(reasons) else reasons
+            return reasons or expected
+        told = {word(one).replace("_", "") for one in reasons}
+        wanted = {word(one).replace("_", "") for one in listed(expected)}
+        return expected if wanted and wanted <= told else reasons
 
     def see_annotations(self, expected: Mapping[str, str]) -> object:
         """Return annotations of the document; ours have a prefix of our own for MetalLB's."""
@@ -275,34 +330,31 @@ class ControllerRoom(AskingRoom):
             raise InexpressibleError(f"mutation {expected!r} is not `none`")
         return self.written or "none"
 
-    def see_sync(self, expected: str) -> object:
+    def see_sync(self, _expected: str) -> object:
         """Return how the last step ended: `success`, `no_retry`, `reprocess_all` or `error`."""
-        del expected
         return list(self._syncs.values())[-1]
 
-    def see_set_pools_sync(self, expected: str) -> object:
+    def see_set_pools_sync(self, _expected: str) -> object:
         """Return how the pools were taken."""
-        del expected
         return self._syncs.get("set_pools_sync")
 
-    def see_converge_sync(self, expected: str) -> object:
+    def see_converge_sync(self, _expected: str) -> object:
         """Return how the Service was taken."""
-        del expected
         return self._syncs.get("converge_sync")
 
     def _sync(self, decided: list[Decision]) -> str:
         if self.books.failures or self.books.due(self.now) is not None:
             return "error"
-        subject = [one for one in decided if one.request.name == self._subject()]
-        if len({one.request.name for one in decided}) > 1 and any(one.freed for one in decided):
+        before = self.after[-2] if len(self.after) > 1 else list(self._before.values())
+        had = dict(zip(self._fields, before, strict=False)).get(self._last)
+        if had and not self.ingress(self._last):
             return "reprocess_all"
-        if self._subject() in {key.partition("/")[2] for key in self.books.pending}:
+        if self._last in {key.partition("/")[2] for key in self.books.pending}:
             return "no_retry"
-        return "success" if subject or decided else "no_retry"
+        return "success" if decided else "no_retry"
 
-    def see_freed(self, expected: list[str]) -> object:
+    def see_freed(self, _expected: list[str]) -> object:
         """Return the addresses that a Service had, and that can be given to another one now."""
-        del expected
         now = {one for name in self._documents for one in self.ingress(name)}
         held = {str(a) for r in self.books.requests() for a in self._holds(r.key)}
         before = {one for has in self._before.values() for one in has}
@@ -311,7 +363,6 @@ class ControllerRoom(AskingRoom):
     def _holds(self, key: str) -> tuple[Address, ...]:
         return self.books.allocator.addresses_of(key)
 
-    def see_key(self, expected: str) -> object:
+    def see_key(self, _expected: str) -> object:
         """Return the sharing key."""
-        del expected
         return self._key

@@ -1,13 +1,13 @@
 """Area `endpoints`: which endpoints take traffic, and whether a Service has one."""
 
-from typing import Final
+from typing import Any, Final
 
 from tests.conformance import documents
 from tests.conformance.agent import Agent
 from tests.conformance.cluster import NodeRoom
 from tests.conformance.room import Fields, InexpressibleError, listed
 
-_PARTS: Final = {
+_PARTS: Final[dict[str, dict[str, Any]]] = {
     "pools": {"p": {"addresses": ["198.51.100.0/24"]}},
     "advertisements": {"ad": {}},
 }
@@ -49,17 +49,15 @@ class EndpointsRoom(NodeRoom):
     def op_any_healthy(self, step: Fields) -> None:
         """Look at all endpoints together."""
 
-    def see_serve(self, expected: bool) -> object:
+    def see_serve(self, _expected: bool) -> object:
         """Return whether the endpoint takes traffic."""
-        del expected
         (one,) = self.agent.store.objects.slices("default/svc")
         if len(one.serving) + one.not_serving != 1:
             raise InexpressibleError("there is more than one endpoint")
         return self._announced() and bool(one.serving)
 
-    def see_healthy(self, expected: bool) -> object:
+    def see_healthy(self, _expected: bool) -> object:
         """Return whether the Service is announced, and withheld only for want of endpoints."""
-        del expected
         return self._announced()
 
     def _announced(self) -> bool:

@@ -1,4 +1,4 @@
-"""Area `ipfamily`: the families of a list of addresses, as a controller reads a Service's ClusterIPs."""
+"""Area `ipfamily`: the families of addresses, as the controller reads a Service's ClusterIPs."""
 
 from typing import Final
 
@@ -22,9 +22,8 @@ class FamilyRoom(AskingRoom):
         addresses = self.given.need("addresses")
         self._document = self.service("svc", Fields({"clusterIPs": addresses}, "given"))
 
-    def op_family(self, step: Fields) -> None:
+    def op_family(self, _step: Fields) -> None:
         """Read the families."""
-        del step
         wish = wish_of(request_of(self._document))
         self._family = "Unknown"
         if isinstance(wish, Nonsense):
@@ -36,7 +35,6 @@ class FamilyRoom(AskingRoom):
         else:
             self.ok()
 
-    def see_family(self, expected: str) -> object:
+    def see_family(self, _expected: str) -> object:
         """Return the family."""
-        del expected
         return self._family

@@ -37,9 +37,8 @@ class LoadBalancerClassRoom(AskingRoom, NodeRoom):
         )
         self.must_hold()
 
-    def op_filter(self, step: Fields) -> None:
+    def op_filter(self, _step: Fields) -> None:
         """Show the Service to both, and take it away where the case says so."""
-        del step
         request = request_of(self._document)
         self.books.seen(request, 0.0)
         while self.books.decide(0.0) is not None:
@@ -62,7 +61,6 @@ class LoadBalancerClassRoom(AskingRoom, NodeRoom):
         left = self.books.allocator.addresses_of(key) or any(self.agent.routes.values())
         self._handled = not left
 
-    def see_handled(self, expected: bool) -> object:
+    def see_handled(self, _expected: bool) -> object:
         """Return whether both act on the Service."""
-        del expected
         return self._handled

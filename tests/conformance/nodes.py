@@ -8,7 +8,7 @@ from tests.conformance import documents
 from tests.conformance.agent import Agent
 from tests.conformance.cluster import REASONS, NodeRoom
 from tests.conformance.documents import Document
-from tests.conformance.room import Fields, InexpressibleError, listed
+from tests.conformance.room import Fields, InexpressibleError, in_order, listed
 
 _POOL: Final = {"p": {"addresses": ["198.51.100.0/24"]}}
 _EXCLUDE: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
@@ -25,6 +25,10 @@ class NodeAreaRoom(NodeRoom):
         self._labels = given.take("node_labels") or {}
         self._conditions = given.take("node_conditions") or {}
         self._event = given.take("event")
+        self._taints = given.take("node_taints", given.take("taints"))
+        self._unschedulable = given.take("unschedulable", False)
+        self._policy = given.take("etp", given.take("externalTrafficPolicy"))
+        self._endpoints = given.take("endpoints")
         advertisement: dict[str, Any] = {}
         nodes = given.take("advertisement_nodes")
         if nodes is not None:
@@ -46,25 +50,28 @@ class NodeAreaRoom(NodeRoom):
         self.must_hold()
         wanted = announced or {"svc": "198.51.100.1"}
         for name, one in wanted.items():
-            service = self.service(name, Fields({"ingress": listed(one), "labels": labels}, name))
-            self.agent.put(service, self.slice_of(service))
+            fields = {"ingress": listed(one), "labels": labels, "etp": self._policy}
+            service = self.service(name, Fields(fields, name))
+            self.agent.put(service, self.slice_of(service, self._endpoints))
         self.must_announce(announced)
         self._service = f"default/{next(iter(wanted))}"
         self._before = {name: self.agent.session(name) for name in self.agent.sessions}
 
     def _node(self) -> Document:
-        return documents.node(self.me, self._labels, self._conditions)
+        found = documents.node(self.me, self._labels, self._conditions)
+        found["spec"] = {"unschedulable": self._unschedulable, "taints": self._taints or []}
+        return found
 
     # What happens
 
     def op_should_announce(self, step: Fields) -> None:
         """Look at what is announced."""
 
-    def op_filter_event(self, step: Fields) -> None:
+    def op_filter_event(self, _step: Fields) -> None:
         """Let the Node change as the event says."""
         self._happen()
 
-    def op_set_node(self, step: Fields) -> None:
+    def op_set_node(self, _step: Fields) -> None:
         """Let the Node change as the event says."""
         self._happen()
 
@@ -96,16 +103,18 @@ class NodeAreaRoom(NodeRoom):
         new: Document = {
             **old,
             "metadata": {**old["metadata"], "labels": dict(old["metadata"]["labels"])},
-            "status": {**old["status"], "conditions": list(old["status"]["conditions"])},
+            "status": {
+                "conditions": list(old["status"]["conditions"]),
+                "addresses": list(old["status"]["addresses"]),
+            },
         }
         edit(new)
         self._processed = self.agent.put(new).configuration
 
     # What is seen
 
-    def see_announce(self, expected: bool) -> object:
+    def see_announce(self, _expected: bool) -> object:
         """Return whether the node announces the Service."""
-        del expected
         return any(self.agent.routes.values())
 
     def see_reason(self, expected: str) -> object:
@@ -116,24 +125,21 @@ class NodeAreaRoom(NodeRoom):
         found = self.agent.reasons(self._service)
         return back.get(found[0], found[0]) if found else "none: it is announced"
 
-    def see_processed(self, expected: bool) -> object:
+    def see_processed(self, _expected: bool) -> object:
         """Return whether anything is decided again."""
-        del expected
         return self._processed
 
-    def see_sync(self, expected: str) -> object:
+    def see_sync(self, _expected: str) -> object:
         """Return `reprocess_all` where every Service is decided again, else `success`."""
-        del expected
         return "reprocess_all" if self._processed else "success"
 
     def see_routes_after(self, expected: Any) -> object:
         """Return what every peer is offered now."""
         found = sorted({str(one) for routes in self.agent.routes.values() for one in routes})
-        return found if sorted(listed(expected)) == found else found
+        return in_order(found, expected)
 
-    def see_sessions_unchanged(self, expected: bool) -> object:
+    def see_sessions_unchanged(self, _expected: bool) -> object:
         """Return whether each session is configured as before."""
-        del expected
         return self._before == {name: self.agent.session(name) for name in self.agent.sessions}
 
 
@@ -154,8 +160,8 @@ def _exclusion(room: NodeAreaRoom, name: str, found: re.Match[str]) -> None:
 
 
 def _condition(room: NodeAreaRoom, name: str, found: re.Match[str]) -> None:
-    kind, before, after = found.groups()
-    for status in (before, after):
+    kind, *given = found.groups()
+    for status in given or ["True", "False"]:
         entry = {"type": kind, "status": status.capitalize()}
         room.change(name, lambda node, entry=entry: _set_condition(node, entry))  # type: ignore[misc]
 
@@ -169,6 +175,17 @@ def _heartbeat(room: NodeAreaRoom, name: str, found: re.Match[str]) -> None:
             "lastHeartbeatTime": f"2026-01-01T00:00:{second}Z",
         }
         room.change(name, lambda node, entry=entry: _set_condition(node, entry))  # type: ignore[misc]
+
+
+def _addresses(room: NodeAreaRoom, name: str, found: re.Match[str]) -> None:
+    del found
+    more = {"type": "InternalIP", "address": "10.0.0.99"}
+    room.change(name, lambda node: node["status"]["addresses"].append(more))
+
+
+def _nothing(room: NodeAreaRoom, name: str, found: re.Match[str]) -> None:
+    del found
+    room.change(name, lambda node: node["metadata"].update({"resourceVersion": "9"}))
 
 
 def _set_condition(node: Document, entry: Mapping[str, str]) -> None:
@@ -196,5 +213,9 @@ _EVENTS: Final[tuple[tuple[str, Callable[[NodeAreaRoom, str, re.Match[str]], Non
     (r"\bimages\b", _at("status", "images", [{"names": ["a"]}])),
     (r"(?:heartbeat|transition) time|heartbeat", _heartbeat),
     (rf"(\w+)(?: condition)? (?:from )?{_STATUS} to {_STATUS}", _condition),
+    (r"(Ready|NetworkUnavailable|\w+Pressure)\b.*\b(?:chang|flip|toggl|mov)\w*", _condition),
+    (r"\baddress(?:es)?\b", _addresses),
+    (r"\bspec\b", _at("spec", "podCIDR", "10.244.9.0/24")),
+    (r"\b(?:nothing|no change|unchanged|identical|resourceVersion|resync)\b", _nothing),
 )
 """What the words of an event mean; the first that fits."""

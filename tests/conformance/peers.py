@@ -71,7 +71,7 @@ class PeersRoom(NodeRoom):
         self._given[name] = step.rest()
         self.agent.put(*self._documents(self._given))
 
-    def op_parse(self, step: Fields) -> None:
+    def op_parse(self, _step: Fields) -> None:
         """Take in the list of peers; each of them is an object."""
         before = len(self.agent.refusals)
         self.agent.put(*self._list)
@@ -98,8 +98,7 @@ class PeersRoom(NodeRoom):
         flag(expected, "session_restarted")
         return self._restarted
 
-    def see_sessions_to_same_address(self, expected: int) -> object:
+    def see_sessions_to_same_address(self, _expected: int) -> object:
         """Return the most sessions that one address has."""
-        del expected
         found = self.agent.exabgp.peers()
         return max((found.count(one) for one in found), default=0)

@@ -1,4 +1,4 @@
-"""Area `reconcile`: what is done again, and when: a controller's term, and an agent's configuration.
+"""Area `reconcile`: what is done again, by a controller's term and for an agent's configuration.
 
 Upstream's handler is what we do about one Service: decide and write. How it ends is brought about:
 `success` is a document written, `error` a write that failed, `error_no_retry` a request that no
@@ -111,14 +111,12 @@ class ReconcileRoom(AskingRoom, NodeRoom):
 
     # A controller's term
 
-    def op_service_event(self, step: Fields) -> None:
+    def op_service_event(self, _step: Fields) -> None:
         """Let one Service change."""
-        del step
         asyncio.run(self._story(full=False))
 
-    def op_full_pass(self, step: Fields) -> None:
+    def op_full_pass(self, _step: Fields) -> None:
         """Let the controller look at everything for the first time."""
-        del step
         asyncio.run(self._story(full=True))
 
     async def _story(self, *, full: bool) -> None:
@@ -177,39 +175,38 @@ class ReconcileRoom(AskingRoom, NodeRoom):
     def _service(self, name: str, **fields: Any) -> Document:
         return self.service(name, Fields(fields, name))
 
-    def see_retry(self, expected: bool) -> object:
+    def see_retry(self, _expected: bool) -> object:
         """Return whether a clock will bring it up again."""
-        del expected
         return self._retry
 
-    def see_reprocess_all(self, expected: bool) -> object:
+    def see_reprocess_all(self, _expected: bool) -> object:
         """Return whether another Service was decided again because of this one."""
-        del expected
         return self._all
 
-    def see_initial_load_done(self, expected: bool) -> object:
+    def see_initial_load_done(self, _expected: bool) -> object:
         """Return whether the controller knows everything and acts."""
-        del expected
         return self._done
 
     # An agent's configuration
 
-    def op_config_event(self, step: Fields) -> None:
+    def op_config_event(self, _step: Fields) -> None:
         """Let the configuration change to what is given, from what it was before."""
-        del step
+        if self._handler != "success":
+            raise InexpressibleError(f"given.handler {self._handler!r} of a configuration")
         self._configure(self._previously)
         self._before = self.agent.planner.context
         self._served = self.agent.routes
-        if self._config not in ("valid", "parse error"):
-            raise InexpressibleError(f"given.config {self._config!r} is none that is known")
         self.agent.spoken = 0
-        if self._previously != self._config or self._config == "parse error":
+        if self._config == "unchanged":
+            self.agent.put(self.agent.document("IPAddressPool", "p"))
+        elif self._config in ("valid", "parse error"):
             self.agent.put(self._pool_document(self._config))
+        else:
+            raise InexpressibleError(f"given.config {self._config!r} is none that is known")
         self._told, self._retry = bool(self.agent.spoken), self.agent.planner.busy
 
-    def op_secret_event(self, step: Fields) -> None:
+    def op_secret_event(self, _step: Fields) -> None:
         """Let a Secret change."""
-        del step
         self._configure("valid")
         named = "unrelated" if self._unrelated else "key"
         if not (self._unrelated or self._related):
@@ -250,14 +247,12 @@ class ReconcileRoom(AskingRoom, NodeRoom):
         addresses = ["198.51.100.0/33"] if state == "parse error" else blocks
         return documents.pool("p", Fields({"addresses": addresses}, "pool"), {})
 
-    def see_handler_called(self, expected: bool) -> object:
+    def see_handler_called(self, _expected: bool) -> object:
         """Return whether anything was decided or told because of it."""
-        del expected
         return self._told
 
-    def see_previous_config_kept(self, expected: bool) -> object:
+    def see_previous_config_kept(self, _expected: bool) -> object:
         """Return whether the configuration in force, and every route, is as before."""
-        del expected
         context, before = self.agent.planner.context, self._before
         assert context is not None
         assert before is not None

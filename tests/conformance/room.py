@@ -144,6 +144,22 @@ def listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
+def distinct(values: list[Any]) -> bool:
+    """Return whether *values* names nothing twice, and something at all."""
+    return bool(values) and len(set(map(str, values))) == len(values)
+
+
+def in_order(got: list[Any], expected: Any) -> list[Any]:
+    """Return *got* in the order of *expected*, where it says the same; order means nothing."""
+    rest = list(got)
+    found = []
+    for one in listed(expected):
+        if one in rest:
+            rest.remove(one)
+            found.append(one)
+    return found + rest
+
+
 def flag(value: Any, place: str) -> bool:
     """Return *value*, which must be true or false."""
     if not isinstance(value, bool):

@@ -45,6 +45,16 @@ class Update:
     attributes: dict[int, bytes] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What stands before a message; a case may say something that RFC 4271 does not allow."""
+
+    marker: bytes = MARKER
+    kind: int = OPEN
+    length: int | None = None
+    """None: as long as the message is."""
+
+
 class Router:
     """Listens, and takes one connection at a time."""
 
@@ -56,6 +66,8 @@ class Router:
             self._listener.bind((address, 0))
             self._listener.listen()
         self.port = int(self._listener.getsockname()[1])
+        self.up_at = 0.0
+        """When the session came up."""
         self._link: socket.socket | None = None
         self._read = b""
 
@@ -82,10 +94,12 @@ class Router:
 
     # What is sent
 
-    def send(self, kind: int, body: bytes = b"", *, marker: bytes = MARKER) -> None:
-        """Send one message."""
+    def send(self, kind: int, body: bytes = b"", header: "Header | None" = None) -> None:
+        """Send one message, with a *header* of its own if there is one."""
         assert self._link is not None
-        self._link.sendall(marker + struct.pack("!HB", HEADER + len(body), kind) + body)
+        one = header or Header(kind=kind)
+        length = HEADER + len(body) if one.length is None else one.length
+        self._link.sendall(one.marker + struct.pack("!HB", length, one.kind) + body)
 
     def send_open(
         self,
@@ -94,7 +108,7 @@ class Router:
         hold: int = 90,
         router_id: str = "10.0.0.254",
         version: int = 4,
-        marker: bytes = MARKER,
+        header: "Header | None" = None,
     ) -> None:
         """Send OPEN, with four octets of ASN and IPv4 and IPv6 routes."""
         families = b"".join(_capability(1, struct.pack("!HBB", afi, 0, 1)) for afi in (1, 2))
@@ -102,7 +116,7 @@ class Router:
         parameters = bytes([2, len(capabilities)]) + capabilities
         two = asn if asn < 65536 else _AS_TRANS
         body = struct.pack("!BHH", version, two, hold) + socket.inet_aton(router_id)
-        self.send(OPEN, body + bytes([len(parameters)]) + parameters, marker=marker)
+        self.send(OPEN, body + bytes([len(parameters)]) + parameters, header)
 
     def send_route(self, prefix: str, *, asn: int) -> None:
         """Announce an IPv4 prefix with ourselves as next hop."""
@@ -168,6 +182,7 @@ class Router:
         self.send_open(asn=asn, hold=hold)
         self.send(KEEPALIVE)
         self.expect(KEEPALIVE)
+        self.up_at = time.monotonic()
         return found
 
     def updates(self, seconds: float) -> Iterator[Update]:

@@ -39,9 +39,8 @@ class SecretRoom(NodeRoom):
         self.agent = Agent(self.me)
         self.agent.put(documents.node(self.me))
 
-    def op_parse(self, step: Fields) -> None:
+    def op_parse(self, _step: Fields) -> None:
         """Let the node read the documents."""
-        del step
         self.agent.put(*self._documents)
         if self.agent.refusals:
             self.error("; ".join(self.agent.refusals))
@@ -60,14 +59,12 @@ class SecretRoom(NodeRoom):
             raise InexpressibleError(f"a peer has no {', '.join(sorted(unknown))} to look at")
         return {key: values[key] for key in expected}
 
-    def see_password(self, expected: Any) -> object:
+    def see_password(self, _expected: Any) -> object:
         """Return the password that the session has."""
-        del expected
         return self._password()
 
-    def see_ref(self, expected: Any) -> object:
+    def see_ref(self, _expected: Any) -> object:
         """Return the reference that the session is given: there is none."""
-        del expected
         return None
 
     def _password(self) -> str | None:

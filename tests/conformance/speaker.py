@@ -71,13 +71,11 @@ class SpeakerRoom(NodeRoom):
 
     # What happens
 
-    def op_set_config(self, step: Fields) -> None:
+    def op_set_config(self, _step: Fields) -> None:
         """Look at the configuration that `given` has put in force."""
-        del step
 
-    def op_sync(self, step: Fields) -> None:
+    def op_sync(self, _step: Fields) -> None:
         """Bring the Services of `given`, and look again as often as the case says."""
-        del step
         for name, fields in self._waiting:
             service = self.service(name, fields)
             self.agent.put(service, self.slice_of(service, self._endpoints))
@@ -137,9 +135,8 @@ class SpeakerRoom(NodeRoom):
             return "serviceDeleted"
         return back.get(found[0], found[0]) if found else "none: it is advertised"
 
-    def see_updates_on_wire(self, expected: int) -> object:
+    def see_updates_on_wire(self, _expected: int) -> object:
         """Return how many UPDATE messages the steps were worth, over all peers."""
-        del expected
         return sum(
             len(change.advertise) + bool(change.withdraw)
             for update in self.agent.exabgp.updates
@@ -158,15 +155,13 @@ class SpeakerRoom(NodeRoom):
         """Return *expected* where a condition names the clash on a shared address."""
         if not {"clash", "report"} <= set(expected.replace(",", " ").split()):
             raise InexpressibleError(f"want.rule {expected!r} has no fixed reading")
-        found = [
-            one.message
-            for one in (*self.agent.planner.conditions, *self.agent.planner.withheld)
-            if "ConflictingAdvertisements" in (getattr(one, "type", ""), getattr(one, "reason", ""))
-        ]
-        return expected if found else "no condition speaks of a clash"
+        planner = self.agent.planner
+        told = {one.type for one in planner.conditions}
+        told |= {one.reason.value for one in planner.withheld}
+        clash = "ConflictingAdvertisements" in told
+        return expected if clash else "no condition speaks of a clash"
 
-    def see_localPref_of_route(self, expected: Any) -> object:  # noqa: N802 - the schema's word
+    def see_localPref_of_route(self, _expected: Any) -> object:  # noqa: N802 - the schema's word
         """Return the local preferences on the wire, as one number where they agree."""
-        del expected
         found = sorted({a.local_pref or 0 for r in self.agent.routes.values() for a in r.values()})
         return found[0] if len(found) == 1 else found

@@ -1,4 +1,4 @@
-"""Area `status`: what a node's status says of Services, sessions and mistakes, and when it changes."""
+"""Area `status`: what a node's status says of Services, sessions and mistakes, and when."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -6,8 +6,8 @@ from typing import Any, Final
 from bgpd.kube.nodestatus import document
 from tests.conformance import documents
 from tests.conformance.agent import Agent
-from tests.conformance.cluster import NodeRoom, in_order
-from tests.conformance.room import Fields, InexpressibleError, listed
+from tests.conformance.cluster import NodeRoom
+from tests.conformance.room import Fields, InexpressibleError, in_order
 
 _NUMBERS: Final = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 _INCLUDE: Final = "session state and since-when"
@@ -78,9 +78,8 @@ class StatusRoom(NodeRoom):
         """Delete a Service."""
         self.agent.drop("Service", step.need("svc"))
 
-    def op_delete_them_one_by_one(self, step: Fields) -> None:
+    def op_delete_them_one_by_one(self, _step: Fields) -> None:
         """Create all the invalid peers, and delete one after the other."""
-        del step
         for name in self._invalid:
             self.agent.put(documents.peer(name, Fields({"holdTime": "1s"}, name), filled=True))
         self._note()
@@ -113,7 +112,7 @@ class StatusRoom(NodeRoom):
         return {name: in_order(found.get(name, []), one) for name, one in expected.items()}
 
     def see_include(self, expected: str) -> object:
-        """Return *expected* where each peer of the Service has a session with a state and a time."""
+        """Return *expected* where each peer of the Service has a session's state and time."""
         if expected != _INCLUDE:
             raise InexpressibleError(f"want.include {expected!r} has no fixed reading")
         status = self._document()
@@ -129,27 +128,24 @@ class StatusRoom(NodeRoom):
     def see_not_notified(self, expected: list[str]) -> object:
         """Return those of *expected* of which the status says the same as before."""
         changed = self._changed()
-        return [one for one in listed(expected) if one not in changed and one in self._names]
+        return in_order([one for one in self._names if one not in changed], expected)
 
     def _changed(self) -> list[str]:
         before, after = self._rows(self._before), self._rows(self._document())
         names = sorted(before.keys() | after.keys())
         return [one for one in names if before.get(one) != after.get(one)]
 
-    def see_all_errors_at_once(self, expected: bool) -> object:
+    def see_all_errors_at_once(self, _expected: bool) -> object:
         """Return whether the status named every mistake that there was, at every moment."""
-        del expected
         count = len(self._invalid)
         return bool(count) and self._errors == list(range(count, -1, -1))
 
-    def see_first_error_reported_each_time(self, expected: bool) -> object:
-        """Return whether the status named one mistake after each deletion, however many there were."""
-        del expected
+    def see_first_error_reported_each_time(self, _expected: bool) -> object:
+        """Return whether the status named one mistake at a time, however many there were."""
         return self._errors == [1] * len(self._invalid) + [0]
 
-    def see_final(self, expected: str) -> object:
+    def see_final(self, _expected: str) -> object:
         """Return `Valid` or `Invalid`."""
-        del expected
         for one in self._document()["conditions"]:
             if one["type"] == "ConfigurationValid":
                 return "Valid" if one["status"] == "True" else "Invalid"
