@@ -133,6 +133,11 @@ CHECKS: Final[Mapping[str, Check]] = {
     "1..63 characters without ':' and blanks, one of them no digit": Check(
         expression=_ALIAS, longest=63
     ),
+    "1s..65535s in whole seconds": Check(
+        expression=f"self == '' || ({_whole('self')} && duration(self) >= duration('1s')"
+        " && duration(self) <= duration('65535s'))",
+        longest=40,
+    ),
     "0s..24h in whole seconds": Check(
         expression=f"self == '' || ({_whole('self')} && duration(self) <= duration('24h'))",
         longest=40,

@@ -7,6 +7,7 @@ would hold back the objects beside it.
 import base64
 import binascii
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from bgpd.kube import metallbform
@@ -49,7 +50,18 @@ def parse_any_community(text: str) -> str:
 def bfd_profile(wire: metallbform.BFDProfile, faults: Faults) -> BFDProfile:
     """Return a BFD profile."""
     faults.unsupported("", "bgpd does not speak BFD yet; peers that name it keep their sessions")
-    return BFDProfile(name=wire.metadata.name)
+    usual = BFDProfile(name=wire.metadata.name)
+    spec = wire.spec or metallbform.BFDProfileSpec()
+    return replace(
+        usual,
+        receive_interval=spec.receive_interval or usual.receive_interval,
+        transmit_interval=spec.transmit_interval or usual.transmit_interval,
+        detect_multiplier=spec.detect_multiplier or usual.detect_multiplier,
+        echo_interval=spec.echo_interval or usual.echo_interval,
+        echo_mode=bool(spec.echo_mode),
+        passive_mode=bool(spec.passive_mode),
+        minimum_ttl=spec.minimum_ttl or usual.minimum_ttl,
+    )
 
 
 def l2_advertisement(wire: metallbform.L2Advertisement, faults: Faults) -> L2Advertisement:

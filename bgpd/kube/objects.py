@@ -35,6 +35,7 @@ BlockText: TypeAlias = Annotated[
 ]
 HoldTimeText: TypeAlias = Annotated[str, _legal("0s, or 3s..65535s in whole seconds")]
 DurationText: TypeAlias = Annotated[str, _legal("a duration such as 30s or 1m30s")]
+ConnectText: TypeAlias = Annotated[str, _legal("1s..65535s in whole seconds")]
 HoldSeconds: TypeAlias = Annotated[
     int, Meta(ge=0, le=65535, extra={"legal": "0, or 3..65535 (RFC 4271, section 4.2)"})
 ]
@@ -294,7 +295,7 @@ class BGPPeerSpec(Strict):
     hold_time: HoldTimeText | None = None
     hold_time_seconds: HoldSeconds | None = None
     keepalive_time: DurationText | None = None
-    connect_time: DurationText | None = None
+    connect_time: ConnectText | None = None
     node_selectors: SelectorList | None = None
     password: PasswordText | None = None
     password_file: PathText | None = None

@@ -59,20 +59,10 @@ def peer(wire: objects.BGPPeer, faults: Faults) -> BGPPeer:
         next_hop_v4=faults.parsed("spec.nextHopV4", spec.next_hop_v4, _parse_v4),
         next_hop_v6=faults.parsed("spec.nextHopV6", spec.next_hop_v6, _parse_v6),
         bfd_profile=spec.bfd_profile or "",
-        without_session=_without_session(spec),
+        vrf=spec.vrf or "",
+        interface=spec.interface or "",
+        dynamic_asn=spec.dynamic_asn or "",
     )
-
-
-def _without_session(spec: objects.BGPPeerSpec) -> str:
-    """Return which fields leave no session, because it would be another one without them."""
-    found = []
-    if spec.vrf:
-        found.append("spec.vrf")
-    if spec.interface and not spec.peer_address:
-        found.append("spec.interface")
-    if spec.dynamic_asn and spec.peer_asn is None:
-        found.append("spec.dynamicASN")
-    return ", ".join(found)
 
 
 def _tell_unsupported(spec: objects.BGPPeerSpec, faults: Faults) -> None:
@@ -91,7 +81,9 @@ def _tell_unsupported(spec: objects.BGPPeerSpec, faults: Faults) -> None:
         what = f"{spec.bfd_profile} is not supported by bgpd yet; the session goes without BFD"
         faults.unsupported("spec.bfdProfile", what, spec.bfd_profile)
     if spec.connect_time:
-        faults.parsed("spec.connectTime", spec.connect_time, parse_seconds)
+        seconds = faults.parsed("spec.connectTime", spec.connect_time, parse_seconds)
+        if seconds is not None and not 1 <= seconds <= 65535:
+            faults.value("spec.connectTime", spec.connect_time)
         faults.notice("spec.connectTime", "has no effect: a lost session is retried within 5 s")
     if spec.disable_mp:
         faults.notice("spec.disableMP", "has no effect, as in MetalLB; use spec.families")

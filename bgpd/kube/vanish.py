@@ -20,6 +20,7 @@ from bgpd.kube.view import Objects
 from bgpd.model.allocation import Namespace, ServiceRequest
 from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
 from bgpd.model.configuration import (
+    BFDProfile,
     BGPAdvertisement,
     BGPPeer,
     Community,
@@ -32,7 +33,15 @@ SETTLE: Final = 2.0
 """Seconds without another removal after which a removal takes effect."""
 CONDITION: Final = "ConfigurationVanished"
 KINDS: Final = frozenset(
-    {"IPAddressPool", "BGPPeer", "BGPAdvertisement", "Community", "Secret", "SpeakerPolicy"}
+    {
+        "IPAddressPool",
+        "BGPPeer",
+        "BGPAdvertisement",
+        "BFDProfile",
+        "Community",
+        "Secret",
+        "SpeakerPolicy",
+    }
 )
 """The kinds whose objects do not go at once."""
 VITAL: Final = frozenset({"IPAddressPool", "BGPPeer"})
@@ -129,6 +138,11 @@ class Kept(Objects):
     def communities(self) -> tuple[Community, ...]:
         """All Communities."""
         return (*self._said.communities, *self._still(Community))
+
+    @property
+    def bfd_profiles(self) -> frozenset[str]:
+        """The names of all BFDProfiles."""
+        return self._said.bfd_profiles | {one.name for one in self._still(BFDProfile)}
 
     @property
     def policies(self) -> tuple[NodePolicy, ...]:

@@ -112,9 +112,19 @@ class Community:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BFDProfile:
-    """How fast a session's BFD is; known, so that a peer can name it, but not done yet."""
+    """How fast a session's BFD is; known, so that a peer can name it, but not done yet.
+
+    Intervals are milliseconds; the defaults are FRR's.
+    """
 
     name: str
+    receive_interval: int = 300
+    transmit_interval: int = 300
+    detect_multiplier: int = 3
+    echo_interval: int = 50
+    echo_mode: bool = False
+    passive_mode: bool = False
+    minimum_ttl: int = 254
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +173,17 @@ class BGPPeer:
     next_hop_v4: Address | None = None
     next_hop_v6: Address | None = None
     bfd_profile: str = ""
-    without_session: str = ""
-    """Why there can be no session: the fields that would make it another one than is asked for."""
+    vrf: str = ""
+    interface: str = ""
+    """Of an unnumbered peer, whose *address* then means nothing."""
+    dynamic_asn: str = ""
+    """`internal` or `external` where the peer's ASN is whatever it says; *peer_asn* means nothing.
+    """
+
+    @property
+    def without_session(self) -> bool:
+        """Whether it asks for a session that bgpd cannot have, and so gets none."""
+        return bool(self.vrf or self.interface or self.dynamic_asn)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

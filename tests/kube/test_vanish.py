@@ -13,7 +13,9 @@ from bgpd.kube.directory import DirectorySource
 from bgpd.kube.documents import Key, Object, read
 from bgpd.kube.kept import KeptSource
 from bgpd.kube.store import Changes, Store
-from bgpd.kube.vanish import CONDITION, SETTLE, Keeper
+from bgpd.kube.vanish import CONDITION, SETTLE, Keeper, Kept
+from bgpd.kube.view import Objects, View
+from bgpd.kube.vocabulary import AGENT, CONTROLLER
 from tests.kube import build
 
 A, B = Key("IPAddressPool", "", "a"), Key("IPAddressPool", "", "b")
@@ -256,3 +258,31 @@ def test_a_directory_that_is_emptied_changes_nothing_until_a_person_accepts(
 async def _until(fact: Any) -> None:
     while not fact():  # noqa: ASYNC110 - a condition is looked at, not reported
         await asyncio.sleep(0.01)
+
+
+def test_what_is_kept_shows_all_that_its_source_shows() -> None:
+    """Whoever asks for something new of a source must not find it empty behind the keeper."""
+    kinds = ["Community", "BFDProfile", "BGPAdvertisement", "SpeakerPolicy"]
+    documents = [
+        build.pool(),
+        build.peer(),
+        build.service(),
+        *(build.ours(one, "x") for one in kinds),
+    ]
+    key = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
+    key |= {"type": "kubernetes.io/basic-auth", "stringData": {"password": "x"}}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}}
+    names = [name for name, one in vars(Objects).items() if isinstance(one, property)]
+    shown = set()
+    for vocabulary in (AGENT, CONTROLLER):
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}}
+        found = read("f.yaml", build.text(*documents, key, node, namespace), vocabulary)
+        view = View()
+        for one, value in found.objects.items():
+            view.put(one, value)
+        kept = Kept(view)
+        assert len(kept) == len(view)
+        for name in names:
+            assert getattr(kept, name) == getattr(view, name), name
+            shown |= {name} if getattr(view, name) else set()
+    assert shown == set(names) - {"reports"}
