@@ -205,7 +205,7 @@ def _kept(
     advertisements: Admission[BGPAdvertisement], around: Surroundings
 ) -> tuple[Condition, ...]:
     """Return what holds because it held before, and would be refused today."""
-    found = [("NothingNewFits", one) for one in fitted(advertisements.admitted, around)]
+    found = [("WouldBeRefused", one) for one in fitted(advertisements.admitted, around)]
     found += [("DocumentGone", one) for one in sentences_of(around.aliases.outlived)]
     return tuple(
         Condition(type="LastGoodInForce", status=True, reason=reason, message=sentence)
