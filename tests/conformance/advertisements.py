@@ -7,12 +7,11 @@ from typing import Any, Final
 
 from tests.conformance import documents
 from tests.conformance.agent import Agent
-from tests.conformance.cluster import NodeRoom, attribute, route_like
+from tests.conformance.cluster import NodeRoom, attribute, pools_for, route_like
 from tests.conformance.documents import Document
 from tests.conformance.room import Fields, InexpressibleError, listed
 from tests.conformance.selector import HOST
 
-_POOL: Final = {"p": {"addresses": ["198.51.100.0/24"]}}
 _ADDRESS: Final = "198.51.100.1"
 
 
@@ -42,13 +41,17 @@ class AdvertisementRoom(NodeRoom):
         if isinstance(self._peers, list):
             self._peers = {name: {} for name in self._peers}
         named_pools = [p for one in self._ads.values() for p in listed(one.get("pools"))]
-        pools = given.take("pools") or _pools(named_pools) or _POOL
+        pools = given.take("pools") or _pools(named_pools) or self._default_pools()
         self.agents = {name: Agent(name) for name in self._nodes}
         self.agent = self.agents[self.me]
         self._node_labels: dict[str, dict[str, str]] = {name: {} for name in self._nodes}
         self._pools = self.pools(Fields(pools, "given.pools"))
         self._configure()
         self._announce()
+
+    def _default_pools(self) -> dict[str, Any]:
+        announced = self.case.given.get("announced") or {}
+        return pools_for(one for addresses in announced.values() for one in listed(addresses))
 
     def _all_nodes(self, named: Any, me: Any) -> list[str]:
         found = [str(one) for one in listed(me)]
@@ -184,7 +187,7 @@ class AdvertisementRoom(NodeRoom):
 
     def _prefixes(self, name: str) -> list[Any]:
         services = self.agent.planner.services
-        found = [one for one, names in services.items() if f"default/{name}" in names]
+        found = [one for one, names in services.items() if self.key(name) in names]
         if len(found) != 1:
             raise InexpressibleError(f"{name} has {len(found)} routes")
         return found

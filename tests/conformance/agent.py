@@ -7,7 +7,7 @@ policy, and the reflex with its mesh. ExaBGP alone is the one that answers at on
 import json
 import random
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from bgpd.agent.planner import Planner
@@ -69,18 +69,18 @@ class Agent:
         """Create or replace *documents*, and let the node come to rest."""
         return self._change(documents, ())
 
-    def drop(self, kind: str, name: str, namespace: str = "") -> Changes:
-        """Delete an object."""
-        return self._change((), [_file(kind, namespace or _HOME.get(kind, NAMESPACE), name)])
+    def drop(self, kind: str, name: str) -> Changes:
+        """Delete an object; a Service is known as `namespace/name`."""
+        return self._change((), [_file_of_key(kind, name)])
 
     def pass_again(self) -> None:
         """Let the node look at a world that has not changed, as a resync does."""
         self._tell(self.planner.configure(Changes(), self.store.objects, {}))
         self.rest()
 
-    def document(self, kind: str, name: str, namespace: str = "") -> Document:
-        """Return what was put last."""
-        return self._documents[_file(kind, namespace or _HOME.get(kind, NAMESPACE), name)]
+    def document(self, kind: str, name: str) -> Document:
+        """Return what was put last; a Service is known as `namespace/name`."""
+        return self._documents[_file_of_key(kind, name)]
 
     # What it shows
 
@@ -217,7 +217,9 @@ class Agent:
             pending.extend(self._reflex.effects())
 
 
-_HOME: Final[Mapping[str, str]] = {"Node": "", "Service": "default", "EndpointSlice": "default"}
+def _file_of_key(kind: str, name: str) -> str:
+    home, _, own = name.rpartition("/")
+    return _file(kind, home or ("" if kind == "Node" else NAMESPACE), own)
 
 
 def _file_of(document: Document) -> str:

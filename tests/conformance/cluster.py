@@ -1,12 +1,14 @@
 """What the areas about a node share: a case's peers, pools, advertisements, nodes and Services."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from ipaddress import ip_network
 from typing import Any, Final
 
 from bgpd.model.prefix import Prefix
 from bgpd.model.route import Attributes
 from tests.conformance import documents
 from tests.conformance.agent import Agent
+from tests.conformance.case import Case
 from tests.conformance.documents import Document
 from tests.conformance.room import Fields, InexpressibleError, Room, in_order, listed
 
@@ -33,6 +35,16 @@ class NodeRoom(Room):
 
     me = "node-a"
     agent: Agent
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self._homes: dict[str, str] = {}
+        """The namespace of each Service."""
+
+    def key(self, service: str) -> str:
+        """Return `namespace/name` of a Service."""
+        usual = self.defaults("service").get("namespace", "default")
+        return f"{self._homes.get(service, usual)}/{service}"
 
     def defaults(self, kind: str) -> dict[str, Any]:
         """Return what the file's `meta.defaults` say of *kind*."""
@@ -71,6 +83,7 @@ class NodeRoom(Room):
         """Return a Service as a node sees it."""
         defaults = self.defaults("service")
         namespace = given.take("namespace", defaults.get("namespace", "default"))
+        self._homes[name] = namespace
         policy = given.take("externalTrafficPolicy", defaults.get("externalTrafficPolicy"))
         spec = {
             "type": given.take("type", defaults.get("type", "LoadBalancer")),
@@ -111,7 +124,7 @@ class NodeRoom(Room):
         """Raise unless each Service of *announced* is."""
         there = {name for names in self.agent.planner.services.values() for name in names}
         for name in announced:
-            if not any(one.endswith(f"/{name}") for one in there):
+            if self.key(name) not in there:
                 why = "; ".join(one.message for one in self.agent.planner.withheld)
                 raise InexpressibleError(f"{name} shall be announced already and is not: {why}")
 
@@ -134,6 +147,15 @@ class NodeRoom(Room):
     def see_sessions(self, expected: list[str]) -> object:
         """Return the names of the peers that have a session, in the case's order."""
         return in_order(self.agent.sessions, expected)
+
+
+def pools_for(addresses: Iterable[Any]) -> dict[str, Any]:
+    """Return a pool that holds *addresses*, and some more."""
+    blocks = [
+        str(ip_network((str(one), 120 if ":" in str(one) else 24), strict=False))
+        for one in addresses
+    ]
+    return {"p": {"addresses": list(dict.fromkeys(blocks)) or ["198.51.100.0/24"]}}
 
 
 def route_like(prefix: Prefix, attributes: Attributes, shape: Any) -> Any:

@@ -51,7 +51,7 @@ class EndpointsRoom(NodeRoom):
 
     def see_serve(self, _expected: bool) -> object:
         """Return whether the endpoint takes traffic."""
-        (one,) = self.agent.store.objects.slices("default/svc")
+        (one,) = self.agent.store.objects.slices(self.key("svc"))
         if len(one.serving) + one.not_serving != 1:
             raise InexpressibleError("there is more than one endpoint")
         return self._announced() and bool(one.serving)
@@ -62,6 +62,6 @@ class EndpointsRoom(NodeRoom):
 
     def _announced(self) -> bool:
         announced = any(self.agent.routes.values())
-        if not announced and self.agent.reasons("default/svc") != ["NoEndpoints"]:
+        if not announced and self.agent.reasons(self.key("svc")) != ["NoEndpoints"]:
             raise InexpressibleError(f"it is withheld: {self.agent.planner.withheld}")
         return announced

@@ -57,7 +57,7 @@ class LoadBalancerClassRoom(AskingRoom, NodeRoom):
         if not self._handled:
             raise InexpressibleError("a Service that was never handled cannot be missed")
         self.books.gone(key, 0.0)
-        self.agent.drop("Service", "svc")
+        self.agent.drop("Service", key)
         left = self.books.allocator.addresses_of(key) or any(self.agent.routes.values())
         self._handled = not left
 

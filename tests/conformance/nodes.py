@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from tests.conformance import documents
 from tests.conformance.agent import Agent
-from tests.conformance.cluster import REASONS, NodeRoom
+from tests.conformance.case import Map
+from tests.conformance.cluster import REASONS, NodeRoom, pools_for
 from tests.conformance.documents import Document
 from tests.conformance.room import Fields, InexpressibleError, in_order, listed
 
-_POOL: Final = {"p": {"addresses": ["198.51.100.0/24"]}}
 _EXCLUDE: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
 _OTHER: Final = "node-z"
 
@@ -43,7 +43,7 @@ class NodeAreaRoom(NodeRoom):
         self.agent.put(
             self._node(),
             documents.node(_OTHER, number=2),
-            *self.pools(Fields(_POOL, "pools")),
+            *self.pools(Fields(pools_for(self._flat(announced)), "pools")),
             *self.peers(Fields(given.take("peers") or {"peer1": {}}, "given.peers")),
             *self.advertisements(Fields({"ad": advertisement}, "advertisements")),
         )
@@ -54,8 +54,11 @@ class NodeAreaRoom(NodeRoom):
             service = self.service(name, Fields(fields, name))
             self.agent.put(service, self.slice_of(service, self._endpoints))
         self.must_announce(announced)
-        self._service = f"default/{next(iter(wanted))}"
+        self._service = self.key(next(iter(wanted)))
         self._before = {name: self.agent.session(name) for name in self.agent.sessions}
+
+    def _flat(self, announced: Map) -> list[Any]:
+        return [one for addresses in announced.values() for one in listed(addresses)]
 
     def _node(self) -> Document:
         found = documents.node(self.me, self._labels, self._conditions)

@@ -87,7 +87,7 @@ class SpeakerRoom(NodeRoom):
     def op_update(self, step: Fields) -> None:
         """Change fields of a Service."""
         self._last = name = step.need("svc")
-        old = self.agent.document("Service", name)
+        old = self.agent.document("Service", self.key(name))
         changes = step.rest()
         kept = {
             "namespace": old["metadata"]["namespace"],
@@ -106,13 +106,13 @@ class SpeakerRoom(NodeRoom):
     def op_endpoints(self, step: Fields) -> None:
         """Replace the endpoints of a Service."""
         self._last = name = step.take("svc", self._last)
-        service = self.agent.document("Service", name)
+        service = self.agent.document("Service", self.key(name))
         self.agent.put(self.slice_of(service, step.need("endpoints")))
 
     def op_delete(self, step: Fields) -> None:
         """Delete a Service."""
         self._last = step.need("svc")
-        self.agent.drop("Service", self._last)
+        self.agent.drop("Service", self.key(self._last))
 
     def op_remove_peer(self, step: Fields) -> None:
         """Delete a peer."""
@@ -129,9 +129,9 @@ class SpeakerRoom(NodeRoom):
         """Return why the last Service is not advertised, in upstream's words."""
         if expected not in (*REASONS, "serviceDeleted"):
             raise InexpressibleError(f"reason {expected!r} has no counterpart")
-        found = self.agent.reasons(f"default/{self._last}")
+        found = self.agent.reasons(self.key(self._last))
         back = {ours: theirs for theirs, ours in REASONS.items()}
-        if not found and self.agent.store.objects.service(f"default/{self._last}") is None:
+        if not found and self.agent.store.objects.service(self.key(self._last)) is None:
             return "serviceDeleted"
         return back.get(found[0], found[0]) if found else "none: it is advertised"
 

@@ -76,7 +76,7 @@ class StatusRoom(NodeRoom):
 
     def op_delete(self, step: Fields) -> None:
         """Delete a Service."""
-        self.agent.drop("Service", step.need("svc"))
+        self.agent.drop("Service", self.key(step.need("svc")))
 
     def op_delete_them_one_by_one(self, _step: Fields) -> None:
         """Create all the invalid peers, and delete one after the other."""
