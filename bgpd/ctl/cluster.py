@@ -22,6 +22,10 @@ _DEFAULT: Final = Path("~/.kube/config")
 Document = dict[str, Any]
 
 
+class ConversionError(TransientError):
+    """Objects cannot be read because who converts between their versions is away."""
+
+
 class Cluster:
     """One API server, asked by a person. Use it as a context: it holds a connection."""
 
@@ -88,6 +92,8 @@ class Cluster:
         if reply.good:
             return reply
         sentence = f"{self._where}: {path}: {reply.words}"
+        if "conversion webhook" in reply.words:
+            raise ConversionError(sentence)
         if reply.code in _LATER:
             raise TransientError(sentence)
         if reply.code in _NO_RIGHT:

@@ -177,7 +177,7 @@ def finish_command(
             _note("nothing was changed; --force does it all the same")
             raise typer.Exit(1)
         _mark(cluster, found, on=undo)
-        _tell([_settled(cluster, namespace, on=not undo, seconds=timeout)])
+        _tell([_settled(cluster, found, namespace, on=not undo, seconds=timeout)])
 
 
 def _mark(cluster: "Cluster", found: "Found", *, on: bool) -> None:
@@ -200,34 +200,26 @@ def _pool_path(pool: Mapping[str, Any]) -> str:
     return f"/apis/{pool['apiVersion']}/{inside}"
 
 
-def _settled(cluster: "Cluster", namespace: str, *, on: bool, seconds: float) -> str:
+def _settled(
+    cluster: "Cluster", found: "Found", namespace: str, *, on: bool, seconds: float
+) -> str:
     """Wait until the agent of every node says that the lever is *on*; return the last sentence."""
     from bgpd.ctl import survey  # noqa: PLC0415
-    from bgpd.migrate.walk import stand  # noqa: PLC0415
+    from bgpd.migrate.walk import behind, stand  # noqa: PLC0415
 
     end = time.monotonic() + seconds
     while True:
-        at = stand(survey.of_cluster(cluster), namespace)
-        behind = _behind(at, on=on)
-        if not behind:
+        at = stand(survey.again(cluster, found), namespace)
+        late = behind(at, on=on)
+        if not late:
             return _done(at, on=on)
         if time.monotonic() > end:
             word = "on" if on else "off"
             raise TransientError(
-                f"the mark is {'off' if on else 'on'}, but {', '.join(behind)} did not say that"
+                f"the mark is {'off' if on else 'on'}, but {', '.join(late)} did not say that"
                 f" the lever is {word}; bgpctl status there says more"
             )
         time.sleep(_LOOK_EVERY)
-
-
-def _behind(at: "Stand", *, on: bool) -> list[str]:
-    """Return the nodes whose agents do not say what they should, or not at one generation."""
-    nodes = [one for one in at.nodes if one.reported and not one.metallb]
-    late = [one.name for one in nodes if one.held is on]
-    if late or len({one.generation for one in nodes}) <= 1:
-        return late
-    highest = max(one.generation or 0 for one in nodes)
-    return [one.name for one in nodes if one.generation != highest]
 
 
 def _done(at: "Stand", *, on: bool) -> str:

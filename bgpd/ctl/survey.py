@@ -3,10 +3,11 @@
 import stat
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from bgpd.ctl.cluster import Cluster
+from bgpd.ctl.cluster import Cluster, ConversionError
 from bgpd.ctl.validate import STDIN, SUFFIXES
 from bgpd.kube.text import MAX_BYTES, documents_in
 from bgpd.migrate.configuration import secret_of
@@ -29,7 +30,6 @@ _EVERYWHERE: Final = (
     "/apis/apps/v1/daemonsets",
     "/apis/apps/v1/deployments",
     *(f"{_THEIRS}/v1beta1/{COLLECTIONS[kind]}" for kind in COLLECTIONS if kind != "BGPPeer"),
-    f"{_THEIRS}/v1beta2/bgppeers",
     f"{_THEIRS}/v1beta1/l2advertisements",
     f"{_THEIRS}/v1beta1/addresspools",
     f"{_THEIRS}/v1beta1/configurationstates",
@@ -42,6 +42,13 @@ def of_cluster(cluster: Cluster) -> Found:
     """Return everything of *cluster* that matters for a migration."""
     served = _served(cluster)
     documents = [one for path in _EVERYWHERE for one in cluster.every(path)]
+    try:
+        documents += cluster.every(f"{_THEIRS}/v1beta2/bgppeers")
+    except ConversionError as error:
+        # MetalLB's controller converts them. Where it is stopped for good nobody needs them.
+        unread = str(error)
+    else:
+        unread = ""
     for kind, plural in (*COLLECTIONS.items(), ("BGPNodeStatus", "bgpnodestatuses")):
         if kind in served:
             documents += cluster.every(f"{_OURS}/{plural}")
@@ -51,8 +58,18 @@ def of_cluster(cluster: Cluster) -> Found:
     documents += _within(cluster, namespaces(first))
     documents += _secrets(cluster, first)
     return Found(
-        documents=tuple(documents), live=True, minor=_minor(cluster.get("/version")), served=served
+        documents=tuple(documents),
+        live=True,
+        minor=_minor(cluster.get("/version")),
+        served=served,
+        unread=unread,
     )
+
+
+def again(cluster: Cluster, found: Found) -> Found:
+    """Return *found* with what bgpd's agents say now; nothing else is read again."""
+    rest = [one for one in found.documents if one.get("kind") != "BGPNodeStatus"]
+    return replace(found, documents=(*rest, *cluster.every(f"{_OURS}/bgpnodestatuses")))
 
 
 def of_files(paths: Iterable[Path]) -> Found:

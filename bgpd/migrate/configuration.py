@@ -27,11 +27,10 @@ COPIED: Final = ("IPAddressPool", "BGPAdvertisement", "Community", "BFDProfile",
 
 _PERSON, _DIFFERS = Verdict.PERSON, Verdict.DIFFERS
 
-STOPPERS: Final[Mapping[str, str]] = {
-    "vrf": "a session in a VRF is not supported; the peer is not copied",
-    "interface": "a session over an interface without addresses is not supported;"
-    " the peer is not copied",
-    "dynamicASN": "an ASN that is not named is not supported; the peer is not copied",
+_STOPPERS: Final[Mapping[str, str]] = {
+    "vrf": "a session in a VRF is not supported; bgpd opens none",
+    "interface": "a session over an interface without addresses is not supported; bgpd opens none",
+    "dynamicASN": "an ASN that is not named is not supported; bgpd opens no session",
 }
 """Fields of a BGPPeer without which it would be another session."""
 _INSTEAD: Final[Mapping[str, str]] = {
@@ -64,7 +63,7 @@ def configuration(found: Found) -> Iterator[Finding]:
 
 def _peer(peer: Document, found: Found) -> Iterator[Finding]:
     spec = spec_of(peer)
-    for field, what in STOPPERS.items():
+    for field, what in _STOPPERS.items():
         if spec.get(field):
             yield about(peer, _PERSON, f"spec.{field}", what, _INSTEAD[field])
     if spec.get("bfdProfile"):

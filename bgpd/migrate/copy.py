@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bgpd.migrate.configuration import COPIED, NO_PEER_FIELDS, STOPPERS, secret_of
+from bgpd.migrate.configuration import COPIED, NO_PEER_FIELDS, secret_of
 from bgpd.migrate.found import (
     Document,
     Found,
@@ -38,7 +38,7 @@ class Copies:
     secrets: tuple[dict[str, Any], ...] = ()
     """Copies of the Secrets that peers take their passwords from."""
     left: tuple[Document, ...] = ()
-    """MetalLB's objects without a copy, each because of a finding."""
+    """MetalLB's objects without a copy: our definitions are older than their kind."""
 
 
 def copies(found: Found, namespace: str, *, hold: bool) -> Copies:
@@ -48,7 +48,7 @@ def copies(found: Found, namespace: str, *, hold: bool) -> Copies:
     lacking = _OPTIONAL - found.served if found.live else frozenset()
     for kind in COPIED:
         for one in found.metallb(kind):
-            if kind in lacking or _stopped(one):
+            if kind in lacking:
                 left.append(one)
             else:
                 documents.append(_copy(one, namespace, hold=hold, lacking=lacking))
@@ -84,10 +84,6 @@ def _within(wanted: Any, there: Any) -> bool:
     return bool(wanted == there)
 
 
-def _stopped(document: Document) -> bool:
-    return document.get("kind") == "BGPPeer" and any(spec_of(document).get(one) for one in STOPPERS)
-
-
 def _copy(
     document: Document, namespace: str, *, hold: bool, lacking: AbstractSet[str]
 ) -> dict[str, Any]:
@@ -121,7 +117,7 @@ def _peer(spec: dict[str, Any], dropped: AbstractSet[str]) -> dict[str, Any]:
 
 
 def _secrets(found: Found, namespace: str) -> Iterator[dict[str, Any]]:
-    wanted = {secret_of(one) for one in found.metallb("BGPPeer") if not _stopped(one)}
+    wanted = {secret_of(one) for one in found.metallb("BGPPeer")}
     for secret in sorted(found.of("Secret", ""), key=name_of):
         if (namespace_of(secret), name_of(secret)) in wanted and namespace_of(secret) != namespace:
             yield {

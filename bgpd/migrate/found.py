@@ -27,6 +27,8 @@ class Found:
     """Of the server's version: 36 of 1.36."""
     served: frozenset[str] = frozenset()
     """The kinds of ours that the API server knows."""
+    unread: str = ""
+    """Why MetalLB's peers could not be read, in a sentence."""
 
     def of(self, kind: str, group: str) -> Iterator[Document]:
         """Yield the documents of *kind*; the core group is the empty text."""

@@ -34,6 +34,13 @@ def installation(found: Found) -> Iterator[Finding]:
     """Yield what a person should know beside MetalLB's configuration."""
     for one in workloads(found):
         yield from _flags(one, found)
+    if found.unread:
+        yield Finding(
+            verdict=_PERSON,
+            kind="BGPPeer",
+            what=f"cannot be read: {found.unread}",
+            todo="start MetalLB's controller, which converts them, or copy them before it stops",
+        )
     yield from _families(found)
     yield from _definitions(found)
     yield from _states(found)

@@ -71,9 +71,12 @@ def finish_is_early(at: Stand, found: Found) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def waiting_for(at: Stand) -> tuple[str, ...]:
-    """Return the nodes whose agents have not said yet that the lever is on."""
-    return tuple(one.name for one in at.nodes if one.reported and one.held and not one.metallb)
+def behind(at: Stand, *, on: bool) -> list[str]:
+    """Return the nodes whose agents do not say yet that the lever is *on*, at one generation."""
+    nodes = [one for one in at.nodes if one.reported and not one.metallb]
+    late = [one.name for one in nodes if one.held is on]
+    highest = max((one.generation or 0 for one in nodes), default=0)
+    return late or [one.name for one in nodes if (one.generation or 0) != highest]
 
 
 def _step(at: Stand, found: Found) -> Stand:  # noqa: PLR0911 - one a step

@@ -124,10 +124,12 @@ class Context:
             node, nodes = without_exclusion(node), map(without_exclusion, nodes)
         nodes = tuple(nodes)
         before = previous.in_force if previous else Admitted()
+        pools = tuple(pools)
         kept_pools = admit_pools(pools, before.pools)
-        held = any(one.migrating for one in kept_pools.admitted)
+        # A pool that is refused for what it holds has the mark all the same.
+        marked = tuple(one for one in (*pools, *kept_pools.admitted) if one.migrating)
         peer_set = peers_of(
-            node, documents, password_of=password_of or {}, previous=before.peers, held=held
+            node, documents, password_of=password_of or {}, previous=before.peers, held=bool(marked)
         )
         advertisements = tuple(advertisements)
         aliases = aliases_of(
@@ -162,7 +164,7 @@ class Context:
                 *_refusals("BGPAdvertisementRefused", _sentences(kept_advertisements)),
                 *_kept(kept_advertisements, replace(around, aliases=aliases)),
                 *policy_conditions,
-                *_held(kept_pools.admitted),
+                *_held(marked),
                 *member_conditions,
                 *_families_without_next_hop(peer_set),
                 *_overruled(overruled(resolved, kept_pools.admitted, peer_set.peers, nodes)),
@@ -307,7 +309,7 @@ def _held(pools: Iterable[IPAddressPool]) -> tuple[Condition, ...]:
 
     MetalLB sends no MED, which routers read as the best one: whatever a lever says loses to it.
     """
-    names = [one.name for one in pools if one.migrating]
+    names = sorted({one.name for one in pools})
     if not names:
         return ()
     message = (

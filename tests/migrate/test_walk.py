@@ -6,7 +6,7 @@ import pytest
 
 from bgpd.migrate.found import Document, Found
 from bgpd.migrate.stand import Step
-from bgpd.migrate.walk import finish_is_early, holds_at_copy, stand, waiting_for
+from bgpd.migrate.walk import behind, finish_is_early, holds_at_copy, stand
 from tests.migrate.build import (
     OURS,
     cluster,
@@ -184,7 +184,19 @@ def test_nothing_speaks_against_the_end_when_all_is_moved() -> None:
 def test_the_end_waits_for_every_agent() -> None:
     """One that did not hear of it yet has the best routes, and all traffic."""
     documents = (node("n1"), report("n1", held=False), node("n2"), report("n2"))
-    assert waiting_for(stand(cluster(*DONE, *documents), OURS)) == ("n2",)
+    at = stand(cluster(*DONE, *documents), OURS)
+    assert behind(at, on=True) == ["n2"]
+    assert behind(at, on=False) == ["n1"]
+
+
+def test_the_end_is_at_one_generation() -> None:
+    """Routes of unlike generations are no equals: the later one would have all traffic."""
+    documents = (
+        node("n1"), report("n1", held=False, generation=2),
+        node("n2"), report("n2", held=False, generation=3),
+    )  # fmt: skip
+    assert behind(stand(cluster(*DONE, *documents), OURS), on=True) == ["n1"]
+    assert behind(stand(cluster(*DONE), OURS), on=True) == [], "nobody to wait for"
 
 
 def test_a_copy_after_the_end_does_not_begin_again() -> None:
