@@ -127,7 +127,7 @@ class Leadership:
                 working.cancel()
         finally:
             # The work is over, and its connections are closed.
-            self.election.lost()
+            self.election.lost(self.clock())
             self._end.off()
 
     async def _hold(self) -> None:

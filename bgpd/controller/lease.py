@@ -61,6 +61,8 @@ class Election:
         self._ever = False
         """Whether there was a Lease: somebody may work under one that was deleted."""
         self._until = -math.inf
+        self._clear_at = -math.inf
+        """When nothing is under way any more of what we ourselves had begun."""
 
     def seen(self, record: Record | None, now: float) -> None:
         """Take what the server has; None where there is no Lease."""
@@ -71,7 +73,7 @@ class Election:
 
     def may_take(self, now: float) -> bool:
         """Return whether nobody can be at work under the Lease."""
-        if self._seen_at is None:
+        if self._seen_at is None or now < self._clear_at:
             return False
         if self.record is None and not self._ever:
             return True
@@ -116,9 +118,10 @@ class Election:
         self.seen(record, now)
         self._until = began + STOP
 
-    def lost(self) -> None:
-        """Note that the right to write is over."""
+    def lost(self, now: float) -> None:
+        """Note that the right to write is over, and the connections are closed."""
         self._until = -math.inf
+        self._clear_at = now + FLIGHT + SERVER
 
     @property
     def kill_at(self) -> float:

@@ -208,8 +208,9 @@ class Service:
     def _tell(self, decision: Decision) -> None:
         for one in decision.news:
             level = "warning" if one.warning else "info"
-            keys = [("service", decision.request.key), ("message", one.note)]
-            logs.write(self._log, level, one.reason.value, keys)
+            key, reason = decision.request.key, one.reason.value
+            keys = [("service", key), ("reason", reason), ("message", one.note)]
+            logs.write(self._log, level, "service_event", keys)
         if self._telling is not None:
             self._telling.tell(happenings(decision))
 

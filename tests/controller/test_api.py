@@ -113,6 +113,42 @@ def test_an_exhausted_pool_is_an_event_that_says_why(
             cluster.api.request("DELETE", f"/api/v1/namespaces/{namespace}/services/s{number}")
 
 
+def test_a_service_keeps_what_its_pool_lost_until_there_is_another(
+    running: Controllers, cluster: Cluster, namespace: str
+) -> None:
+    """A condition on the Service and an Event say so, and the condition goes with the reason."""
+    assert running.leader() == "one"
+    cluster.apply([pool("shrinks", "203.0.113.128/32", autoAssign=False)])
+    one = service("web", namespace)
+    one["metadata"]["annotations"] = {"bgpd.io/address-pool": "shrinks"}
+    apply_all(cluster, [one])
+    until(lambda: shows(cluster, namespace, "web") == ("203.0.113.128",), "no address")
+    path = f"/api/v1/namespaces/{namespace}/services/web"
+
+    def conditions() -> dict[str, str]:
+        found = cluster.api.request("GET", path)["status"].get("conditions") or []
+        return {one["type"]: one["message"] for one in found}
+
+    other = {"type": "Mine", "status": "True", "reason": "r", "message": "m"}
+    other["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+    merge = "application/merge-patch+json"
+    status = {"status": {"conditions": [other]}}
+    cluster.api.request("PATCH", f"{path}/status", status, content_type=merge)
+    cluster.apply([pool("shrinks", "2001:db8:f::/128", autoAssign=False)])
+    until(lambda: "AddressOutsidePools" in conditions(), "no condition")
+    assert "203.0.113.128 is in no pool" in conditions()["AddressOutsidePools"]
+    assert "Mine" in conditions()
+    assert shows(cluster, namespace, "web") == ("203.0.113.128",)
+    until(lambda: "AddressOutsidePools" in events_of(cluster, namespace, "web"), "no Event")
+    cluster.apply([pool("shrinks", "203.0.113.129/32", autoAssign=False)])
+    until(lambda: shows(cluster, namespace, "web") == ("203.0.113.129",), "it does not move")
+    assert conditions() == {"Mine": "m"}
+    cluster.api.request("DELETE", path)
+    cluster.api.request(
+        "DELETE", f"/apis/bgpd.io/v1alpha1/namespaces/{NAMESPACE}/ipaddresspools/shrinks"
+    )
+
+
 def test_the_lease_changes_hands(running: Controllers, cluster: Cluster, namespace: str) -> None:
     """At once where a leader leaves in order, and within the Lease's time where it is killed."""
     apply_all(cluster, [asked(f"s{number}", namespace) for number in range(4)])

@@ -83,8 +83,19 @@ def test_the_right_to_write_counts_from_the_beginning_of_the_request() -> None:
     again = election.wanted(wall=5.0)
     assert (again.transitions, again.version, again.acquired) == (4, "8", wanted.acquired)
     assert again.renewed != wanted.renewed
-    election.lost()
+    election.lost(23.0)
     assert not election.holds(20.0)
+
+
+def test_a_leader_that_lost_its_lease_waits_for_what_it_had_begun() -> None:
+    """Its own late write would surprise it like that of anybody else."""
+    election = Election("me")
+    election.seen(None, 0.0)
+    assert election.may_take(0.0)
+    election.won(replace(HELD, holder="me"), began=0.0, now=0.0)
+    election.lost(STOP)
+    assert not election.may_take(STOP + FLIGHT)
+    assert election.may_take(STOP + FLIGHT + SERVER)
 
 
 def test_only_the_holder_gives_the_lease_back() -> None:
