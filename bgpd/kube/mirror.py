@@ -29,6 +29,9 @@ SOURCE: Final = "API"
 FOREIGN: Final = "API metallb.io"
 """The same of MetalLB's."""
 _NOBODY: Final = Key("", "", "")
+# Tuples: a union would be made anew for each of ten thousand objects.
+_SERVICE: Final = (Service, ServiceRequest)
+_NAMED: Final = (Service, EndpointSlice, ServiceRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Interpreter:
         namespace = (metadata.namespace or "default") if self._namespaced else ""
         faults = self._faults(namespace, metadata.name)
         said = judge(wire, self._form, faults)
-        if isinstance(said, Service | EndpointSlice | ServiceRequest):
+        if isinstance(said, _NAMED):
             # One text for both, and for every object of the namespace.
             namespace, name = said.namespace, said.name
         else:
@@ -266,7 +269,7 @@ _NOTED: Final = Changes(conditions=True)
 
 
 def _touch(services: set[str], one: Object | None) -> None:
-    if isinstance(one, Service | ServiceRequest):
+    if isinstance(one, _SERVICE):
         services.add(one.key)
     elif isinstance(one, EndpointSlice) and one.service:
         services.add(one.service)

@@ -17,6 +17,7 @@ from bgpd.model.allocation import ServiceRequest
 from bgpd.model.cluster import EndpointSlice, Service
 from bgpd.model.status import Condition
 
+_SERVICE: Final = (Service, ServiceRequest)
 _NO_KEYS: Final[frozenset[Key]] = frozenset()
 
 
@@ -262,7 +263,7 @@ class _Recorder:
         )
 
     def _touch(self, one: Object | None) -> None:
-        if isinstance(one, Service | ServiceRequest):
+        if isinstance(one, _SERVICE):
             self._services.add(one.key)
         elif isinstance(one, EndpointSlice) and one.service:
             self._services.add(one.service)
