@@ -36,8 +36,8 @@ _MOST: Final = 60.0
 _SETTLE: Final = 2.0
 """How long the router is watched after the change has come: a second look may do harm as well."""
 _POLL: Final = 0.2
-_RESOURCES: Final = len(resources("bgpd-system"))
-"""That an agent follows."""
+_RESOURCES: Final = sum(not one.foreign for one in resources("bgpd-system"))
+"""That an agent follows and that are installed."""
 
 
 @dataclass(slots=True)
