@@ -53,3 +53,27 @@ def test_a_deadline_can_be_moved_and_taken_back() -> None:
     """Whoever renews its right in time lives on."""
     assert ended("moved") == (0, b"armed\n")
     assert ended("off") == (0, b"armed\n")
+
+
+_FIRST = """
+import os, sys, time
+from bgpd.controller.deadline import Deadline, now
+from bgpd.exabgp import first
+assert os.getpid() == 1
+if sys.argv[1] == "behind":
+    first.stay_behind()
+Deadline().move(now() + 0.5)
+time.sleep(1.5)
+sys.exit(7)
+"""
+
+
+def test_the_first_process_of_a_container_leaves_its_seat() -> None:
+    """The kernel does not end it by its own timer: so somebody else must sit there."""
+    rights = ("--user", "--map-root-user") if os.geteuid() else ()
+    ended_with = {}
+    for how in ("behind", "itself"):
+        line = ["unshare", *rights, "--pid", "--fork", "--kill-child", sys.executable, "-c", _FIRST]
+        done = subprocess.run([*line, how], timeout=30, check=False, capture_output=True)
+        ended_with[how] = done.returncode
+    assert ended_with == {"behind": 128 + signal.SIGKILL, "itself": 7}
