@@ -53,6 +53,8 @@ def plain(value: object) -> object:
         return value.value
     if isinstance(value, Mapping):
         return {str(key): plain(value[key]) for key in sorted(value)}
+    if isinstance(value, frozenset):
+        return sorted(plain(item) for item in value)  # type: ignore[type-var]
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     return value

@@ -106,10 +106,16 @@ def _node(one: NodeStand) -> tuple[str, ...]:
         one.name,
         "bgpd",
         f"{one.established}/{one.sessions}",
-        "none" if one.held else "on",
+        _lever(one),
         "" if one.generation is None else str(one.generation),
         _alone(one),
     )
+
+
+def _lever(one: NodeStand) -> str:
+    if one.held or not one.levers:
+        return "none"
+    return ",".join(sorted(one.levers))
 
 
 def _alone(one: NodeStand) -> str:

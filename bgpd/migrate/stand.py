@@ -54,10 +54,17 @@ class NodeStand:
     reported: bool = False
     """Whether bgpd's agent there says anything."""
     held: bool = False
-    """Whether its agent says that it holds the lever at none."""
+    """Whether its agent says that no peer shall have a lever."""
+    levers: frozenset[str] = frozenset()
+    """The levers that its routes carry."""
     generation: int | None = None
     only_carrier_of: tuple[str, ...] = ()
     """Services whose endpoints are all on this node, and that no other node may advertise."""
+
+    @property
+    def leverless(self) -> bool:
+        """Whether a route of its has no lever yet, or none any more."""
+        return self.held or "none" in self.levers
 
     @property
     def moved(self) -> bool:
@@ -88,7 +95,7 @@ def nodes_of(found: Found) -> Iterator[NodeStand]:
     """Yield what is so on each Node."""
     theirs = speaking(found)
     reports = {name_of(one): status_of(one) for one in found.ours("BGPNodeStatus")}
-    carriers = _only_carriers(found)
+    carriers, without = _only_carriers(found), _without_lever(found)
     for node in found.nodes:
         name = name_of(node)
         report = reports.get(name, {})
@@ -102,20 +109,27 @@ def nodes_of(found: Found) -> Iterator[NodeStand]:
             established=sum(one.get("state") == "Established" for one in sessions),
             reported=bool(report),
             held=_says_held(report),
+            levers=frozenset(
+                str(one.get("lever")) for one in sessions if one.get("peer") not in without
+            ),
             generation=generation if isinstance(generation, int) else None,
             only_carrier_of=carriers.get(name, ()),
         )
 
 
 def _says_held(report: Mapping[str, Any]) -> bool:
-    """Return whether an agent says that the lever is off, or its speaker has not turned it on."""
     conditions = [one for one in listed(report.get("conditions")) if isinstance(one, Mapping)]
-    if any(one.get("type") == HELD and one.get("status") == "True" for one in conditions):
-        return True
-    return any(
-        isinstance(one, Mapping) and one.get("lever") == "none"
-        for one in listed(report.get("sessions"))
-    )
+    return any(one.get("type") == HELD and one.get("status") == "True" for one in conditions)
+
+
+def _without_lever(found: Found) -> frozenset[str]:
+    """Return the peers that a person wants without a lever, walk or no walk."""
+    names = set()
+    for one in found.ours("BGPPeer"):
+        takeover = spec_of(one).get("takeover")
+        if isinstance(takeover, Mapping) and takeover.get("lever") == "none":
+            names.add(name_of(one))
+    return frozenset(names)
 
 
 def _only_carriers(found: Found) -> dict[str, tuple[str, ...]]:

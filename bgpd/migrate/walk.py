@@ -74,7 +74,10 @@ def finish_is_early(at: Stand, found: Found) -> tuple[str, ...]:
 def behind(at: Stand, *, on: bool) -> list[str]:
     """Return the nodes whose agents do not say yet that the lever is *on*, at one generation."""
     nodes = [one for one in at.nodes if one.reported and not one.metallb]
-    late = [one.name for one in nodes if one.held is on]
+    if on:
+        late = [one.name for one in nodes if one.leverless]
+    else:
+        late = [one.name for one in nodes if not one.held or one.levers - {"none"}]
     highest = max((one.generation or 0 for one in nodes), default=0)
     return late or [one.name for one in nodes if (one.generation or 0) != highest]
 

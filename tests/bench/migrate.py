@@ -78,7 +78,7 @@ def rehearse(plan: Plan, directory: Path, *, short: bool, say: Say) -> dict[str,
 
     traffic = Traffic(cluster.lab, seed=1, attempt=0)
     try:
-        _walk(cluster, step, short=short)
+        spreads = _walk(cluster, step, short=short)
     except BaseException:
         traffic.abort()
         raise
@@ -90,14 +90,17 @@ def rehearse(plan: Plan, directory: Path, *, short: bool, say: Say) -> dict[str,
         "nodes": plan.nodes,
         "services": plan.services,
         "steps": rows,
+        "lever_spread_ms": spreads,
         "client_late_ms": max(late, default=0.0),
     }
 
 
 def _walk(
     cluster: Cluster, step: Callable[[str, Callable[[], object]], None], *, short: bool
-) -> None:
+) -> list[float | None]:
+    """Do every step; return how far apart the nodes changed their levers, each time."""
     names = cluster.plan.names
+    spreads: list[float | None] = []
     step("check", lambda: cluster.bgpctl("migrate", "check"))
     step("copy", lambda: cluster.bgpctl("migrate", "copy"))
     step("copy again", lambda: cluster.bgpctl("migrate", "copy"))
@@ -116,18 +119,19 @@ def _walk(
     step("stop MetalLB's controller", lambda: cluster.scale_controller(0))
     cluster.await_step("finish")
     _expect(cluster, lever=False)
-    step("finish", lambda: cluster.bgpctl("migrate", "finish"))
+    step("finish", lambda: spreads.append(cluster.turn()))
     _expect(cluster, lever=True)
     if not short:
-        step("finish --undo", lambda: cluster.bgpctl("migrate", "finish", "--undo"))
+        step("finish --undo", lambda: spreads.append(cluster.turn("--undo")))
         _expect(cluster, lever=False)
-        step("finish again", lambda: cluster.bgpctl("migrate", "finish"))
+        step("finish again", lambda: spreads.append(cluster.turn()))
         _expect(cluster, lever=True)
     step("remove MetalLB", cluster.remove_metallb)
     cluster.await_step("nothing")
     step("afterwards", lambda: until(cluster.lab.all_routes_present, _PATIENCE, "routes went"))
     _expect(cluster, lever=True)
     step("a new Service afterwards", partial(_asks, cluster, "afterwards", "bgpd.io"))
+    return spreads
 
 
 def _asks(cluster: Cluster, name: str, wanted: str) -> None:
@@ -182,7 +186,15 @@ def table(report: dict[str, Any]) -> str:
     total = sum(row["lost"] for row in report["steps"])
     changed = sum(len(row["addresses_changed"]) for row in report["steps"])
     verdict = "held" if held(report) else "missed"
-    return "\n".join((*lines, "", f"lost {total}, addresses changed {changed}: {verdict}"))
+    apart = ", ".join("unknown" if one is None else f"{one:g}" for one in report["lever_spread_ms"])
+    return "\n".join(
+        (
+            *lines,
+            "",
+            f"milliseconds from the first to the last node when the lever changed: {apart}",
+            f"lost {total}, addresses changed {changed}: {verdict}",
+        )
+    )
 
 
 def _say(line: str) -> None:

@@ -33,6 +33,7 @@ from tests.lab.plan import (
 )
 from tests.lab.run import Lab
 from tests.lab.topology import inside
+from tests.lab.watch import RouterWatch, spread
 
 LABEL: Final = "bgpd.io/speaker"
 _PATIENCE: Final = 60.0
@@ -240,6 +241,20 @@ class Cluster:
             until(lambda: self.stand()["step"] == step, _PATIENCE, f"{step} is not next", 0.5)
         except LabError as error:
             raise LabError(f"{error}: {self.bgpctl('migrate')}") from None
+
+    def turn(self, *words: str) -> float | None:
+        """Run `bgpctl migrate finish`; return the milliseconds between the nodes' UPDATEs.
+
+        They are those between the first UPDATE of the first and of the last node at the router.
+        """
+        watch = RouterWatch()
+        try:
+            self.bgpctl("migrate", "finish", *words)
+            sources = frozenset(self.plan.gateways(4).values())
+            apart = spread(list(watch.updates), sources)
+        finally:
+            watch.stop()
+        return None if apart is None else round(apart * 1000, 2)
 
     def meds(self) -> frozenset[int | None]:
         """Return the MEDs that the router has; None where a route has none."""

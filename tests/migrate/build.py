@@ -81,11 +81,17 @@ def node(
     return one("v1", "Node", name, labels=found, namespace="")
 
 
-def report(name: str, *, up: bool = True, held: bool = True, generation: int = 1) -> dict[str, Any]:
+def report(
+    name: str, *, up: bool = True, held: bool = True, generation: int = 1, lever: str = ""
+) -> dict[str, Any]:
     """Return what bgpd's agent on a node says."""
     status = {
         "sessions": [
-            {"state": "Established" if up else "Active", "lever": "none" if held else "med"}
+            {
+                "peer": "tor",
+                "state": "Established" if up else "Active",
+                "lever": lever or ("none" if held else "med"),
+            }
         ],
         "takeoverGeneration": generation,
         "conditions": [{"type": "TakeoverHeld", "status": "True"}] if held else [],

@@ -189,6 +189,27 @@ def test_the_end_waits_for_every_agent() -> None:
     assert behind(at, on=False) == ["n1"]
 
 
+def test_what_a_speaker_has_not_done_is_waited_for() -> None:
+    """The agent knows of the change a second before the routes carry it, in either direction."""
+    on = cluster(*DONE, node("n1"), report("n1", held=False, lever="none"))
+    off = cluster(*DONE, node("n1"), report("n1", held=True, lever="med"))
+    assert behind(stand(on, OURS), on=True) == ["n1"]
+    assert behind(stand(off, OURS), on=False) == ["n1"]
+
+
+def test_a_peer_without_a_lever_by_a_persons_wish_is_not_waited_for() -> None:
+    """Two clusters that share a prefix have none, for example; there is nothing to turn on."""
+    own = copied(peer())
+    own["spec"] = {**own["spec"], "takeover": {"lever": "none"}}
+    documents = (
+        copied(pool(), held=False),
+        own,
+        node("n1"),
+        report("n1", held=False, lever="none"),
+    )
+    assert behind(stand(cluster(*documents), OURS), on=True) == []
+
+
 def test_the_end_is_at_one_generation() -> None:
     """Routes of unlike generations are no equals: the later one would have all traffic."""
     documents = (
