@@ -205,3 +205,27 @@ def test_a_node_that_joins_with_other_changes_is_decided_with_them(cluster: Clus
     told = planner.configure(changes, view, {})
     assert isinstance(told, Delta)
     assert len(told.withdraw) == 1
+
+
+def test_a_node_that_joins_takes_its_place_in_an_order_of_nodes(cluster: Cluster) -> None:
+    """Where nodes stand behind each other, another one may come before us."""
+    preferring = {"weight": 100, "preference": {"matchLabels": {"kubernetes.io/hostname": "n2"}}}
+    labeled = node("n2", "10.0.1.1")
+    labeled["metadata"] = {"name": "n2", "labels": {"kubernetes.io/hostname": "n2"}}
+    ordered = ours(
+        "BGPAdvertisement", "all", distribution="activeStandby", preferredNodes=[preferring]
+    )
+    kept = [CONFIGURATION[0], CONFIGURATION[2], CONFIGURATION[4]]
+    cluster.write("web.json", service("web", "203.0.113.1"), endpoints("web", "n1", "n2"))
+    cluster.write("config.json", *kept, labeled, ordered)
+    view, planner = cluster.store._view, cluster.planner
+
+    def rank_with(name: str) -> int:
+        member = Member(name=NodeName(name), address=Address(f"10.9.0.{name[1:]}"))
+        key = Key("BGPNodeStatus", "", name)
+        view.put(key, NodeReport(name=member.name, member=member))
+        planner.configure(Changes(added=frozenset({key})), view, {})
+        (route,) = planner._merged.advertisements.values()
+        return route.rank
+
+    assert [rank_with(name) for name in ("n1", "n2")] == [0, 1]
