@@ -260,12 +260,14 @@ class AllocationRoom(AskingRoom):
     def see_ip_in(self, expected: list[str]) -> object:
         """Return *expected* where it holds every address; where none was left, exactly those."""
         found = self._some()
+        self.must_be_had(expected, lambda one: self._owner(str(one)))
         full = "error" in self.results or len(found) == len(expected)
         holds = set(found) <= set(expected) and (not full or set(found) == set(expected))
         return expected if holds and distinct(expected) else found
 
     def see_ip_in_pools(self, expected: list[str]) -> object:
         """Return *expected* where each address is of one of these pools."""
+        self.must_be_had(expected, self._given.__contains__)
         found = {self._owner(one) for one in self._some()}
         holds = found <= set(expected) and distinct(expected)
         return expected if holds else sorted(map(str, found))

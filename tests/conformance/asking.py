@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from bgpd.kube.documents import read
@@ -48,6 +48,13 @@ class AskingRoom(Room):
     def original(self, plain: str | None) -> str | None:
         """Return what a case calls that."""
         return None if plain is None else self._names.get(plain, plain)
+
+    @staticmethod
+    def must_be_had(expected: Iterable[Any], known: Callable[[Any], object]) -> None:
+        """Raise unless each of *expected* is something that a Service could be given."""
+        for one in expected:
+            if not known(one):
+                raise InexpressibleError(f"nobody could be given {one}")
 
     def read_pools(self, given: Mapping[str, Any], place: str, **more: Any) -> list[IPAddressPool]:
         """Return the pools of a map by name, or raise where one of them is refused."""

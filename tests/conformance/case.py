@@ -21,6 +21,26 @@ SUPERSEDED: Final[Mapping[str, frozenset[str]]] = {
     "strict_mode": frozenset({"result"}),
 }
 """Keys of `expect` that a key of `want` stands for under another name."""
+READINGS: Final[Mapping[str, str]] = {
+    "all_errors_at_once": "every mistake that there is stands in the node's status, at every "
+    "moment",
+    "attribute": "the route's UPDATE has a path attribute of this type",
+    "configurable_reuse_delay": "the same steps in a pool with `spec.reuseDelay` give the released "
+    "address to nobody, and give it once the delay is over; without the delay, as upstream",
+    "events": "how many Events of each reason the steps cause",
+    "include": "each peer that hears of the Service has a session with a state and a time since "
+    "when in the node's status",
+    "result": "`ok` or `error`; where it is another one than upstream's, whatever else upstream "
+    "shows is not expected",
+    "rule": "a condition or a reason `ConflictingAdvertisements` is told (text that asks to detect "
+    "and report a clash)",
+    "session_restarted": "the session's part of ExaBGP's configuration changes; `only when a "
+    "session parameter changed`: exactly if the edit names another field than `nodeSelectors`",
+    "split": "everything is withdrawn, and no UPDATE is longer than so many bytes",
+    "strict_mode": "an aggregate is refused, or no route made of it reaches beyond its pool",
+    "total": "a number, or `saturates whatever the order`: 2^63 - 1 for every order of the blocks",
+}
+"""How each key of `want` is read; any other key of `expect` may stand there, too."""
 _PARITIES: Final = ("match", "choose", "diverge")
 _FIELDS: Final = frozenset({"id", "area", "given", "action", "expect", "parity", "want"})
 

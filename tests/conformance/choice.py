@@ -87,6 +87,26 @@ CHOICES: Final = (
     ),
 )
 
+AS_UPSTREAM: Final = (
+    (
+        "`RequireDualStack` where every pool has one family",
+        "pending, with an Event: both addresses of a Service are of one pool",
+    ),
+    (
+        "blanks around a block in `addresses`",
+        "refused; around the dash of a range they are taken",
+    ),
+    (
+        "two advertisements that differ in their names alone",
+        "both hold, and their routes are the same",
+    ),
+    (
+        "an endpoint that terminates and still serves",
+        "counts: a node is advertised while an old Pod drains its connections",
+    ),
+)
+"""What upstream leaves open and bgpd does alike: topic and words."""
+
 
 def choice_of(case: Case) -> Choice | None:
     """Return the choice that *case* is about, if bgpd does something else than upstream."""

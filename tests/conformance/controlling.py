@@ -273,11 +273,13 @@ class ControllerRoom(AskingRoom):
     def see_ip_in(self, expected: list[str]) -> object:
         """Return *expected* where it holds every address of the Service."""
         found = self.ingress(self._last)
+        self.must_be_had(expected, lambda one: self._owner(str(one)))
         holds = bool(found) and set(found) <= set(expected) and distinct(expected)
         return expected if holds else found
 
     def see_ip_in_pools(self, expected: list[str]) -> object:
         """Return *expected* where the Service's addresses are of one of these pools."""
+        self.must_be_had(expected, self._pools.__contains__)
         found = self.see_pool(None)
         return expected if found in expected and distinct(expected) else found
 

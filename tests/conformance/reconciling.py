@@ -30,9 +30,14 @@ _TURNS: Final = 200
 """More turns of a loop than anything here needs to come to rest."""
 _POOL: Final = {"p": {"addresses": ["198.51.100.1/32"]}}
 _ADDRESS: Final = "198.51.100.1"
-_CONDITIONS: Final = {"configReconcilerValid": "ConfigurationValid"}
-_REASONS: Final = {"ConfigurationError": "Refused", "Reconciled": "Accepted"}
+CONDITIONS: Final = {"configReconcilerValid": "ConfigurationValid"}
+STATUS_REASONS: Final = {"ConfigurationError": "Refused", "Reconciled": "Accepted"}
 """Upstream's words for conditions and their reasons, and ours."""
+GAUGES: Final = {
+    "config_loaded_bool": "a configuration is in force",
+    "config_stale_bool": "a newer document, or part of one, is refused",
+}
+"""Upstream's gauges, and the facts that they stand for here."""
 
 
 class _Source:
@@ -261,14 +266,14 @@ class ReconcileRoom(AskingRoom, NodeRoom):
 
     def see_condition(self, expected: Mapping[str, str]) -> object:
         """Return the condition of the node's status that says so, in upstream's words."""
-        kind = _CONDITIONS.get(expected.get("type", ""))
+        kind = CONDITIONS.get(expected.get("type", ""))
         if kind is None or expected.keys() - {"type", "status", "reason"}:
             raise InexpressibleError(f"condition {expected} has no counterpart")
         status = status_document(self.agent.status, now=1e9, problems=self.agent.store.problems)[
             "status"
         ]
         (found,) = [one for one in status["conditions"] if one["type"] == kind]
-        back = {ours: theirs for theirs, ours in _REASONS.items()}
+        back = {ours: theirs for theirs, ours in STATUS_REASONS.items()}
         values = {
             "type": expected["type"],
             "status": found["status"],

@@ -11,7 +11,7 @@ from tests.conformance.room import Fields, InexpressibleError, listed
 
 _SERVICE: Final = "svc"
 """The name of a Service that a case does not name."""
-_EVENTS: Final[Mapping[str, str]] = {"nodeAssigned": "Advertised"}
+EVENTS: Final[Mapping[str, str]] = {"nodeAssigned": "Advertised"}
 """Upstream's reasons of Events, and ours."""
 
 
@@ -146,10 +146,10 @@ class SpeakerRoom(NodeRoom):
     def see_events(self, expected: Map) -> object:
         """Return how many Events of each reason there were."""
         for one in expected:
-            if one not in _EVENTS:
+            if one not in EVENTS:
                 raise InexpressibleError(f"Event {one!r} has no counterpart")
         reasons = [one.reason for one in self.agent.events]
-        return {one: reasons.count(_EVENTS[one]) for one in expected}
+        return {one: reasons.count(EVENTS[one]) for one in expected}
 
     def see_rule(self, expected: str) -> object:
         """Return *expected* where a condition names the clash on a shared address."""

@@ -452,7 +452,7 @@ class WireRoom(Room):
         self._took = time.monotonic() - began if self._comes_back(self._limit + 5) else None
 
     def see_re_established_within(self, expected: Any) -> object:
-        """Return *expected* where the session came back in time; `connect time` is what is given."""
+        """Return *expected* where the session came back in time, such as the given one."""
         limit = self._limit if expected == "connect time" else seconds(expected)
         if self._took is None:
             return "never"
