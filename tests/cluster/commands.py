@@ -16,6 +16,7 @@ ETCD_SOCKET: Final = "etcd:0"
 # workloads, volumes and certificates, and the one that evicts from nodes without a kubelet
 # (here nodes are documents, nobody renews their leases), would add noise.
 _CONTROLLERS: Final = (
+    "daemonset-controller",
     "endpointslice-controller",
     "endpointslice-mirroring-controller",
     "garbage-collector-controller",
