@@ -212,6 +212,7 @@ class Planner:
             nodes=objects.nodes,
             reports=objects.reports,
             communities=objects.communities,
+            bfd_profiles=objects.bfd_profiles,
             load_balancer_class=self._load_balancer_class,
             ignore_exclude_label=self._ignore_exclude_label,
             password_of=passwords,
