@@ -5,19 +5,21 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from bgpd.ctl.columns import counted
 from bgpd.kube.documents import Key, Object, read
 from bgpd.kube.text import MAX_BYTES
-from bgpd.model.configuration import BGPAdvertisement
+from bgpd.model.configuration import BGPAdvertisement, BGPPeer, Community, IPAddressPool
 from bgpd.policy.advertisements import dangling
+from bgpd.policy.together import contradictions, undefined
 
 SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 STDIN: Final = Path("-")
 """The path that stands for standard input."""
 _NAMES: Final = "*.yaml, *.yml, *.json"
 _SHOWN: Final = 5
+_Kind = TypeVar("_Kind")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +49,7 @@ def validate(paths: Iterable[Path]) -> Findings:
                 _check(file, findings)
         except OSError as error:
             findings.errors.append(f"{path}: {error.strerror}")
+    findings.errors += _together(findings)
     findings.warnings += _dangling(findings)
     if not (findings.objects or findings.errors):
         findings.errors.append("nothing was checked: no document of a kind that bgpd reads")
@@ -135,12 +138,28 @@ def _judge(source: str, text: bytes, findings: Findings) -> None:
             findings.objects[key] = one
 
 
+def _together(findings: Findings) -> Iterator[str]:
+    """Yield a sentence for each document that cannot hold beside another one."""
+    return contradictions(
+        pools=_of(findings, IPAddressPool),
+        advertisements=_of(findings, BGPAdvertisement),
+        peers=_of(findings, BGPPeer),
+        communities=_of(findings, Community),
+    )
+
+
 def _dangling(findings: Findings) -> Iterator[str]:
     """Yield a sentence for each name in an advertisement that nothing here has."""
     there = findings.objects.keys() | findings.refused
+    advertisements = _of(findings, BGPAdvertisement)
     sentences = dangling(
-        (one for one in findings.objects.values() if isinstance(one, BGPAdvertisement)),
+        advertisements,
         {key.name for key in there if key.kind == "IPAddressPool"},
         {key.name for key in there if key.kind == "BGPPeer"},
     )
-    return (f"among what was checked: {sentence}" for sentence in sentences)
+    for sentence in (*sentences, *undefined(advertisements, _of(findings, Community))):
+        yield f"among what was checked: {sentence}"
+
+
+def _of(findings: Findings, kind: type[_Kind]) -> tuple[_Kind, ...]:
+    return tuple(one for one in findings.objects.values() if isinstance(one, kind))

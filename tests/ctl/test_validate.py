@@ -186,3 +186,40 @@ def test_a_bad_name_hides_no_other_error(tmp_path: Path, name: str) -> None:
     assert "metadata.name" in result.output
     assert '"203.0.113.0/99"' in result.output
     assert "2 errors" in result.output
+
+
+def test_documents_that_cannot_hold_together_are_errors(tmp_path: Path) -> None:
+    """Pools that overlap, an alias defined twice, a block beyond its pool: as the agent says it."""
+    community = """
+apiVersion: metallb.io/v1beta1
+kind: Community
+metadata: {name: NAME}
+spec: {communities: [{name: ours, value: "65000:1"}]}
+"""
+    wide = """
+apiVersion: bgpd.io/v1alpha1
+kind: BGPAdvertisement
+metadata: {name: wide}
+spec: {aggregationLength: 16, communities: [theirs]}
+"""
+    peer = """
+apiVersion: bgpd.io/v1alpha1
+kind: BGPPeer
+metadata: {name: NAME}
+spec: {myASN: 65000, peerASN: 65530, peerAddress: 192.0.2.9, passwordFile: /key}
+"""
+    files = [pool("a", "203.0.113.0/24"), pool("b", "203.0.113.0/26"), wide]
+    files += [peer.replace("NAME", name) for name in ("p", "q")]
+    files += [community.replace("NAME", name) for name in ("c", "d")]
+    (tmp_path / "all.yaml").write_text("---".join(files))
+    done = asyncio.run(bgpctl("validate", str(tmp_path)))
+    assert done.status == 1
+    assert "7 objects valid, 4 errors, 1 warning" in done.output
+    for words in (
+        "error: IPAddressPool b: 203.0.113.0/26 overlaps",
+        "error: BGPPeer q: spec.peerAddress 192.0.2.9 is already that of BGPPeer p",
+        "error: Community d: alias ours is already defined by Community c",
+        "error: BGPAdvertisement wide: spec.aggregationLength 16: must be 24..32",
+        "spec.communities names theirs, which is no community",
+    ):
+        assert words in done.output
