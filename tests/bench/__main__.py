@@ -7,11 +7,11 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench import measures, metallb, trace
+from tests.bench import elastic, giving, measures, metallb, trace
 from tests.bench.page import outage_table, page, table
 from tests.bench.rig import Rig, places
 from tests.cluster.binaries import SERVER, version
@@ -25,13 +25,28 @@ from tests.lab.routers import missing_programs
 
 EX_USAGE: Final = 2
 PAGE: Final = ROOT / "docs" / "measurements-kubernetes.md"
+ELASTIC_PAGE: Final = ROOT / "docs" / "measurements-elastic-ips.md"
 _MODULE: Final = "tests.bench"
 _BENCHES: Final = {
     "event-to-route": ("one EndpointSlice is patched, until the route changed", 200, 40, 12),
     "mass": ("all EndpointSlices are patched at once, until the last route changed", 6, 2, 1000),
     "cold-start": ("the speaker starts, until all routes are there", 5, 1, 1000),
+    "service-to-route": ("one Service is made, until its route is there", 200, 40, 12),
 }
 """A sentence; how often, how often in one block, with how many Services."""
+_MEASURES: Final = {
+    "event-to-route": measures.event_to_route,
+    "mass": measures.mass,
+    "cold-start": measures.cold_start,
+    "service-to-route": giving.service_to_route,
+}
+_APART: Final = {
+    "allocate": ("how many Services a second the allocator can give addresses", "allocate"),
+    "pending": ("a controller starts with 10,000 Services that have no address", "allocation"),
+    "leader": ("controllers that lead are killed, while Services come and go", "leader"),
+}
+"""A sentence, and the module of `tests.bench` that measures it, with its own options."""
+_ON_PAGE: Final = ("event-to-route", "mass", "cold-start", "outages")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -50,57 +65,100 @@ def parser() -> argparse.ArgumentParser:
     outages = commands.add_parser("outages", help="every fault of the API server, in the lab")
     outages.add_argument("--repeat", type=int, default=3)
     outages.add_argument("--outage", type=float, metavar="SECONDS")
-    commands.add_parser("page", help=f"write {PAGE.relative_to(ROOT)} from the last figures")
+    for name, (sentence, module) in _APART.items():
+        more = f"other options are those of `python -m tests.bench.{module} --help`"
+        one = commands.add_parser(name, help=sentence, description=f"{sentence}; {more}")
+        one.add_argument("--json", type=Path, metavar="FILE", help="write every figure here, too")
+    pages = " and ".join(str(one.relative_to(ROOT)) for one in (PAGE, ELASTIC_PAGE))
+    commands.add_parser("page", help=f"write {pages} from the last figures")
     return top
 
 
 def main(arguments: Sequence[str]) -> int:
     """Do what *arguments* say; return the exit status."""
-    options = parser().parse_args(arguments)
+    options, words = parser().parse_known_args(arguments)
+    if words and options.command not in _APART:
+        parser().error(f"unrecognized arguments: {' '.join(words)}")
     if options.command == "page":
         return _page()
     if options.command == "outages":
         return _outages(options.repeat, options.outage)
-    for name in ("repeat", "block", "services"):
-        if not 1 <= getattr(options, name) <= 2000:
-            raise LabError(f"--{name}: must be between 1 and 2000", EX_USAGE)
     if options.json and not os.access(options.json.absolute().parent, os.W_OK):
         raise LabError(f"{options.json}: cannot be written", EX_USAGE)
-    if missing := missing_programs(RouterName.BIRD):
-        raise LabError(f"this needs {', '.join(missing)}: scripts/test installs them", EX_CONFIG)
-    if getattr(options, "trace", False) and not trace.available():
-        raise LabError("--trace needs perf(1), which this machine has not", EX_CONFIG)
+    if options.command in _APART:
+        return _apart(options, words)
+    _check(options)
     build(_say, SERVER)
+    giving_too = options.command == "service-to-route"
     if options.beside:
-        metallb.build(_say)
+        metallb.build(_say, "speaker", *(("controller",) if giving_too else ()))
     if world.INSIDE in os.environ:
         return _inside(options)
     return world.run_inside(arguments, _MODULE)
 
 
+def _check(options: argparse.Namespace) -> None:
+    """Refuse what cannot be measured."""
+    for name in ("repeat", "block", "services"):
+        if not 1 <= getattr(options, name) <= 2000:
+            raise LabError(f"--{name}: must be between 1 and 2000", EX_USAGE)
+    if missing := missing_programs(RouterName.BIRD):
+        raise LabError(f"this needs {', '.join(missing)}: scripts/test installs them", EX_CONFIG)
+    if getattr(options, "trace", False) and not trace.available():
+        raise LabError("--trace needs perf(1), which this machine has not", EX_CONFIG)
+
+
 def _inside(options: argparse.Namespace) -> int:
     directory = world.become_world()
     before = os.getloadavg()[0]
-    rig = Rig(options.services, directory, beside=options.beside is not None)
-    measure = getattr(measures, options.command.replace("-", "_"))
+    rig = Rig(
+        options.services,
+        directory,
+        beside=options.beside is not None,
+        giving=options.command == "service-to-route",
+    )
+    measure: Callable[..., measures.Figures] = _MEASURES[options.command]
     extra = {"traced": True} if getattr(options, "trace", False) else {}
     found = measure(rig, repeat=options.repeat, block=options.block, say=_say, **extra)
     rig.stop()
-    report: dict[str, Any] = {
-        "bench": options.command,
-        "services": options.services,
+    report = {**_circumstances(options.command, before), "services": options.services, **found}
+    _keep(report, options.json)
+    print((elastic.table_of if options.command in elastic.ON_PAGE else table)(report))
+    return 0
+
+
+def _circumstances(command: str, before: float) -> dict[str, Any]:
+    return {
+        "bench": command,
         "date": time.strftime("%Y-%m-%d"),
         "cpus": os.cpu_count(),
         "kernel": platform.release(),
         "kubernetes": version("kubernetes"),
         "load": [round(before, 2), round(os.getloadavg()[0], 2)],
-        **found,
     }
-    for file in (places() / f"{options.command}.json", options.json):
+
+
+def _apart(options: argparse.Namespace, words: Sequence[str]) -> int:
+    """Let a measurement that needs no router have its say, and keep its figures."""
+    command = options.command
+    part, before = places() / f"{command}.part", os.getloadavg()[0]
+    part.unlink(missing_ok=True)
+    module = f"tests.bench.{_APART[command][1]}"
+    line = [sys.executable, "-m", module, *words, "--json", str(part)]
+    status = subprocess.run(line, cwd=ROOT, stdout=sys.stderr, check=False).returncode
+    if not part.exists():
+        raise LabError(f"{module} ended with status {status}", status or 1)
+    report = {**_circumstances(command, before), "figures": json.loads(part.read_text())}
+    part.unlink()
+    _keep(report, options.json)
+    print(elastic.table_of(report))
+    return status
+
+
+def _keep(report: Mapping[str, Any], other: Path | None) -> None:
+    for file in (places() / f"{report['bench']}.json", other):
         if file:
             file.write_text(json.dumps(report, indent=1) + "\n")
-    print(table(report))
-    return 0
 
 
 def _outages(repeat: int, seconds: float | None) -> int:
@@ -124,13 +182,23 @@ def _outages(repeat: int, seconds: float | None) -> int:
 
 
 def _page() -> int:
-    files = [places() / f"{name}.json" for name in (*_BENCHES, "outages")]
-    reports = [json.loads(file.read_text()) for file in files if file.exists()]
-    if not reports:
+    written = [
+        _write(PAGE, _ON_PAGE, page),
+        _write(ELASTIC_PAGE, elastic.ON_PAGE, elastic.page),
+    ]
+    if not any(written):
         raise LabError("there are no figures: scripts/bench event-to-route makes some", EX_USAGE)
-    PAGE.write_text(page(reports))
-    _say(f"{PAGE} is written")
     return 0
+
+
+def _write(file: Path, names: Iterable[str], render: Callable[[Sequence[Any]], str]) -> bool:
+    """Write one page of what was measured; return whether there was any of it."""
+    parts = [places() / f"{name}.json" for name in names]
+    reports = [json.loads(part.read_text()) for part in parts if part.exists()]
+    if reports:
+        file.write_text(render(reports))
+        _say(f"{file} is written")
+    return bool(reports)
 
 
 def _say(line: str) -> None:

@@ -6,6 +6,7 @@ a new allocator; the median counts, and the slowest and fastest stand beside it.
 
 import argparse
 import gc
+import json
 import random
 import statistics
 import sys
@@ -13,7 +14,8 @@ import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from bgpd.allocator import Allocator, Assigned
 from bgpd.model.allocation import Namespace, ServicePort, ServiceRequest
@@ -23,6 +25,15 @@ from bgpd.model.prefix import Family, Prefix
 _V4: Final = (Family.IPV4,)
 _BOTH: Final = (Family.IPV4, Family.IPV6)
 _TENANTS: Final = 8
+
+
+class Rates(NamedTuple):
+    """What came of one load: how many were given something, and how many were asked a second."""
+
+    given: int
+    median: float
+    slowest: float
+    fastest: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,16 +219,24 @@ def main(arguments: Sequence[str]) -> int:
     top.add_argument("--services", type=int, default=10_000)
     top.add_argument("--pools", type=int, default=20)
     top.add_argument("--repeat", type=int, default=7)
+    top.add_argument("--json", type=Path, metavar="FILE")
     options = top.parse_args(arguments)
     setting = world(options.services, options.pools)
     print(f"{options.services} Services, {options.pools} pools, {options.repeat} repeats")
     print(f"{'load':<34}{'given':>7}{'a second':>11}{'slowest':>11}{'fastest':>11}")
+    loads = {}
     for name, load in LOADS.items():
         runs = [load(setting) for _ in range(options.repeat)]
         rates = [rate for _, rate in runs]
-        median = statistics.median(rates)
-        print(f"{name:<34}{runs[0][0]:>7}{median:>11.0f}{min(rates):>11.0f}{max(rates):>11.0f}")
-    print(f"memory: {memory(setting)} bytes a Service")
+        found = Rates(runs[0][0], statistics.median(rates), min(rates), max(rates))
+        print(f"{name:<34}{found.given:>7}", *(f"{one:>10.0f}" for one in found[1:]), flush=True)
+        loads[name] = found._asdict()
+    used = memory(setting)
+    print(f"memory: {used} bytes a Service")
+    if options.json:
+        counts = {"services": options.services, "pools": options.pools, "repeat": options.repeat}
+        report = {**counts, "loads": loads, "bytes a Service": used}
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
     return 0
 
 

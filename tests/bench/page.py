@@ -36,6 +36,28 @@ _MASS: Final = {
     "all_ms": "first PATCH sent to last route",
 }
 _COLD: Final = {"seconds": "start of the first process to last route, in s"}
+_GIVING: Final = {
+    "post_ms": "POST sent to POST acknowledged (API server)",
+    "route_ms": "POST acknowledged to route present",
+    "address_ms": "of it until a watch shows the address (controller and API server)",
+    "speaker_ms": "of it until the UPDATE is at the router (the speaker)",
+    "router_ms": "of it until the route is present (BIRD)",
+    "heard_ms": "POST sent to event at the controller (API server)",
+    "controller_ms": "event at the controller to its first request (the controller)",
+    "written_ms": "its first request to address on a watch (API server)",
+}
+_FIGURES: Final = {
+    "event-to-route": _PARTS,
+    "mass": _MASS,
+    "cold-start": _COLD,
+    "service-to-route": _GIVING,
+}
+_COMPARED: Final = {
+    "event-to-route": "route_ms",
+    "mass": "lag_ms",
+    "cold-start": "seconds",
+    "service-to-route": "route_ms",
+}
 _TITLES: Final = {
     "event-to-route": "One EndpointSlice is patched",
     "mass": "1,000 EndpointSlices are patched over 8 connections",
@@ -50,7 +72,7 @@ def table(report: Report) -> str:
         "| who | which way | what | p50 | p95 | max | medians of blocks | runs |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    lines += [_row(*cells) for cells in _cells(report)]
+    lines += [row(*cells) for cells in _cells(report)]
     lines += ["", *_ratios(report)]
     return "\n".join(lines)
 
@@ -67,7 +89,7 @@ def page(reports: Iterable[Report]) -> str:
         if report["bench"] == "outages":
             lines += [*_OUTAGES, "", f"Measured {report['date']}.", "", outage_table(report)]
         else:
-            lines += [_circumstances(report), "", table(report)]
+            lines += [circumstances(report), "", table(report)]
     return "\n".join(lines) + "\n"
 
 
@@ -90,7 +112,7 @@ def outage_table(report: Report) -> str:
             fault["target"]["converged_seconds"],
             fault["load"],
         )
-        lines.append(_row(*map(str, cells)))
+        lines.append(row(*map(str, cells)))
     return "\n".join(lines)
 
 
@@ -102,8 +124,13 @@ def ratio(report: Report, figure: str, ours: str, other: str) -> float | None:
     return percentile(mine, 0.5) / percentile(theirs, 0.5)
 
 
+def in_words(value: float) -> str:
+    """Return *value* with two digits after the point, or with two that say something."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
 def _cells(report: Report) -> Iterable[tuple[str, ...]]:
-    parts = {"event-to-route": _PARTS, "mass": _MASS, "cold-start": _COLD}[report["bench"]]
+    parts = _FIGURES[report["bench"]]
     ways = sorted({run["present"] for run in report["runs"] if "present" in run}) or [None]
     for speaker in _speakers(report):
         for way in ways:
@@ -123,17 +150,17 @@ def _cells(report: Report) -> Iterable[tuple[str, ...]]:
 
 def _ratios(report: Report) -> list[str]:
     speakers = _speakers(report)
-    figure = {"event-to-route": "route_ms", "mass": "lag_ms", "cold-start": "seconds"}
     lines = []
     for other in speakers[1:]:
-        found = ratio(report, figure[report["bench"]], speakers[0], other)
+        found = ratio(report, _COMPARED[report["bench"]], speakers[0], other)
         if found is not None:
-            lines.append(f"Ratio of medians, {speakers[0]} to {other}: **{found:.2f}**.")
+            lines.append(f"Ratio of medians, {speakers[0]} to {other}: **{in_words(found)}**.")
     lost = sum(run.get("route_ms", run.get("all_ms", 0)) is None for run in report["runs"])
     return [*lines, *([f"{lost} changes did not arrive within a minute."] if lost else [])]
 
 
-def _circumstances(report: Report) -> str:
+def circumstances(report: Report) -> str:
+    """Return when and where *report* was measured, in a sentence."""
     before, after = report["load"]
     return (
         f"Measured {report['date']}, {report['cpus']} processors, kernel {report['kernel']}, "
@@ -168,5 +195,6 @@ def _summary(known: Sequence[float]) -> tuple[float, float, float]:
     return percentile(known, 0.5), percentile(known, 0.95), max(known)
 
 
-def _row(*cells: str) -> str:
+def row(*cells: str) -> str:
+    """Return one row of a Markdown table."""
     return f"| {' | '.join(cells)} |"

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
-from tests.bench import metallb
+from tests.bench import giver, metallb
 from tests.bench.trace import Trace
 from tests.cluster.api import MERGE, Api, Document
 from tests.lab import documents
@@ -93,8 +93,10 @@ class MetalLB:
 class Rig:
     """One node, one router, one API server, and who is measured."""
 
-    def __init__(self, services: int, directory: Path, *, beside: bool) -> None:
-        """Build everything; no speaker runs yet."""
+    def __init__(
+        self, services: int, directory: Path, *, beside: bool, giving: bool = False
+    ) -> None:
+        """Build everything; no speaker runs yet. With *giving* each has its controller with it."""
         _compile()
         self.plan = Plan(source=SourceName.KUBERNETES, nodes=1, services=services)
         self.lab = Lab(self.plan, directory)
@@ -104,6 +106,8 @@ class Rig:
         self.speakers: list[Speaker] = [Ours(self.lab)]
         if beside:
             self.speakers.append(MetalLB(self.lab))
+        if giving:
+            self._add_controllers(directory)
         self.watch = RouterWatch()
         self.prefixes = self.plan.prefixes()
         self._clients = [self.cluster.administrator() for _ in range(CONNECTIONS)]
@@ -114,6 +118,14 @@ class Rig:
         for speaker in self.speakers:
             speaker.stop()
         self.lab.stop()
+
+    def _add_controllers(self, directory: Path) -> None:
+        giver.connect()
+        controllers: list[giver.Controller] = [giver.OurController(self.cluster, directory)]
+        controllers.append(giver.MetalLBController(self.cluster, directory))
+        # The second one is there only where MetalLB is.
+        pairs = zip(self.speakers, controllers, strict=False)
+        self.speakers = [giver.Giving(speaker, one) for speaker, one in pairs]
 
     def begin(self, speaker: Speaker) -> float:
         """Start *speaker* and wait for all routes; return the seconds until the last one."""

@@ -74,6 +74,7 @@ def test_an_outage_tells_what_was_lost_and_when_the_change_came() -> None:
         pytest.param("event-to-route --repeat 0", "--repeat: must be", id="no repetition"),
         pytest.param("mass --services 5000", "--services: must be", id="more than it has ports"),
         pytest.param("mass --json /nowhere/x", "cannot be written", id="no place for figures"),
+        pytest.param("pending --json /nowhere/x", "cannot be written", id="the same elsewhere"),
     ],
 )
 def test_wrong_usage_is_one_sentence_and_status_2(words: str, sentence: str) -> None:
