@@ -4,9 +4,8 @@ A `Context` changes when configuration or Nodes change; then every Service is de
 Between two changes a Service or one of its EndpointSlices costs one `decide`.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from bgpd.model.cluster import EXCLUDE_LABEL, Node, NodeReport
 from bgpd.model.configuration import (
@@ -19,28 +18,33 @@ from bgpd.model.configuration import (
 )
 from bgpd.model.errors import ConfigError
 from bgpd.model.member import Member, NodeName, SpeakerPolicy
-from bgpd.model.migration import MIGRATING
 from bgpd.model.peer import Peer
-from bgpd.model.prefix import Address, Family, Prefix, family_of
+from bgpd.model.prefix import Address, Prefix
 from bgpd.model.reason import Reason
 from bgpd.model.status import Condition
-from bgpd.policy.admission import Admission
 from bgpd.policy.advertisements import (
     Surroundings,
     admit_advertisements,
     aggregates_of,
-    dangling,
-    fitted,
 )
-from bgpd.policy.communities import aliases_of, sentences_of
+from bgpd.policy.communities import aliases_of
+from bgpd.policy.conditions import (
+    REFUSED,
+    dangling_of,
+    families_left_out,
+    last_good,
+    missing,
+    refusals,
+    sentences_in,
+    takeover_held,
+    takeover_overruled,
+)
+from bgpd.policy.members import members_of, mesh_address, mesh_family
 from bgpd.policy.overruled import overruled
-from bgpd.policy.peers import WORD, PeerSet, address_in, peers_of, without_profile
+from bgpd.policy.peers import PeerSet, peers_of, without_profile
 from bgpd.policy.pools import PoolIndex, admit_pools, index_of
 from bgpd.policy.reach import PoolRules, rules_of
 from bgpd.policy.selector import matches_any
-
-REFUSED: Final = "ConfigurationRefused"
-"""Type of the conditions that a person must act on; at a start they are a `ConfigError`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,33 +147,36 @@ class Context:
         kept_advertisements = admit_advertisements(advertisements, before.advertisements, around)
         aliases = aliases.needed_by(kept_advertisements.admitted)
         resolved = tuple(aliases.resolved(one) for one in kept_advertisements.admitted)
-        family = _mesh_family(documents, node)
+        before_lever = overruled(resolved, kept_pools.admitted, peer_set.peers, nodes)
+        family = mesh_family(documents, node)
         policy, policy_conditions = _policy_of(node, policies)
-        mesh_address = _mesh_address(node, family)
-        ours = Member(name=node_name, address=mesh_address)
-        members, member_conditions = _reported(reports, nodes, ours, family)
+        address = mesh_address(node, family)
+        ours = Member(name=node_name, address=address)
+        members, member_conditions = members_of(reports, nodes, ours, family)
         return cls(
             node=node_name,
             peers=peer_set.peers,
             pools=tuple(sorted(p for pool in kept_pools.admitted for p in pool.prefixes)),
             aggregates=aggregates_of(resolved, kept_pools.admitted, node),
             members=members,
-            mesh_address=mesh_address,
+            mesh_address=address,
             policy=policy,
             load_balancer_class=load_balancer_class,
             conditions=(
-                *_refusals("IPAddressPoolRefused", _sentences(kept_pools)),
-                *_refusals("BGPPeerRefused", peer_set.refused),
-                *_refusals("CommunityRefused", aliases.refused),
-                *_refusals("BGPAdvertisementRefused", _sentences(kept_advertisements)),
-                *_kept(kept_advertisements, replace(around, aliases=aliases)),
+                *refusals("IPAddressPoolRefused", sentences_in(kept_pools)),
+                *refusals("BGPPeerRefused", peer_set.refused),
+                *refusals("CommunityRefused", aliases.refused),
+                *refusals("BGPAdvertisementRefused", sentences_in(kept_advertisements)),
+                *last_good(kept_advertisements, replace(around, aliases=aliases)),
                 *policy_conditions,
-                *_held(marked),
+                *takeover_held(marked),
                 *member_conditions,
-                *_families_without_next_hop(peer_set),
-                *_overruled(overruled(resolved, kept_pools.admitted, peer_set.peers, nodes)),
-                *_missing(_dangling_of(kept_advertisements, kept_pools, documents)),
-                *_missing(without_profile(peer_set.documents.values(), bfd_profiles)),
+                *families_left_out(peer_set),
+                *takeover_overruled(
+                    overruled(resolved, kept_pools.admitted, peer_set.peers, nodes)
+                ),
+                *missing(dangling_of(kept_advertisements, kept_pools, documents)),
+                *missing(without_profile(peer_set.documents.values(), bfd_profiles)),
             ),
             in_force=Admitted(
                 pools={one.name: one for one in kept_pools.admitted},
@@ -190,100 +197,6 @@ class Context:
         )
 
 
-def _sentences(
-    admission: Admission[IPAddressPool] | Admission[BGPAdvertisement],
-) -> tuple[str, ...]:
-    return tuple(sentence for _, sentence in admission.refused)
-
-
-def _refusals(reason: str, sentences: Iterable[str]) -> tuple[Condition, ...]:
-    return tuple(
-        Condition(type=REFUSED, status=True, reason=reason, message=sentence)
-        for sentence in sentences
-    )
-
-
-def _kept(
-    advertisements: Admission[BGPAdvertisement], around: Surroundings
-) -> tuple[Condition, ...]:
-    """Return what holds because it held before, and would be refused today."""
-    found = [("WouldBeRefused", one) for one in fitted(advertisements.admitted, around)]
-    found += [("DocumentGone", one) for one in sentences_of(around.aliases.outlived)]
-    return tuple(
-        Condition(type="LastGoodInForce", status=True, reason=reason, message=sentence)
-        for reason, sentence in found
-    )
-
-
-def _overruled(sentences: Iterable[str]) -> tuple[Condition, ...]:
-    return tuple(
-        Condition(type="TakeoverOverruled", status=True, reason="ComparedBefore", message=one)
-        for one in sentences
-    )
-
-
-def _mesh_family(peers: Iterable[BGPPeer], node: Node) -> Family:
-    """Return the family of the BGP sessions, so that heartbeats share the fate of the data.
-
-    All peers are asked, not only this node's: two nodes must not choose differently.
-    """
-    families = {family_of(peer.address) for peer in peers}
-    if not families:
-        return Family.IPV4 if address_in(node, Family.IPV4) else Family.IPV6
-    return Family.IPV6 if families == {Family.IPV6} else Family.IPV4
-
-
-def _mesh_address(node: Node, family: Family) -> Address:
-    address = address_in(node, family)
-    if address is None:
-        raise ConfigError(
-            f"Node {node.name} has no {WORD[family]} address of type InternalIP in "
-            f"status.addresses ({', '.join(node.addresses) or 'none at all'}); the mesh needs one"
-        )
-    return address
-
-
-def _members(
-    nodes: Iterable[Node], family: Family
-) -> tuple[tuple[Member, ...], tuple[Condition, ...]]:
-    members: list[Member] = []
-    conditions: list[Condition] = []
-    for node in sorted(nodes, key=lambda one: one.name):
-        address = address_in(node, family)
-        if address is not None:
-            members.append(Member(name=node.name, address=address))
-            continue
-        message = (
-            f"Node {node.name} has no {WORD[family]} address of type InternalIP in "
-            "status.addresses; it is not a member of the mesh, so its death is not noticed"
-        )
-        conditions.append(
-            Condition(
-                type="MemberWithoutAddress", status=True, reason="NoInternalIP", message=message
-            )
-        )
-    return tuple(members), tuple(conditions)
-
-
-def _reported(
-    reports: Iterable[NodeReport], nodes: Iterable[Node], ours: Member, family: Family
-) -> tuple[tuple[Member, ...], tuple[Condition, ...]]:
-    """Return the members that agents speak for; where no agent speaks, a member for each Node.
-
-    No report at all is a cluster whose agents do not write any, or whose kinds went: the Nodes are
-    there all the same. What a node says in the other family (the peers are about to change theirs)
-    is no way to reach it, so its Node has the word.
-    """
-    found = {one.name: one.member for one in reports if one.member is not None}
-    if not found:
-        return _members(nodes, family)
-    found[ours.name] = ours
-    kept = [one for one in found.values() if family_of(one.address) is family]
-    lacking = found.keys() - {one.name for one in kept}
-    instead, conditions = _members([one for one in nodes if one.name in lacking], family)
-    return tuple(sorted((*kept, *instead), key=lambda one: one.name)), conditions
-
-
 def _policy_of(
     node: Node, policies: Iterable[NodePolicy]
 ) -> tuple[SpeakerPolicy, tuple[Condition, ...]]:
@@ -302,54 +215,6 @@ def _policy_of(
         type="SpeakerPolicyAmbiguous", status=True, reason="SeveralMatch", message=message
     )
     return found[0].policy, (condition,)
-
-
-def _held(pools: Iterable[IPAddressPool]) -> tuple[Condition, ...]:
-    """Return the condition that says why no peer has a lever, while there is a reason.
-
-    MetalLB sends no MED, which routers read as the best one: whatever a lever says loses to it.
-    """
-    names = sorted({one.name for one in pools})
-    if not names:
-        return ()
-    message = (
-        f"IPAddressPool {', '.join(names)} has the annotation {MIGRATING}: MetalLB may still carry "
-        "traffic, so no peer has a lever and nothing is taken over; `bgpctl migrate finish` ends it"
-    )
-    return (Condition(type="TakeoverHeld", status=True, reason="Migrating", message=message),)
-
-
-def _families_without_next_hop(peers: PeerSet) -> tuple[Condition, ...]:
-    found: list[Condition] = []
-    for peer in peers.peers:
-        lost = set(peers.documents[peer.name].families) - set(peer.families)
-        for family in sorted(lost):
-            message = (
-                f"BGPPeer {peer.name}: no {WORD[family]} routes are offered, because this node has "
-                f"no {WORD[family]} InternalIP for a next hop; set spec.nextHop"
-                f"{'V4' if family is Family.IPV4 else 'V6'}"
-            )
-            found.append(
-                Condition(type="FamilyLeftOut", status=True, reason="NoNextHop", message=message)
-            )
-    return tuple(found)
-
-
-def _dangling_of(
-    advertisements: Admission[BGPAdvertisement],
-    pools: Admission[IPAddressPool],
-    peers: Iterable[BGPPeer],
-) -> Iterator[str]:
-    """Yield a sentence for each pool or peer that an advertisement names and that is not there."""
-    pool_names = {one.name for one in pools.admitted}
-    return dangling(advertisements.admitted, pool_names, {one.name for one in peers})
-
-
-def _missing(sentences: Iterable[str]) -> tuple[Condition, ...]:
-    return tuple(
-        Condition(type="ReferenceMissing", status=True, reason="NoSuchObject", message=sentence)
-        for sentence in sentences
-    )
 
 
 def without_exclusion(node: Node) -> Node:

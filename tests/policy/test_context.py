@@ -11,7 +11,8 @@ from bgpd.model.errors import ConfigError
 from bgpd.model.member import Member, MeshPolicy, NodeName, SpeakerPolicy
 from bgpd.model.peer import Asn, PeerName
 from bgpd.model.prefix import Address, Family
-from bgpd.policy.context import REFUSED, Context
+from bgpd.policy.conditions import REFUSED
+from bgpd.policy.context import Context
 from tests.policy.build import Cluster, advertisement, label, node, peer, pool
 
 ON_N1, ON_N2 = (label("name", "n1"),), (label("name", "n2"),)
