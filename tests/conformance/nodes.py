@@ -92,11 +92,11 @@ class NodeAreaRoom(NodeRoom):
         """Create and delete a Node; each must count for the answer to be yes."""
         del name
         changes = []
-        if "creat" in found.string or "add" in found.string:
+        if re.search(_CAME, found.string):
             changes.append(self.agent.put(documents.node("node-y", number=3)).configuration)
         else:
             self.agent.put(documents.node("node-y", number=3))
-        if "delet" in found.string or "remov" in found.string:
+        if re.search(_WENT, found.string):
             changes.append(self.agent.drop("Node", "node-y").configuration)
         self._processed = all(changes)
 
@@ -204,9 +204,11 @@ def _at(section: str, key: str, value: Any) -> Callable[[NodeAreaRoom, str, re.M
     return change
 
 
+_CAME: Final = r"\bnode (?:is )?(?:created|added|joins|joined)\b"
+_WENT: Final = r"\b(?:node|or) (?:is )?(?:deleted|removed|leaves|gone)\b"
 _STATUS: Final = r"(?i:(true|false|unknown))"
 _EVENTS: Final[tuple[tuple[str, Callable[[NodeAreaRoom, str, re.Match[str]], None]], ...]] = (
-    (r"\b(?:creat|delet|add|remov)\w*\s*(?:or \w+)?$", NodeAreaRoom.came_or_went),
+    (rf"{_CAME}|{_WENT}", NodeAreaRoom.came_or_went),
     (r"exclu\w+ label", _exclusion),
     (r"\blabels?\b", _labels_change),
     (r"\bannotations?\b", _at("metadata", "annotations", {"changed": "yes"})),
