@@ -18,6 +18,7 @@ from bgpd.controller.deadline import Deadline, now
 from bgpd.controller.election import End, Leadership
 from bgpd.controller.lease import REQUEST
 from bgpd.controller.patch import happenings
+from bgpd.controller.reviewer import Reviewer
 from bgpd.controller.telling import Telling
 from bgpd.controller.term import Term
 from bgpd.controller.wish import with_cluster_ips
@@ -114,17 +115,20 @@ class Service:
         async def lead() -> None:
             books = Books(load_balancer_class=options.load_balancer_class)
             open_books[:] = [books]
-            source = KubernetesSource(access, vocabulary=CONTROLLER)
+            source = KeptSource(KubernetesSource(access, vocabulary=CONTROLLER))
             desk = self._desk(access, books, leadership)
-            await self._serve(
-                Term(
-                    KeptSource(source),
-                    books,
-                    desk,
-                    tell=self._tell,
-                    on_conditions=self._tell_conditions,
-                )
+            reviewer = Reviewer(access, source, agent=agent, may_begin=leadership.may_begin)
+            term = Term(
+                source,
+                books,
+                desk,
+                tell=self._tell,
+                on_conditions=self._tell_conditions,
+                heard=reviewer.wake,
             )
+            async with asyncio.TaskGroup() as group:
+                group.create_task(reviewer.run(), name="review")
+                await self._serve(term)
 
         async with asyncio.TaskGroup() as group:
             telling = group.create_task(self._telling.run(), name="telling")

@@ -18,6 +18,8 @@ from bgpd.model.allocation import ServiceRequest
 from bgpd.model.status import Condition
 
 _SHOWN: Final = 5
+_DECISIVE: Final = frozenset({"IPAddressPool", "Namespace"})
+"""What every decision depends on."""
 
 
 class Desk(Protocol):
@@ -40,7 +42,7 @@ class Desk(Protocol):
 class Term:
     """Books, kept by what a source says."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what comes in, what goes out, who hears of it
         self,
         source: KeptSource,
         books: Books,
@@ -49,13 +51,18 @@ class Term:
         tell: Callable[[Decision], None],
         on_conditions: Callable[[], None],
         complete: Callable[[ServiceRequest], ServiceRequest] = lambda one: one,
+        heard: Callable[[], None] = lambda: None,
     ) -> None:
-        """*complete* adds to a Service what only an API server would have added."""
+        """*complete* adds to a Service what only an API server would have added.
+
+        *heard* is told that some other object changed.
+        """
         self.desk = desk
         self.books = books
         self._source = source
         self._tell = tell
         self._complete = complete
+        self._heard = heard
         self._on_conditions = on_conditions
         self._some = asyncio.Event()
         self._begun = False
@@ -93,7 +100,9 @@ class Term:
                 request = objects.request(_name(key))
                 if request is not None:
                     self.books.seen(self._complete(request), now)
-        if changes.configuration or not self._begun:
+        if changes.configuration or changes.conditions:
+            self._heard()
+        if not self._begun or any(key.kind in _DECISIVE for key in changes.keys):
             self._begun = True
             self.books.configure(objects.pools, objects.namespaces)
         self._some.set()

@@ -109,7 +109,8 @@ def resources(namespace: str) -> tuple[Resource, ...]:
 def requested(namespace: str) -> tuple[Resource, ...]:
     """Return everything that the controller watches; our kinds are read in *namespace* alone.
 
-    All Services: one that is no load balancer any more has an address to give back.
+    All Services: one that is no load balancer any more has an address to give back. And all our
+    kinds, because it writes into each object what became of it.
     """
     ours = f"/apis/{GROUP}/namespaces/{namespace}"
     return (
@@ -123,6 +124,10 @@ def requested(namespace: str) -> tuple[Resource, ...]:
         _ours("IPAddressPool", objects.IPAddressPool, f"{ours}/ipaddresspools"),
         _ours("BFDProfile", metallbform.BFDProfile, f"{ours}/bfdprofiles"),
         _ours("L2Advertisement", metallbform.L2Advertisement, f"{ours}/l2advertisements"),
+        _ours("BGPAdvertisement", objects.BGPAdvertisement, f"{ours}/bgpadvertisements"),
+        _ours("BGPPeer", objects.BGPPeer, f"{ours}/bgppeers"),
+        _ours("Community", metallbform.Community, f"{ours}/communities"),
+        _ours("SpeakerPolicy", objects.SpeakerPolicy, f"{ours}/speakerpolicies"),
         Resource(kind="Service", form=requestform.RequestedService, path="/api/v1/services"),
     )
 

@@ -15,7 +15,8 @@ SERVICES = "/api/v1/namespaces/default/services"
 POOLS = f"/apis/bgpd.io/v1alpha1/namespaces/{NAMESPACE}/ipaddresspools"
 LEASES = LEASE.rpartition("/")[0]
 _READ = ["get", "list", "watch"]
-_OURS = ("bfdprofiles", "ipaddresspools", "l2advertisements")
+_METALLB = ("bfdprofiles", "ipaddresspools", "l2advertisements")
+_OURS = (*_METALLB, "bgpadvertisements", "bgppeers", "communities", "speakerpolicies")
 # What every authenticated user may do: `system:basic-user`.
 _BASIC = {"authentication.k8s.io", "authorization.k8s.io"}
 
@@ -74,7 +75,8 @@ FORBIDDEN: list[tuple[str, str, Document | None]] = [
     ("PATCH", f"{POOLS}/x", {"spec": {}}),
     ("DELETE", f"{POOLS}/x", None),
     ("GET", "/apis/bgpd.io/v1alpha1/bgpnodestatuses", None),
-    ("GET", f"/apis/bgpd.io/v1alpha1/namespaces/{NAMESPACE}/bgppeers", None),
+    ("GET", "/apis/bgpd.io/v1alpha1/namespaces/default/bgppeers", None),
+    ("PATCH", f"/apis/bgpd.io/v1alpha1/namespaces/{NAMESPACE}/bgppeers/x", {"spec": {}}),
     ("GET", LEASES, None),
     ("GET", f"{LEASES}/other", None),
     ("PUT", f"{LEASES}/other", {"metadata": {"name": "other"}}),
@@ -118,7 +120,7 @@ def test_the_rights_are_these(me: Api, namespace: str, *, own: bool) -> None:
                 found[group, resource, names] = sorted(rule["verbs"])
     inside = {
         **{("bgpd.io", one, ""): _READ for one in _OURS},
-        ("bgpd.io", "ipaddresspools/status", ""): ["patch"],
+        **{("bgpd.io", f"{one}/status", ""): ["patch"] for one in _OURS},
         ("coordination.k8s.io", "leases", ""): ["create"],
         ("coordination.k8s.io", "leases", "bgpd-controller"): ["get", "update"],
     }
@@ -126,7 +128,7 @@ def test_the_rights_are_these(me: Api, namespace: str, *, own: bool) -> None:
         ("", "namespaces", ""): _READ,
         ("", "services", ""): _READ,
         ("", "services/status", ""): ["patch"],
-        **{("metallb.io", one, ""): _READ for one in _OURS},
+        **{("metallb.io", one, ""): _READ for one in _METALLB},
         ("events.k8s.io", "events", ""): ["create", "patch"],
         **(inside if own else {}),
     }

@@ -149,6 +149,42 @@ def test_a_service_keeps_what_its_pool_lost_until_there_is_another(
     )
 
 
+def test_objects_say_what_became_of_them(running: Controllers, cluster: Cluster) -> None:
+    """Each kind of ours has a Ready, and what is not supported says so on the object itself."""
+    assert running.leader() == "one"
+    head = {"apiVersion": "bgpd.io/v1alpha1"}
+    peer = {"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.200", "bfdProfile": "fast"}
+    specs: dict[str, Document] = {
+        "BGPPeer": peer,
+        "L2Advertisement": {},
+        "SpeakerPolicy": {"drainMilliseconds": 10},
+    }
+    metadata = {"name": "reviewed", "namespace": NAMESPACE}
+    objects = [{**head, "kind": k, "metadata": metadata, "spec": v} for k, v in specs.items()]
+    cluster.apply(objects)
+
+    def said(one: Document) -> dict[str, str]:
+        found = cluster.api.request("GET", cluster.api.path(one)).get("status") or {}
+        return {each["type"]: each["status"] for each in found.get("conditions") or ()}
+
+    wanted: list[dict[str, str]] = [
+        {"Ready": "True", "NotSupported": "True"},
+        {"Ready": "False", "NotSupported": "True"},
+        {"Ready": "True"},
+    ]
+    try:
+        until(lambda: [said(one) for one in objects] == wanted, "not all say what became of them")
+        del peer["bfdProfile"]
+        path = cluster.api.path(objects[0])
+        patch = {"spec": {"bfdProfile": None}}
+        merge = "application/merge-patch+json"
+        cluster.api.request("PATCH", path, patch, content_type=merge)
+        until(lambda: said(objects[0]) == {"Ready": "True"}, "what is over is still said")
+    finally:
+        for one in objects:
+            cluster.api.delete(one)
+
+
 def test_the_lease_changes_hands(running: Controllers, cluster: Cluster, namespace: str) -> None:
     """At once where a leader leaves in order, and within the Lease's time where it is killed."""
     apply_all(cluster, [asked(f"s{number}", namespace) for number in range(4)])
