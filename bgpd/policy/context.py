@@ -172,9 +172,7 @@ class Context:
                 *takeover_held(marked),
                 *member_conditions,
                 *families_left_out(peer_set),
-                *takeover_overruled(
-                    overruled(resolved, kept_pools.admitted, peer_set.peers, nodes)
-                ),
+                *takeover_overruled(before_lever),
                 *missing(dangling_of(kept_advertisements, kept_pools, documents)),
                 *missing(without_profile(peer_set.documents.values(), bfd_profiles)),
             ),
