@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -40,6 +41,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="bgpd-allocation-"))
+    # Ended by whatever cause, it leaves nothing behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         build(_say)
         with Cluster(directory / "cluster") as cluster:

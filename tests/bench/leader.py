@@ -196,6 +196,8 @@ def main() -> int:
     options = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="bgpd-leader-"))
     _say(f"seed {options.seed}")
+    # Ended by whatever cause, it leaves nothing behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         build(_say)
         with Cluster(directory / "cluster") as cluster:
