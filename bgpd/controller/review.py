@@ -53,7 +53,7 @@ def review(keys: Iterable[Key], problems: Iterable[Problem]) -> dict[Key, tuple[
 
 
 def _verdicts(problems: Sequence[Problem]) -> tuple[Verdict, ...]:
-    ready = Verdict(type=READY, status=True, reason="InForce", message="the object is in force")
+    ready = Verdict(type=READY, status=True, reason="Accepted", message="the object is in force")
     others = []
     for standing in Standing:
         some = [one for one in problems if one.standing is standing]

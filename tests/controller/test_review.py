@@ -24,10 +24,10 @@ def problem(key: Key, path: str, standing: Standing, source: str = SOURCE) -> Pr
 @pytest.mark.parametrize(
     ("problems", "ready", "others"),
     [
-        pytest.param([], (True, "InForce"), [], id="nothing is wrong"),
+        pytest.param([], (True, "Accepted"), [], id="nothing is wrong"),
         pytest.param(
             [problem(PEER, "spec.bfdProfile", Standing.UNSUPPORTED)],
-            (True, "InForce"),
+            (True, "Accepted"),
             [("NotSupported", "BfdProfile")],
             id="a field is not supported",
         ),
@@ -37,7 +37,7 @@ def problem(key: Key, path: str, standing: Standing, source: str = SOURCE) -> Pr
                 problem(PEER, "spec.bfdProfile", Standing.UNSUPPORTED),
                 problem(PEER, "spec.connectTime", Standing.IGNORED),
             ],
-            (True, "InForce"),
+            (True, "Accepted"),
             [("FieldIgnored", "ConnectTime"), ("NotSupported", "SeeMessage")],
             id="several fields",
         ),
