@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from bgpd.mesh.packet import MAX_ROUTER_IDS
 from bgpd.model.member import NodeName
 from bgpd.model.peer import Lever, Peer, Takeover
 from bgpd.model.prefix import Address
@@ -52,8 +53,13 @@ def present(
         if member.name in rivals
         and member.state in {MemberState.ALIVE, MemberState.SUSPECT}
         and not member.draining
-        and (router is None or router in member.router_ids)
+        and (router is None or router in member.router_ids or _says_no_more(member))
     )
+
+
+def _says_no_more(member: MemberStatus) -> bool:
+    """Return whether *member* may have sessions that its heartbeats have no room for."""
+    return len(member.router_ids) >= MAX_ROUTER_IDS
 
 
 def half_of_the_agents_are_away(members: tuple[MemberStatus, ...], *, ours_away: bool) -> bool:

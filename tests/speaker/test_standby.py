@@ -1,6 +1,7 @@
 """A standby whose lever has no ranks: silent while the active one is there, heard when not."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,8 @@ from bgpd.ipc.message import Desired
 from bgpd.model.peer import Lever, PeerState
 from bgpd.model.prefix import Address
 from bgpd.model.reason import Reason
+from bgpd.model.status import MemberState, MemberStatus
+from bgpd.speaker.stance import present
 from tests.policy.test_lever import PEER
 from tests.speaker.test_reflex import World
 from tests.speaker.test_rib import advertisement
@@ -91,3 +94,32 @@ def test_a_standby_waits_while_its_own_session_is_down(world: World) -> None:
     session(world, "n2", up=False)
     world.run(1.5)
     assert not world.nodes["n2"].prefixes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "router", "expected"),
+    [
+        pytest.param({}, ROUTER, True, id="alive, and heard by that router"),
+        pytest.param({"router_ids": (Address("192.0.2.9"),)}, ROUTER, False,
+                     id="heard by another router only"),
+        pytest.param({"router_ids": ()}, None, True, id="our own session is down"),
+        pytest.param({"router_ids": tuple(Address(f"192.0.2.{n}") for n in range(10, 18))}, ROUTER,
+                     True, id="more routers than a heartbeat has room for"),
+        pytest.param({"state": MemberState.SUSPECT}, ROUTER, True, id="suspected, not yet dead"),
+        pytest.param({"state": MemberState.DEAD}, ROUTER, False, id="dead"),
+        pytest.param({"state": MemberState.RESTARTING}, ROUTER, False, id="restarting"),
+        pytest.param({"state": MemberState.UNHEARD}, ROUTER, False, id="never heard"),
+        pytest.param({"state": MemberState.QUARANTINED}, ROUTER, False, id="in quarantine"),
+        pytest.param({"draining": True}, ROUTER, False, id="leaving"),
+        pytest.param({"name": "n9"}, ROUTER, False, id="nobody who comes before us"),
+    ],
+)  # fmt: skip
+def test_who_keeps_a_standby_back(
+    changes: dict[str, Any], router: Address | None, expected: bool
+) -> None:
+    """Only a node that surely carries the route to that router."""
+    member = MemberStatus(
+        name="n1", address=Address("10.0.0.1"), state=MemberState.ALIVE, router_ids=(ROUTER,)
+    )
+    found = present([replace(member, **changes)], {"n1", "n2"}, router)
+    assert found == (frozenset({"n1"}) if expected else frozenset())
