@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--nodes", type=int, default=3)
     found.add_argument("--services", type=int, default=50)
+    found.add_argument("--router", choices=["bird", "frr"], default="bird")
     found.add_argument("--short", action="store_true", help="without the way back from half-way")
     found.add_argument("--json", type=Path, metavar="FILE", help="write every figure here, too")
     return found
@@ -48,13 +49,19 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     if not 2 <= options.nodes <= 10 or not 3 <= options.services <= 190:
         raise LabError("--nodes: 2..10, --services: 3..190", 2)
-    if missing := missing_programs(RouterName.BIRD):
+    router = RouterName(options.router)
+    if missing := missing_programs(router):
         raise LabError(f"this needs {', '.join(missing)}: scripts/test installs them", EX_CONFIG)
     build(_say, SERVER)
     metallb.build(_say, "speaker", "controller")
     if world.INSIDE not in os.environ:
         return world.run_inside(arguments, _MODULE)
-    plan = Plan(nodes=options.nodes, services=options.services, source=SourceName.KUBERNETES)
+    plan = Plan(
+        router=router,
+        nodes=options.nodes,
+        services=options.services,
+        source=SourceName.KUBERNETES,
+    )
     report = rehearse(plan, world.become_world(), short=options.short, say=_say)
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
@@ -87,6 +94,7 @@ def rehearse(plan: Plan, directory: Path, *, short: bool, say: Say) -> dict[str,
     late = [ms for _, ms in record["late"]]
     cluster.stop()
     return {
+        "router": plan.router.value,
         "nodes": plan.nodes,
         "services": plan.services,
         "steps": rows,
@@ -173,8 +181,9 @@ def held(report: dict[str, Any]) -> bool:
 def table(report: dict[str, Any]) -> str:
     """Return the report for people."""
     late = f"{report['client_late_ms']:.0f} ms"
+    size = f"{report['services']} Services, {report['nodes']} nodes, {report['router']}"
     lines = [
-        f"{report['services']} Services, {report['nodes']} nodes; client late by at most {late}",
+        f"{size}; client late by at most {late}",
         "",
         f"{'STEP':<28}{'SECONDS':>8}{'SENT':>8}{'LOST':>6}{'GAP MS':>8}{'TCP':>5}{'CHANGED':>9}",
     ]

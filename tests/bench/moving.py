@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.bench import metallb
-from tests.cluster.api import MERGE, ApiError, Document
+from tests.cluster.api import MERGE, Document
 from tests.lab import documents
 from tests.lab.control import NETNS, ControlPlane
 from tests.lab.nodes import HERE, PROGRAMS, until
@@ -29,6 +29,7 @@ from tests.lab.plan import (
     ROUTER_ASN,
     LabError,
     Plan,
+    RouterName,
     router_address,
 )
 from tests.lab.run import Lab
@@ -147,8 +148,10 @@ class Cluster:
         process = self._speakers.pop(name)
         process.terminate()
         process.wait()
+        self._await_session(name, up=False)
         node = self.lab.nodes[name]
         node.start(self.plane.of_node(name), self.lab.key_file, without=frozenset({"echo"}))
+        self._await_session(name, up=True)
         until(self.lab.all_routes_present, _PATIENCE, f"bgpd's routes of {name} do not come")
 
     def to_metallb(self, name: str) -> None:
@@ -157,7 +160,9 @@ class Cluster:
         node = self.lab.nodes[name]
         node.stop()
         node.forget()
+        self._await_session(name, up=False)
         self._start_metallb(name)
+        self._await_session(name, up=True)
         until(self.lab.all_routes_present, _PATIENCE, f"MetalLB's routes of {name} do not come")
 
     def install_controller(self) -> None:
@@ -258,6 +263,8 @@ class Cluster:
 
     def meds(self) -> frozenset[int | None]:
         """Return the MEDs that the router has; None where a route has none."""
+        if self.plan.router is RouterName.FRR:
+            return _meds_of_frr()
         words = [*inside("router"), "birdc", "-r", "show", "route", "all", "protocol"]
         found: set[int | None] = set()
         for name in self.plan.names:
@@ -283,6 +290,11 @@ class Cluster:
         self.plane.cluster.apply([_pod(name)], metallb.NAMESPACE)
         log = self._directory / f"metallb-{name}.log"
         self._speakers[name] = metallb.start(self.plane.cluster, name, log)
+
+    def _await_session(self, name: str, *, up: bool) -> None:
+        """Wait for the router's word on the session of node *name*."""
+        what = f"the router's session with {name} does not {'come up' if up else 'end'}"
+        until(lambda: self.lab.router.sessions().get(name, False) is up, _PATIENCE, what)
 
     def _delete_pod(self, name: str) -> None:
         path = f"/api/v1/namespaces/{metallb.NAMESPACE}/pods/speaker-{name}"
@@ -348,13 +360,11 @@ def meds_of(text: str) -> set[int | None]:
     return found
 
 
-def gone(api: Any, path: str) -> bool:
-    """Tell whether there is nothing at *path*."""
-    try:
-        api.request("GET", path)
-    except ApiError as error:
-        return error.status == 404
-    return False
+def _meds_of_frr() -> frozenset[int | None]:
+    words = [*inside("router"), "vtysh", "-c", "show bgp ipv4 unicast json"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+    routes = json.loads(done.stdout).get("routes", {})
+    return frozenset(path.get("metric") for paths in routes.values() for path in paths)
 
 
 def _metallb(plan: Plan) -> list[Document]:

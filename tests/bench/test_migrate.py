@@ -71,6 +71,7 @@ def test_a_route_without_a_med_is_told_from_one_with_it() -> None:
 def test_the_verdict_is_about_packets_and_addresses(change: dict[str, Any], holds: bool) -> None:
     """The last line of the table says what the exit status says."""
     report = {
+        "router": "bird",
         "nodes": 3,
         "services": 50,
         "client_late_ms": 0.0,
