@@ -105,7 +105,9 @@ class KeptSource:
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """What a person should know, correct or accept."""
-        return (*self._keeper.conditions, *self._source.conditions)
+        # Until everything is known once, what is missing may only be late.
+        kept = self._keeper.conditions if self._source.synced else ()
+        return (*kept, *self._source.conditions)
 
     def accept(self) -> int:
         """Let go of what vanished, because a person says so; return how much that was."""
