@@ -4,7 +4,7 @@ A ledger is for one set of pools. When the pools change, a new one inherits from
 a change that fails half-way leaves the old one whole.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -82,7 +82,7 @@ class Ledger:
         """Let the Service *key* have *holding*, and nothing else."""
         old = self.holdings.get(key)
         if old is not None:
-            self._leave(key, old, holding.places if old.pool == holding.pool else (), now)
+            self._leave(key, old, now)
         self._enter(key, holding)
         self._move_on(key, now)
 
@@ -90,7 +90,7 @@ class Ledger:
         """Take everything from the Service *key*; return whether it had anything."""
         held = self.holdings.pop(key, None)
         if held is not None:
-            self._leave(key, held, (), now)
+            self._leave(key, held, now)
         return self._move_on(key, now) or held is not None
 
     def settle(self, pool: str, now: float) -> None:
@@ -132,8 +132,8 @@ class Ledger:
         for place in holding.places:
             stocks[place.family].take(place.ordinal, key, holding.share, holding.ports)
 
-    def _leave(self, key: str, held: Holding, keeping: Sequence[Place], now: float) -> None:
-        """Take *key* off its places; those that it is not *keeping* wait to be reused."""
+    def _leave(self, key: str, held: Holding, now: float) -> None:
+        """Take *key* off its places, which wait to be reused; *key* itself may go back to them."""
         stocks = self.stocks[held.pool]
         for place in held.places:
             stock = stocks[place.family]
@@ -143,7 +143,7 @@ class Ledger:
             for loser in losers:
                 # It shared the address, lost it together with *key*, and still shows it.
                 stock.wait_for_move(place.ordinal, loser)
-            if not losers and place not in keeping:
+            if not losers:
                 stock.wait(place.ordinal, key, now)
 
     def _moved(self, held: Holding) -> Holding | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bgpd.allocator import Assigned, Refused
+from bgpd.allocator import MOST, Assigned, Refused
 from bgpd.model.allocation import FamilyPolicy
 from bgpd.model.configuration import ServiceAllocation
 from bgpd.model.prefix import Family
@@ -14,6 +14,7 @@ from tests.allocator.build import (
     addresses,
     got,
     having,
+    label,
     pool,
     put,
     refused,
@@ -65,6 +66,15 @@ def test_full_pinned_pool() -> None:
     allocator = having(pool("x", "192.0.2.0/32", allocation=pinned), pool("a", "198.51.100.0/32"))
     assert got(allocator.allocate(service("s1"), V4, 0.0)) == ("192.0.2.0",)
     assert got(allocator.allocate(service("s2"), V4, 0.0)) == ("198.51.100.0",)
+
+
+def test_pinned_by_labels() -> None:
+    """A pool that chooses by labels is passed over by Services that have others."""
+    edge = ServiceAllocation(priority=1, service_selectors=(label("team", "edge"),))
+    allocator = having(pool("edge", "192.0.2.0/24", allocation=edge), pool("z", "198.51.100.0/24"))
+    assert got(allocator.allocate(service("s"), V4, 0.0)) == ("198.51.100.0",)
+    labeled = service("t", labels={"team": "edge"})
+    assert got(allocator.allocate(labeled, V4, 0.0)) == ("192.0.2.0",)
 
 
 def test_refusal_names_every_pool() -> None:
@@ -187,6 +197,15 @@ def test_counters() -> None:
     allocator.set_pools((), ())
     assert allocator.counters("p") == type(counters)()
     assert allocator.capacity("p").total == 0
+
+
+def test_huge_pool() -> None:
+    """A pool of more addresses than a status can hold counts the most that it can."""
+    allocator = having(pool("p", "2001:db8::/64", "192.0.2.0/24"))
+    assert allocator.capacity("p").total == MOST
+    put(allocator, service("s"), "2001:db8::1")
+    assert allocator.counters("p").available_ipv6 == MOST - 1
+    assert allocator.counters("p").available_ipv4 == 256
 
 
 class TestTwoFamilies:

@@ -225,7 +225,7 @@ def _of(family: Family, addresses: list[Address]) -> int:
     return sum(family_of(address) is family for address in addresses)
 
 
-Life.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+Life.TestCase.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
 TestLife = Life.TestCase
 
 
