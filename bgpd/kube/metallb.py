@@ -49,7 +49,9 @@ def parse_any_community(text: str) -> str:
 
 def bfd_profile(wire: metallbform.BFDProfile, faults: Faults) -> BFDProfile:
     """Return a BFD profile."""
-    faults.unsupported("", "bgpd does not speak BFD yet; peers that name it keep their sessions")
+    faults.unsupported(
+        "", "is not supported yet: peers that name it keep their sessions, without BFD"
+    )
     usual = BFDProfile(name=wire.metadata.name)
     spec = wire.spec or metallbform.BFDProfileSpec()
     return replace(
@@ -80,7 +82,8 @@ def l2_advertisement(wire: metallbform.L2Advertisement, faults: Faults) -> L2Adv
             if text in (texts or ())[:index]:
                 what = f"{text} stands twice in the list; remove one"
                 faults.rule(f"spec.{name}[{index}]", what, text)
-    faults.unsupported("", "bgpd answers no ARP and no NDP; addresses are advertised by BGP alone")
+    what = "is not supported: bgpd answers no ARP and no NDP; addresses are advertised by BGP alone"
+    faults.unsupported("", what)
     return L2Advertisement(name=wire.metadata.name)
 
 
