@@ -128,6 +128,17 @@ class AdvertisementRoom(NodeRoom):
         self._configure()
         self.must_hold()
 
+    def op_delete_ad(self, step: Fields) -> None:
+        """Delete an advertisement."""
+        name = step.take("ad", step.take("name"))
+        if name not in self._ads:
+            raise InexpressibleError(f"there is no advertisement {name!r}")
+        del self._ads[name]
+        for agent in self.agents.values():
+            agent.drop("BGPAdvertisement", name)
+
+    op_delete_advertisement = op_remove_advertisement = op_delete_ad
+
     def relabel(self, node: str) -> None:
         """Give *node* the labels that the advertisements of other nodes choose by."""
         for one in self._ads.values():

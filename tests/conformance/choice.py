@@ -79,6 +79,13 @@ CHOICES: Final = (
         expect={"result": "ok", "not_supported": ["vrf"]},
     ),
     Choice(
+        topic="two peers at one address while no Node is known",
+        sign="`given.nodes` is an empty list",
+        words="accepted: each node judges for itself, and those that select no common node hold",
+        holds=lambda case: case.given.get("nodes") == [],
+        expect={"result": "ok"},
+    ),
+    Choice(
         topic="an edit of `enableGracefulRestart`",
         sign="an `update` changes `enableGracefulRestart`",
         words="accepted; the session is set up anew, because the peer has to hear of it",

@@ -26,8 +26,14 @@ REASONS: Final[Mapping[str, str]] = {
     "ipNotAllowed": "AddressNotInPool",
 }
 """Upstream's words for why a node does not advertise, and ours (`bgpd.model.reason`)."""
-SESSION: Final = {"myASN": 64512, "peerASN": 64512, "takeover": {"lever": "none"}}
-"""A session whose routes carry what an advertisement says, local preference included."""
+SESSION: Final = {
+    "myASN": 64512,
+    "peerASN": 64512,
+    "takeover": {"lever": "none"},
+    "dualStackAddressFamily": True,
+}
+"""A session whose routes are of both families and carry what an advertisement says, local
+preference included."""
 
 
 class NodeRoom(Room):

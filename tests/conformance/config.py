@@ -25,7 +25,9 @@ class ConfigRoom(NodeRoom):
     def begin(self) -> None:
         """Write the documents; nobody has read them yet."""
         given = self.given
-        self._nodes = [str(one) for one in listed(given.take("nodes"))] or ["n1"]
+        nodes_given = given.take("nodes") or ["n1"]
+        labels = nodes_given if isinstance(nodes_given, Mapping) else {}
+        self._nodes = [str(one) for one in nodes_given]
         # What the nodes are is of no interest to most cases, but a peer may say that it is all.
         self._filled = self.case.area == "validation_frr"
         self._documents: list[Document] = [
@@ -40,7 +42,10 @@ class ConfigRoom(NodeRoom):
             self._old = [documents.peer("p", given.map("existing_peer"), filled=True)]
         self.agents = {name: Agent(name) for name in self._nodes}
         self.agent = self.agents[self._nodes[0]]
-        nodes = [documents.node(name, number=n) for n, name in enumerate(self._nodes, 1)]
+        nodes = [
+            documents.node(name, labels.get(name), number=n)
+            for n, name in enumerate(self._nodes, 1)
+        ]
         for agent in self.agents.values():
             agent.put(*nodes, *self._old)
             if agent.refusals:
@@ -62,7 +67,18 @@ class ConfigRoom(NodeRoom):
             documents.bfd(name, Fields(one or {}, f"given.bfd.{name}"))
             for name, one in named.items()
         ]
+        if self.case.area != "config":
+            # Only there a profile that is missing can be what the case is about.
+            peers = self.case.given.get("peers") or []
+            every = [*(peers.values() if isinstance(peers, Mapping) else peers)]
+            every += [self.case.given.get("peer")]
+            missing = {str((one or {}).get("bfdProfile", "")) for one in every} - {"", *self._bfds}
+            found += [documents.bfd(name, Fields({}, name)) for name in sorted(missing)]
         return found + [documents.bfd(None, one) for one in self._list("bfd_list")]
+
+    @property
+    def _bfds(self) -> set[str]:
+        return set(self.case.given.get("bfd") or {})
 
     def _communities(self) -> list[Document]:
         found = []
@@ -294,13 +310,19 @@ class ConfigRoom(NodeRoom):
 
     def see_advertisement(self, expected: Mapping[str, Any]) -> object:
         """Return the only advertisement."""
-        held = self.agent.store.objects.advertisements
+        held = list(self._held().values())
         return _advertisement(held[0], expected) if len(held) == 1 else f"{len(held)} of them"
 
     def see_advertisements(self, expected: Mapping[str, Any]) -> object:
         """Return the advertisements that hold, by name."""
-        held = {one.name: one for one in self.agent.store.objects.advertisements}
+        held = self._held()
         return {name: _advertisement(one, expected.get(name, {})) for name, one in held.items()}
+
+    def _held(self) -> dict[str, BGPAdvertisement]:
+        """Return the advertisements that hold, with communities in the place of their names."""
+        context = self.agent.planner.context
+        rules = context.rules.values() if context else ()
+        return {one.name: one for rule in rules for one in (*rule.here, *rule.elsewhere)}
 
 
 def _errors(agent: Agent) -> list[str]:

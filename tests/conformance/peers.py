@@ -67,8 +67,9 @@ class PeersRoom(NodeRoom):
 
     def op_add_peer(self, step: Fields) -> None:
         """Add a peer."""
-        name = step.need("peer")
-        self._given[name] = step.rest()
+        named = step.take("peer")
+        found = step.rest()
+        self._given |= {named: found} if named else found
         self.agent.put(*self._documents(self._given))
 
     def op_parse(self, _step: Fields) -> None:

@@ -185,7 +185,7 @@ class ReconcileRoom(AskingRoom, NodeRoom):
         return self._retry
 
     def see_reprocess_all(self, _expected: bool) -> object:
-        """Return whether another Service was decided again because of this one."""
+        """Return whether other Services were decided again because of it."""
         return self._all
 
     def see_initial_load_done(self, _expected: bool) -> object:
@@ -196,7 +196,7 @@ class ReconcileRoom(AskingRoom, NodeRoom):
 
     def op_config_event(self, _step: Fields) -> None:
         """Let the configuration change to what is given, from what it was before."""
-        if self._handler != "success":
+        if self._handler not in {"success", "reprocess_all", "error_no_retry"}:
             raise InexpressibleError(f"given.handler {self._handler!r} of a configuration")
         self._configure(self._previously)
         self._before = self.agent.planner.context
@@ -208,7 +208,12 @@ class ReconcileRoom(AskingRoom, NodeRoom):
             self.agent.put(self._pool_document(self._config))
         else:
             raise InexpressibleError(f"given.config {self._config!r} is none that is known")
+        if self._handler == "error_no_retry":
+            # It can be read, but not hold: only a person can help.
+            twin = Fields({"addresses": ["198.51.100.0/25"]}, "pool")
+            self.agent.put(documents.pool("twin", twin, {}))
         self._told, self._retry = bool(self.agent.spoken), self.agent.planner.busy
+        self._all = self.agent.planner.context is not self._before
 
     def op_secret_event(self, _step: Fields) -> None:
         """Let a Secret change."""

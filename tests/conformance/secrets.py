@@ -51,6 +51,19 @@ class SecretRoom(NodeRoom):
 
     op_session_parameters = op_parse
 
+    def see_transient(self, _expected: bool) -> object:
+        """Return whether the error goes when the Secret appears, and nothing else changes."""
+        if "error" not in self.results:
+            return "there is no error"
+        names = {one["metadata"]["name"] for one in self._documents if one["kind"] == "Secret"}
+        reference = self._documents[0]["spec"].get("passwordSecret") or {}
+        if not reference.get("name") or reference["name"] in names:
+            return False
+        fields = {"type": "kubernetes.io/basic-auth", "data": {"password": "appears"}}
+        home = self._documents[0]["metadata"]["namespace"]
+        self.agent.put(documents.secret(reference["name"], Fields(fields, "appears"), home))
+        return self.agent.sessions == ["p"]
+
     def see_peer(self, expected: Mapping[str, Any]) -> object:
         """Return the password that the session has; it is never told where that is from."""
         values = {"effective_password": self._password(), "password_ref": None}

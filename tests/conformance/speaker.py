@@ -7,6 +7,7 @@ from tests.conformance import documents
 from tests.conformance.agent import Agent
 from tests.conformance.case import Map
 from tests.conformance.cluster import REASONS, NodeRoom
+from tests.conformance.documents import Document
 from tests.conformance.room import Fields, InexpressibleError, listed
 
 _SERVICE: Final = "svc"
@@ -32,13 +33,17 @@ class SpeakerRoom(NodeRoom):
         fixture.end()
         self._endpoints = given.take("endpoints")
         self._repeated = given.take("sync_repeated", 1)
+        self._node_labels = given.take("node_labels") or {}
+        self._conditions = given.take("node_conditions") or {}
+        options = {"ignore_exclude_label": True} if given.take("ignoreExcludeLB") else {}
         names = {self.me, *given.take("nodes", [])}
         names |= {one["node"] for one in self._endpoints or () if "node" in one}
         self._last = _SERVICE
         self._waiting = self._services()
-        self.agent = Agent(self.me)
+        self.agent = Agent(self.me, **options)
+        self._nodes = sorted(names)
         self.agent.put(
-            *(documents.node(one, number=n) for n, one in enumerate(sorted(names), 1)),
+            *(self._node(one) for one in self._nodes),
             *self.pools(parts["pools"]),
             *self.peers(parts["peers"], names),
             *self.advertisements(parts["advertisements"], names),
@@ -48,6 +53,12 @@ class SpeakerRoom(NodeRoom):
         self._before = {name: set(routes) for name, routes in self.agent.routes.items()}
         self.agent.exabgp.updates.clear()
         self.agent.events.clear()
+
+    def _node(self, name: str) -> Document:
+        number = self._nodes.index(name) + 1
+        if name != self.me:
+            return documents.node(name, number=number)
+        return documents.node(name, self._node_labels, self._conditions, number=number)
 
     def _announce(self, announced: Map) -> None:
         for name, addresses in announced.items():
@@ -71,8 +82,21 @@ class SpeakerRoom(NodeRoom):
 
     # What happens
 
-    def op_set_config(self, _step: Fields) -> None:
-        """Look at the configuration that `given` has put in force."""
+    def op_set_config(self, step: Fields) -> None:
+        """Replace every object of the kinds that the step names; without any, look at `given`."""
+        for key, kind, read in (
+            ("pools", "IPAddressPool", self.pools),
+            ("peers", "BGPPeer", self.peers),
+            ("advertisements", "BGPAdvertisement", self.advertisements),
+        ):
+            if key not in step:
+                continue
+            found = read(step.map(key))
+            kept = {one["metadata"]["name"] for one in found}
+            for name in [one.name for one in self.agent.store.objects if one.kind == kind]:
+                if name not in kept:
+                    self.agent.drop(kind, name)
+            self.agent.put(*found)
 
     def op_sync(self, _step: Fields) -> None:
         """Bring the Services of `given`, and look again as often as the case says."""
@@ -120,19 +144,23 @@ class SpeakerRoom(NodeRoom):
 
     def op_add_peer(self, step: Fields) -> None:
         """Add a peer."""
-        name = step.need("peer")
-        self.agent.put(*self.peers(Fields({name: step.rest()}, "action")))
+        named = step.take("peer")
+        found = step.rest()
+        self.agent.put(*self.peers(Fields({named: found} if named else found, "action")))
 
     # What is seen
 
     def see_reason(self, expected: str) -> object:
         """Return why the last Service is not advertised, in upstream's words."""
-        if expected not in (*REASONS, "serviceDeleted"):
+        if expected not in (*REASONS, "serviceDeleted", "loadBalancerIPChanged"):
             raise InexpressibleError(f"reason {expected!r} has no counterpart")
         found = self.agent.reasons(self.key(self._last))
         back = {ours: theirs for theirs, ours in REASONS.items()}
         if not found and self.agent.store.objects.service(self.key(self._last)) is None:
             return "serviceDeleted"
+        now = {name: set(routes) for name, routes in self.agent.routes.items()}
+        if not found and any(self._before.get(one, set()) - now[one] for one in now):
+            return "loadBalancerIPChanged" if any(now.values()) else "none"
         return back.get(found[0], found[0]) if found else "none: it is advertised"
 
     def see_updates_on_wire(self, _expected: int) -> object:

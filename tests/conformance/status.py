@@ -74,6 +74,11 @@ class StatusRoom(NodeRoom):
             self._names.append(name)
         self._announce(name)
 
+    def op_update(self, step: Fields) -> None:
+        """Write a Service again, as it is."""
+        name = step.need("svc")
+        self.agent.put(self.agent.document("Service", self.key(name)))
+
     def op_delete(self, step: Fields) -> None:
         """Delete a Service."""
         self.agent.drop("Service", self.key(step.need("svc")))
@@ -96,7 +101,7 @@ class StatusRoom(NodeRoom):
     def _rows(self, status: Mapping[str, Any]) -> dict[str, list[str]]:
         """Return the peers of each Service of a status."""
         found: dict[str, set[str]] = {}
-        for row in status["routes"]:
+        for row in status.get("routes", []):
             for service in row["services"]:
                 found.setdefault(service.partition("/")[2], set()).update(row["peers"])
         return {name: sorted(peers) for name, peers in found.items()}
@@ -117,7 +122,7 @@ class StatusRoom(NodeRoom):
             raise InexpressibleError(f"want.include {expected!r} has no fixed reading")
         status = self._document()
         named = {peer for peers in self._rows(status).values() for peer in peers}
-        sessions = {one["peer"]: one for one in status["sessions"]}
+        sessions = {one["peer"]: one for one in status.get("sessions", [])}
         bare = [one for one in sorted(named) if not _timed(sessions.get(one, {}))]
         return expected if named and not bare else f"without: {', '.join(bare) or 'all'}"
 
