@@ -126,6 +126,20 @@ def test_lost_by_several_that_shared() -> None:
     put(allocator, tenant, "192.0.2.0")
 
 
+def test_lost_by_one_of_two() -> None:
+    """What one of two loses is in use by the other, and no less than before."""
+    allocator = having(pool("p", "192.0.2.0/31"))
+    put(allocator, service("a", "tcp/1", key="k", namespace="ns-a"), "192.0.2.0")
+    put(allocator, service("b", "tcp/2", key="k"), "192.0.2.0")
+    pinned = ServiceAllocation(namespaces=("ns-a",))
+    allocator.set_pools([pool("p", "192.0.2.0/31", allocation=pinned)], ())
+    counters = allocator.counters("p")
+    assert (counters.assigned_ipv4, counters.available_ipv4) == (1, 1)
+    put(allocator, service("c", "tcp/3", key="k", namespace="ns-a"), "192.0.2.0")
+    assert allocator.release("default/b", 0.0) is True
+    assert allocator.addresses_of("ns-a/a") == ("192.0.2.0",)
+
+
 def test_lost_by_two_and_found_by_one() -> None:
     """What one of two takes back and leaves is still what the other has to move from."""
     allocator = having(pool("p", "192.0.2.0/31"))
