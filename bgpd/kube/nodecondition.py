@@ -19,6 +19,7 @@ INVALIDATING: Final = frozenset(
         "DocumentRefused",
         "ConfigurationRefused",
         "PeersRefused",
+        "ProfileUnfit",
         "SecretMissing",
         "SourceDegraded",
     }

@@ -140,9 +140,9 @@ class Kept(Objects):
         return (*self._said.communities, *self._still(Community))
 
     @property
-    def bfd_profiles(self) -> frozenset[str]:
-        """The names of all BFDProfiles."""
-        return self._said.bfd_profiles | {one.name for one in self._still(BFDProfile)}
+    def bfd_profiles(self) -> Mapping[str, BFDProfile]:
+        """All BFDProfiles by name."""
+        return {**self._said.bfd_profiles, **{one.name: one for one in self._still(BFDProfile)}}
 
     @property
     def policies(self) -> tuple[NodePolicy, ...]:

@@ -1,6 +1,6 @@
 """The objects in force, as those who read them see them: by key, by kind, by Service."""
 
-from collections.abc import Iterator, KeysView, ValuesView
+from collections.abc import Iterator, KeysView, Mapping, ValuesView
 from dataclasses import replace
 from itertools import chain
 from typing import Final
@@ -9,6 +9,7 @@ from bgpd.kube.documents import Key, Object
 from bgpd.model.allocation import Namespace, ServiceRequest
 from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
 from bgpd.model.configuration import (
+    BFDProfile,
     BGPAdvertisement,
     BGPPeer,
     Community,
@@ -132,9 +133,10 @@ class Objects:
         return tuple(one for one in self._of("Community") if isinstance(one, Community))
 
     @property
-    def bfd_profiles(self) -> frozenset[str]:
-        """The names of all BFDProfiles."""
-        return frozenset(key.name for key in self._kinds.get("BFDProfile", _NONE))
+    def bfd_profiles(self) -> Mapping[str, BFDProfile]:
+        """All BFDProfiles by name."""
+        found = (one for one in self._of("BFDProfile") if isinstance(one, BFDProfile))
+        return {one.name: one for one in found}
 
     @property
     def policies(self) -> tuple[NodePolicy, ...]:

@@ -93,6 +93,14 @@ def dangling_of(
     return dangling(advertisements.admitted, pool_names, {one.name for one in peers})
 
 
+def unfit(sentences: Iterable[str]) -> tuple[Condition, ...]:
+    """Return the BFD profiles that cannot do what their peers need."""
+    return tuple(
+        Condition(type="ProfileUnfit", status=True, reason="EchoModeWithIPv6", message=sentence)
+        for sentence in sentences
+    )
+
+
 def missing(sentences: Iterable[str]) -> tuple[Condition, ...]:
     """Return the references that lead nowhere."""
     return tuple(

@@ -4,11 +4,12 @@ A `Context` changes when configuration or Nodes change; then every Service is de
 Between two changes a Service or one of its EndpointSlices costs one `decide`.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bgpd.model.cluster import EXCLUDE_LABEL, Node, NodeReport
 from bgpd.model.configuration import (
+    BFDProfile,
     BGPAdvertisement,
     BGPPeer,
     Community,
@@ -38,11 +39,13 @@ from bgpd.policy.conditions import (
     sentences_in,
     takeover_held,
     takeover_overruled,
+    unfit,
 )
 from bgpd.policy.members import members_of, mesh_address, mesh_family
 from bgpd.policy.overruled import overruled
-from bgpd.policy.peers import PeerSet, peers_of, without_profile
+from bgpd.policy.peers import PeerSet, peers_of
 from bgpd.policy.pools import PoolIndex, admit_pools, index_of
+from bgpd.policy.profiles import echoing, without_profile
 from bgpd.policy.reach import PoolRules, rules_of
 from bgpd.policy.selector import matches_any
 
@@ -107,7 +110,7 @@ class Context:
         nodes: Iterable[Node],
         reports: Iterable[NodeReport] = (),
         communities: Iterable[Community] = (),
-        bfd_profiles: Collection[str] | None = None,
+        bfd_profiles: Mapping[str, BFDProfile] | None = None,
         load_balancer_class: str | None = None,
         ignore_exclude_label: bool = False,
         password_of: Mapping[str, str] | None = None,
@@ -175,6 +178,11 @@ class Context:
                 *takeover_overruled(before_lever),
                 *missing(dangling_of(kept_advertisements, kept_pools, documents)),
                 *missing(without_profile(peer_set.documents.values(), bfd_profiles)),
+                *unfit(
+                    echoing(
+                        peer_set.documents.values(), bfd_profiles, resolved, kept_pools.admitted
+                    )
+                ),
             ),
             in_force=Admitted(
                 pools={one.name: one for one in kept_pools.admitted},

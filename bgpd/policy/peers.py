@@ -2,7 +2,7 @@
 
 import ipaddress
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -65,16 +65,6 @@ def peers_of(
         peers.append(replace(peer, lever=Lever.NONE if held else document.lever))
     in_force: dict[str, BGPPeer] = {one.name: one for one in admission.admitted}
     return PeerSet(documents=in_force, peers=tuple(peers), refused=tuple(refused))
-
-
-def without_profile(peers: Iterable[BGPPeer], profiles: Collection[str] | None) -> Iterator[str]:
-    """Yield a sentence for each BFDProfile that a peer names and nobody has; None: not known."""
-    for one in peers:
-        if one.bfd_profile and profiles is not None and one.bfd_profile not in profiles:
-            yield (
-                f"BGPPeer {one.name}: spec.bfdProfile names BFDProfile {one.bfd_profile}, which "
-                "does not exist; correct the name or add it"
-            )
 
 
 def _clash(candidate: BGPPeer, others: Sequence[BGPPeer]) -> str | None:

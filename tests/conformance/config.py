@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from msgspec import convert, to_builtins
 
+from bgpd.kube.nodecondition import INVALIDATING
 from bgpd.kube.objects import BGPPeer as BGPPeerForm
 from bgpd.kube.problem import Standing
 from bgpd.model.configuration import BGPAdvertisement, BGPPeer
 from bgpd.model.prefix import Family, family_of
+from bgpd.policy.conditions import REFUSED
 from tests.conformance import documents
 from tests.conformance.agent import Agent
 from tests.conformance.cluster import NodeRoom
@@ -330,7 +332,8 @@ def _errors(agent: Agent) -> list[str]:
     missing = [
         one.message
         for one in agent.planner.conditions
-        if one.type == "ReferenceMissing" and one.message.startswith("BGPPeer")
+        if one.type in INVALIDATING - {REFUSED}
+        or (one.type == "ReferenceMissing" and one.message.startswith("BGPPeer"))
     ]
     return agent.refusals + missing
 

@@ -1,11 +1,12 @@
 """A small cluster for policy tests: three nodes, one pool, one advertisement, two peers."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
 from bgpd.model.configuration import (
+    BFDProfile,
     BGPAdvertisement,
     BGPPeer,
     Community,
@@ -102,7 +103,7 @@ class Cluster:
     communities: tuple[Community, ...] = ()
     ignore_exclude_label: bool = False
     load_balancer_class: str | None = None
-    bfd_profiles: Collection[str] | None = None
+    bfd_profiles: Mapping[str, BFDProfile] | None = None
     passwords: Mapping[str, str] = field(default_factory=dict)
 
     def context(self, previous: Context | None = None) -> Context:
