@@ -100,18 +100,18 @@ def _step(at: Stand, found: Found) -> Stand:  # noqa: PLR0911 - one a step
             why=f"no copy yet, or an old one: {_some(at.uncopied)}",
             commands=("bgpctl migrate copy",),
         )
-    speaker = next((one for one in workloads(found) if one.component is Component.SPEAKER), None)
     running = [one for one in at.nodes if one.metallb]
     if running and not at.held:
         note = "MetalLB speaks and the mark is gone: bgpd's lever is on, and its routes lose"
         at = replace(at, warnings=(f"{note}; bgpctl migrate finish --undo",))
-    if running and speaker is not None and (speaker.restarts_all or not speaker.gives_way):
+    if running and (rude := list(_rude(found))):
+        names = ", ".join(f"{one.kind} {one.namespace}/{one.name}" for one in rude)
         return replace(
             at,
             step=Step.GIVE_WAY,
-            why=f"{speaker.kind} {speaker.namespace}/{speaker.name} does not leave Nodes with the"
-            f" label {SPEAKER_LABEL} yet, or a change would restart all of its pods",
-            commands=tuple(_give_way(speaker)),
+            why=f"{names} does not leave Nodes with the label {SPEAKER_LABEL} yet, or a change"
+            " would restart all of its pods",
+            commands=tuple(command for one in rude for command in _give_way(one)),
         )
     if waiting := [one for one in at.nodes if one.labelled and not one.moved]:
         return replace(
@@ -179,6 +179,13 @@ def _removal(found: Found) -> Iterator[str]:
         yield f"kubectl -n {one.namespace} delete {one.kind.lower()} {one.name}"
     yield "kubectl delete validatingwebhookconfiguration metallb-webhook-configuration"
     yield "kubectl get crd -o name | grep '[.]metallb[.]io$' | xargs kubectl delete"
+
+
+def _rude(found: Found) -> Iterator[Workload]:
+    """Yield MetalLB's DaemonSets that a label does not move yet."""
+    for one in workloads(found):
+        if one.component.speaks and (one.restarts_all or not one.gives_way):
+            yield one
 
 
 def _give_way(speaker: Workload) -> Iterator[str]:

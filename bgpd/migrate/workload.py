@@ -18,6 +18,7 @@ from bgpd.migrate.found import (
     status_of,
 )
 
+_FRR_K8S: Final = "frr-k8s"
 SPEAKER_LABEL: Final = "bgpd.io/speaker"
 """On a Node: bgpd speaks here, MetalLB does not."""
 
@@ -26,7 +27,14 @@ class Component(StrEnum):
     """The parts of MetalLB."""
 
     SPEAKER = "speaker"
+    FRR = "frr-k8s"
+    """In that mode it holds the sessions, and keeps them when the speaker goes."""
     CONTROLLER = "controller"
+
+    @property
+    def speaks(self) -> bool:
+        """Whether a router may know its node by it."""
+        return self is not Component.CONTROLLER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,27 +107,28 @@ def workloads(found: Found) -> tuple[Workload, ...]:
         for one in found.of(kind, "apps")
         if (component := _component(one)) is not None
     ]
+    if not any(one.component is Component.SPEAKER and one.mode == _FRR_K8S for one in made):
+        # Then somebody else uses frr-k8s, if anybody does.
+        made = [one for one in made if one.component is not Component.FRR]
     return tuple(sorted(made, key=lambda one: (one.kind, one.namespace, one.name)))
 
 
 def speaking(found: Found) -> frozenset[str]:
-    """Return the Nodes on which a pod of MetalLB's speaker runs, or still ends."""
+    """Return the Nodes on which a pod that speaks for MetalLB runs, or still ends."""
+    owners = {(one.namespace, one.name) for one in workloads(found) if one.component.speaks}
     nodes = {
         str(spec_of(pod).get("nodeName") or "")
         for pod in found.of("Pod", "")
-        if _labelled(pod) is Component.SPEAKER
+        if (_labelled(pod) is Component.SPEAKER or not owners.isdisjoint(_owners(pod)))
         and status_of(pod).get("phase") not in {"Succeeded", "Failed"}
     }
     return frozenset(nodes - {""})
 
 
-def ending(found: Found) -> frozenset[str]:
-    """Return the Nodes whose pod of MetalLB's speaker is told to end."""
-    return frozenset(
-        str(spec_of(pod).get("nodeName") or "")
-        for pod in found.of("Pod", "")
-        if _labelled(pod) is Component.SPEAKER and metadata_of(pod).get("deletionTimestamp")
-    )
+def _owners(pod: Document) -> Iterator[tuple[str, str]]:
+    for one in listed(metadata_of(pod).get("ownerReferences")):
+        if isinstance(one, Mapping) and one.get("kind") == "DaemonSet":
+            yield namespace_of(pod), str(one.get("name"))
 
 
 def generated(document: Document) -> bool:
@@ -137,7 +146,10 @@ def _labelled(document: Document) -> Component | None:
         word = labels.get("component", "")
     else:
         return None
-    return Component(word) if word in set(Component) else None
+    return _WORDS.get(word)
+
+
+_WORDS: Final = {one.value: one for one in (Component.SPEAKER, Component.CONTROLLER)}
 
 
 def _component(document: Document) -> Component | None:
@@ -145,11 +157,18 @@ def _component(document: Document) -> Component | None:
     found = _labelled(document)
     if found is not None:
         return found
+    if document.get("kind") == "DaemonSet" and _FRR_K8S in _names(document):
+        return Component.FRR
     images = [str(one.get("image") or "") for one in _containers(document)]
-    for component in Component:
+    for component in (Component.SPEAKER, Component.CONTROLLER):
         if any(f"metallb/{component.value}" in image for image in images):
             return component
     return None
+
+
+def _names(document: Document) -> tuple[str, ...]:
+    labels = labels_of(document)
+    return tuple(labels.get(key, "") for key in ("app.kubernetes.io/name", "app"))
 
 
 def _mode(document: Document) -> str:

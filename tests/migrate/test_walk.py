@@ -14,6 +14,7 @@ from tests.migrate.build import (
     copied,
     endpoints,
     node,
+    one,
     peer,
     pod,
     polite_speaker,
@@ -118,6 +119,22 @@ def test_the_commands_of_giving_way_are_patches() -> None:
     made = speaker(**patches[0]["spec"])
     made["spec"]["template"]["spec"] |= patches[1]["spec"]["template"]["spec"]
     assert stand(cluster(*COPIED, made, node("n1"), pod("n1")), OURS).step is Step.MOVE
+
+
+def test_frr_k8s_gives_way_with_the_speaker() -> None:
+    """In that mode FRR is another DaemonSet, which keeps the session when the speaker goes."""
+    labels = {"app.kubernetes.io/name": "frr-k8s", "app.kubernetes.io/component": "frr-k8s"}
+    frr = one("apps/v1", "DaemonSet", "frr-k8s-daemon", labels=labels, spec={})
+    owner = {"kind": "DaemonSet", "name": "frr-k8s-daemon"}
+    owned = one("v1", "Pod", "frr-k8s-daemon-x", spec={"nodeName": "n1"})
+    owned["metadata"]["ownerReferences"] = [owner]
+    documents = (*COPIED, speaker(mode="frr-k8s"), frr, node("n1"), owned)
+    at = stand(cluster(*documents), OURS)
+    assert at.nodes[0].metallb
+    assert at.step is Step.GIVE_WAY
+    assert sum("frr-k8s-daemon" in command for command in at.commands) == 2
+    strangers = (*COPIED, polite_speaker(), frr, node("n1"), owned)
+    assert not stand(cluster(*strangers), OURS).nodes[0].metallb, "MetalLB speaks natively there"
 
 
 def test_the_node_that_alone_carries_something_comes_last_with_a_warning() -> None:
