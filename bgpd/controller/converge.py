@@ -225,6 +225,8 @@ class _Turn:
     def _by_name(self, wish: Wish, current: tuple[Address, ...]) -> Decision:
         """Give the addresses that were asked for by name, or none."""
         wrong = mismatch(wish)
+        if not set(current) <= set(wish.addresses):
+            self.tell(Reason.CLEAR_ASSIGNMENT, f"{', '.join(current)}: another one is asked for")
         if not wrong:
             answer = self._assign(wish.addresses)
             if isinstance(answer, Assigned):
@@ -232,8 +234,6 @@ class _Turn:
                     self._tell_allocated(answer)
                 return self.keep()
             wrong = answer.sentence
-        if current and set(current) != set(wish.addresses):
-            self.tell(Reason.CLEAR_ASSIGNMENT, f"{', '.join(current)}: another one is asked for")
         return self._fail(wrong)
 
     def _again(self, wish: Wish, current: tuple[Address, ...]) -> Decision:
