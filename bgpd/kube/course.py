@@ -31,7 +31,7 @@ WATCH_SECONDS: Final = (240, 360)
 """A watch ends after a random time within these, so that agents spread over the servers again."""
 _MISSING: Final = 10.0
 """The longest pause where a CRD is not installed: a person may be about to."""
-_FOREIGN: Final = 120.0
+_FOREIGN: Final = 600.0
 """The same of MetalLB's CRDs: most clusters never have them, and a thousand agents ask."""
 _GUESS: Final = 1.0
 """The most of a Retry-After that holds once another watch got an answer: a server that starts asks

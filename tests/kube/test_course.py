@@ -132,6 +132,18 @@ def test_the_long_pauses_of_an_outage_end_with_it() -> None:
         assert one.after(refused(code), healthy=0.0, chance=ALMOST).delay < 1.0
 
 
+def test_kinds_that_most_clusters_never_have_are_looked_for_rarely() -> None:
+    """A thousand agents ask for MetalLB's; a CRD of ours may be installed any second."""
+    longest = {}
+    for foreign in (False, True):
+        one = Course(ours=True, foreign=foreign)
+        steps = [one.after(refused(404), healthy=0.0, chance=ALMOST) for _ in range(20)]
+        assert sum(step.delay for step in steps[:5]) < 10, "it may just be starting"
+        longest[foreign] = max(step.delay for step in steps)
+    assert longest[False] <= 10
+    assert longest[True] > 300
+
+
 def test_a_kind_of_kubernetes_itself_is_never_not_installed() -> None:
     """A 404 for Services is a server that is not one; nothing is known from it."""
     one = course(Phase.WATCH)
