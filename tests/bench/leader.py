@@ -1,8 +1,9 @@
 """What the death of a leader costs, again and again: `python -m tests.bench.leader --kills 50`.
 
-Three controllers stand for one Lease while Services come, change and go. The leader is killed (or,
-with --stops, stopped and continued) at random moments. A witness watches every address. In the end
-everything must add up: each Service has an address, and each pool counts as many as there are.
+Three controllers stand for one Lease while Services come, change and go. At random moments the
+leader is killed (with --stops also stopped and continued, with --leaves ended in order). A witness
+watches every address. In the end everything must add up: each Service has an address, every other
+address can be given, and each pool counts as many as there are.
 """
 
 import argparse
@@ -89,13 +90,16 @@ class Churn:
         client.close()
 
 
-def run(cluster: Cluster, directory: Path, *, kills: int, stops: int, seed: int) -> Figures:
+def run(
+    cluster: Cluster, directory: Path, *, kills: int, stops: int, seed: int, leaves: int = 0
+) -> Figures:
     """Kill and stop leaders on the empty *cluster*; return what came of it."""
     dice = random.Random(seed)
     install(cluster)
     cluster.apply(pool(f"p{number}", f"10.64.{number}.0/26") for number in range(POOLS))
     churn = Churn(cluster, most=200, seed=seed)
     took: list[float] = []
+    left: list[float] = []
     ended = 0
     with (
         controllers(cluster, directory) as running,
@@ -105,13 +109,17 @@ def run(cluster: Cluster, directory: Path, *, kills: int, stops: int, seed: int)
             running.start(name)
         until(lambda: running.leader() is not None, "nobody leads")
         churn.start()
-        for kind in dice.sample(["kill"] * kills + ["stop"] * stops, kills + stops):
+        kinds = ["kill"] * kills + ["stop"] * stops + ["leave"] * leaves
+        for kind in dice.sample(kinds, len(kinds)):
             time.sleep(dice.uniform(0.5, 6.0))
             leader = _leader(running)
             began = time.monotonic()
             if kind == "kill":
                 running.end(leader)
                 took.append(_successor(running, leader, began))
+            elif kind == "leave":
+                running.end(leader, number=signal.SIGTERM)
+                left.append(_successor(running, leader, began))
             else:
                 ended += _stop(running, leader, dice.uniform(1.0, 20.0))
             if leader not in running.running:
@@ -126,6 +134,7 @@ def run(cluster: Cluster, directory: Path, *, kills: int, stops: int, seed: int)
         "changes of Services": churn.done,
         "kill to the next leader, s (median)": statistics.median(took) if took else 0.0,
         "the same, s (most)": max(took, default=0.0),
+        "SIGTERM to the next leader, s (median)": statistics.median(left) if left else 0.0,
         "takeovers later than the Lease's time": sum(one > DURATION for one in took),
     }
 
@@ -178,6 +187,7 @@ def _sum_up(cluster: Cluster, running: Controllers, witness: Witness, churn: Chu
     rest = [f"rest{number}" for number in range(room)]
     with suppress(AssertionError):
         until(lambda: all(witness.shown.get(one) for one in rest), "leaked", seconds=120.0)
+        until(lambda: counted() == POOLS * 64, "the pools do not add up", seconds=20.0)
     return {
         "addresses given": witness.given,
         "given twice or changed": len(witness.faults),
@@ -191,6 +201,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--stops", type=int, default=0)
+    parser.add_argument("--leaves", type=int, default=0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
@@ -206,6 +217,7 @@ def main() -> int:
                 directory / "controllers",
                 kills=options.kills,
                 stops=options.stops,
+                leaves=options.leaves,
                 seed=options.seed,
             )
     except ClusterError as error:
