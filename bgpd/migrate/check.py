@@ -10,6 +10,7 @@ from bgpd.migrate.copy import copies
 from bgpd.migrate.finding import Finding, Verdict, about
 from bgpd.migrate.found import Document, Found, ingress_of, name_of, place_of
 from bgpd.migrate.installation import installation, served
+from bgpd.migrate.values import values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class Check:
 
 def check(found: Found, judge: Judge) -> Check:
     """Return what *found* means for a migration."""
-    findings = [*configuration(found), *installation(found)]
+    findings = [*configuration(found), *installation(found), *values(found)]
     told = {(one.subject, one.field) for one in findings}
     findings += [one for one in _judged(found, judge) if (one.subject, one.field) not in told]
     findings.sort(key=lambda one: (one.verdict is not Verdict.PERSON, one.kind, one.subject))

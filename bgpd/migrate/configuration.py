@@ -14,6 +14,7 @@ from bgpd.migrate.found import (
     MANIFEST_NAMESPACE,
     Document,
     Found,
+    key_of,
     labels_of,
     listed,
     name_of,
@@ -199,12 +200,13 @@ def _twins(found: Found) -> Iterator[Finding]:
     """Yield objects of one kind and name in two namespaces: ours are known by name alone."""
     for kind in COPIED:
         counted = Counter(map(name_of, found.metallb(kind)))
+        places = Counter(map(key_of, found.metallb(kind)))
         for one in found.metallb(kind):
-            if counted[name_of(one)] > 1:
-                yield about(
-                    one,
-                    _PERSON,
-                    "metadata.name",
-                    "has a twin in another namespace; MetalLB reads its own namespace alone",
-                    "remove the one that MetalLB does not read",
-                )
+            if counted[name_of(one)] == 1:
+                continue
+            if places[key_of(one)] > 1:
+                what, todo = "stands twice in what was read", "remove one of them"
+            else:
+                what = "has a twin in another namespace; MetalLB reads its own namespace alone"
+                todo = "remove the one that MetalLB does not read"
+            yield about(one, _PERSON, "metadata.name", what, todo)

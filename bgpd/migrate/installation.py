@@ -25,6 +25,11 @@ _PERSON, _DIFFERS = Verdict.PERSON, Verdict.DIFFERS
 EXCLUDE_LABEL: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
 _INT32_REFUSED: Final = 36
 """Kubernetes 1.36 refuses whatever has a maximum beyond its format."""
+_EVERY_NODE: Final = frozenset({"kubernetes.io/os", "beta.kubernetes.io/os"})
+_CONTROL_PLANE: Final = frozenset(
+    {"node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"}
+)
+"""What MetalLB's own manifest tolerates."""
 _NAMED: Final = 5
 """Services that one finding names."""
 _Range: TypeAlias = tuple[int, int, int]
@@ -85,6 +90,8 @@ def _flags(one: Workload, found: Found) -> Iterator[Finding]:
                 f"bgpd does not advertise from a Node with the label {EXCLUDE_LABEL}{which}",
                 "start bgpd's agents with --ignore-exclude-lb, or take the label off",
             )
+    if one.component is Component.SPEAKER:
+        yield from _places(one)
     if one.component is Component.SPEAKER and one.mode != "native":
         peers = found.metallb("BGPPeer")
         if any(not spec_of(peer).get("holdTime") for peer in peers):
@@ -95,6 +102,29 @@ def _flags(one: Workload, found: Found) -> Iterator[Finding]:
                 f"in {one.mode} mode a BGPPeer without holdTime has 180 s; bgpd has 90 s, and the"
                 " time until a dead node is left does not depend on it",
             )
+
+
+def _places(one: Workload) -> Iterator[Finding]:
+    """Yield what says on which Nodes MetalLB speaks: on the others nobody must be missed."""
+    chosen = {key: value for key, value in one.node_selector.items() if key not in _EVERY_NODE}
+    if chosen:
+        shown = ", ".join(f"{key}={value}" for key, value in sorted(chosen.items()))
+        yield about(
+            one.document,
+            _DIFFERS,
+            "spec.template.spec.nodeSelector",
+            f"MetalLB speaks on Nodes with {shown} alone",
+            "give bgpd's DaemonSet the same, beside the label of the walk",
+        )
+    taints = [key for key in one.tolerated if key not in _CONTROL_PLANE]
+    if taints:
+        yield about(
+            one.document,
+            _DIFFERS,
+            "spec.template.spec.tolerations",
+            f"MetalLB speaks on Nodes with the taints {', '.join(taints)}, too",
+            "give bgpd's DaemonSet the same",
+        )
 
 
 def _families(found: Found) -> Iterator[Finding]:

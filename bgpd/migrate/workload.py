@@ -82,6 +82,19 @@ class Workload:
         found = [one for one in listed(_at(terms, "nodeSelectorTerms")) if isinstance(one, Mapping)]
         return bool(found) and all(_excludes(one) for one in found)
 
+    @property
+    def node_selector(self) -> Mapping[str, str]:
+        """The labels of the Nodes that its pods run on."""
+        found = _pod_spec(self.document).get("nodeSelector")
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def tolerated(self) -> tuple[str, ...]:
+        """The taints that its pods tolerate."""
+        found = listed(_pod_spec(self.document).get("tolerations"))
+        keys = (str(one.get("key") or "") for one in found if isinstance(one, Mapping))
+        return tuple(sorted({one for one in keys if one}))
+
     def value(self, flag: str) -> str | None:
         """Return what the option `--flag` is set to; None where it is absent."""
         for index, word in enumerate(self.arguments):

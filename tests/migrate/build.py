@@ -34,7 +34,9 @@ def peer(name: str = "tor", **spec: Any) -> dict[str, Any]:
     return one("metallb.io/v1beta2", "BGPPeer", name, spec=full)
 
 
-def speaker(*arguments: str, mode: str = "native", **spec: Any) -> dict[str, Any]:
+def speaker(
+    *arguments: str, mode: str = "native", pod: Mapping[str, Any] | None = None, **spec: Any
+) -> dict[str, Any]:
     """Return MetalLB's DaemonSet."""
     container = {
         "name": "speaker",
@@ -42,7 +44,7 @@ def speaker(*arguments: str, mode: str = "native", **spec: Any) -> dict[str, Any
         "args": list(arguments),
         "env": [{"name": "METALLB_BGP_TYPE", "value": mode}],
     }
-    template = {"spec": {"containers": [container]}}
+    template = {"spec": {"containers": [container], **(pod or {})}}
     labels = {"app": "metallb", "component": "speaker"}
     full = {"template": template, **spec}
     return one("apps/v1", "DaemonSet", "speaker", labels=labels, spec=full)

@@ -116,6 +116,31 @@ PERSON, DIFFERS = Verdict.PERSON, Verdict.DIFFERS
             id="nodes that MetalLB uses against their label",
         ),
         pytest.param(
+            [speaker(pod={"nodeSelector": {"edge": "yes", "kubernetes.io/os": "linux"}})],
+            (DIFFERS, f"DaemonSet {NAMESPACE}/speaker", "spec.template.spec.nodeSelector"),
+            id="a speaker on some nodes alone",
+        ),
+        pytest.param(
+            [speaker(pod={"tolerations": [{"key": "edge", "operator": "Exists"}]})],
+            (DIFFERS, f"DaemonSet {NAMESPACE}/speaker", "spec.template.spec.tolerations"),
+            id="a speaker on tainted nodes",
+        ),
+        pytest.param(
+            [{"loadBalancerClass": "metallb", "speaker": {"logLevel": "info"}}],
+            (PERSON, "values", "loadBalancerClass"),
+            id="a class in the chart's values",
+        ),
+        pytest.param(
+            [{"speaker": {"ignoreExcludeLB": True}}],
+            (PERSON, "values", "speaker.ignoreExcludeLB"),
+            id="excluded nodes in the chart's values",
+        ),
+        pytest.param(
+            [pool(), pool()],
+            (PERSON, f"IPAddressPool {NAMESPACE}/a", "metadata.name"),
+            id="one object twice",
+        ),
+        pytest.param(
             [speaker(mode="frr"), peer()],
             (DIFFERS, f"DaemonSet {NAMESPACE}/speaker", ""),
             id="FRR's hold time",
@@ -166,6 +191,8 @@ def test_what_does_not_carry_over_is_named(
         pytest.param([speaker("--port=7472"), controller()], id="flags without a meaning here"),
         pytest.param([speaker("--ignore-exclude-lb"), node("n1")], id="a flag that no node needs"),
         pytest.param([speaker("--lb-class="), pool()], id="an empty class"),
+        pytest.param([{"speaker": {"logLevel": "all"}, "crds": {}}], id="values without a meaning"),
+        pytest.param([{"speaker": "text"}], id="values that are none"),
         pytest.param([speaker(mode="frr"), peer(holdTime="90s")], id="a hold time that is said"),
         pytest.param(
             [one("frrk8s.metallb.io/v1beta1", "FRRConfiguration", "metallb-n1")],
