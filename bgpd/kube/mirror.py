@@ -136,11 +136,13 @@ def _versioned(form: type[AnyDocument]) -> type[msgspec.Struct]:
 class Mirror:
     """The objects of one resource in a view that others share."""
 
-    def __init__(self, resource: Resource, view: View) -> None:
+    def __init__(self, resource: Resource, view: View, remembered: View | None = None) -> None:
+        """Mirror into *view*; *remembered* has what is in force, where that is another one."""
         self.resource = resource
         self.synced = False
         """Whether the state was complete once: before that nobody reads it."""
         self._view = view
+        self._remembered = view if remembered is None else remembered
         self._interpret = Interpreter(resource)
         self._problems: dict[Key, tuple[Problem, ...]] = {}
         self._syncing = True
@@ -166,7 +168,8 @@ class Mirror:
     @property
     def known(self) -> int:
         """How many objects are in force."""
-        return len(self._view.keys_of(self.resource.kind))
+        view = self._view if self.synced else self._remembered
+        return len(view.keys_of(self.resource.kind))
 
     @property
     def incoming(self) -> int:

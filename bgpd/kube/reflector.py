@@ -33,10 +33,9 @@ from bgpd.kube.history import History, Verdict
 from bgpd.kube.http1 import Head, Request
 from bgpd.kube.mirror import Mirror
 from bgpd.kube.quiet import Quiet
-from bgpd.kube.resource import Page, Resource
+from bgpd.kube.resource import Page
 from bgpd.kube.store import Changes
 from bgpd.kube.transport import SLICE, Connection, UnreachableError, UntrustedError
-from bgpd.kube.view import View
 from bgpd.kube.watchline import Lines, Status, Verb, bookmark, event, status
 from bgpd.model.errors import ProtocolError
 
@@ -77,23 +76,22 @@ class Reflector:
 
     def __init__(
         self,
-        resource: Resource,
+        mirror: Mirror,
         *,
         access: Access,
-        view: View,
         listener: Listener,
         quiet: Quiet,
         newest: int = 0,
     ) -> None:
-        self.resource = resource
-        self.mirror = Mirror(resource, view)
+        self.resource = mirror.resource
+        self.mirror = mirror
         self.trouble: Trouble | None = None
         self.counters = Counters()
         self.history = History(newest)
         self._access = access
         self._listener = listener
         self._quiet = quiet
-        self._course = Course(ours=resource.ours, foreign=resource.foreign)
+        self._course = Course(ours=mirror.resource.ours, foreign=mirror.resource.foreign)
         self._connection: Connection | None = None
         self._wake = asyncio.Event()
         self._wakeable = False

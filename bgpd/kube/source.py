@@ -18,6 +18,7 @@ from bgpd.kube.access import Access
 from bgpd.kube.course import Reason, Trouble
 from bgpd.kube.documents import Key, Object
 from bgpd.kube.layers import Layer, Layers
+from bgpd.kube.mirror import Mirror
 from bgpd.kube.problem import Problem, conditions_of
 from bgpd.kube.quiet import Quiet
 from bgpd.kube.reflector import Counters, Reflector
@@ -219,9 +220,8 @@ class KubernetesSource:
             layer = layers.add("metallb.io" if resource.foreign else "bgpd.io")
             view = layer.view
         one = Reflector(
-            resource,
+            Mirror(resource, view, self._view),
             access=self.access,
-            view=view,
             listener=self,
             quiet=self._quiet,
             newest=newest,

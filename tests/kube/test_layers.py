@@ -3,6 +3,7 @@
 from bgpd.kube.documents import Key, read
 from bgpd.kube.kinds import METALLB
 from bgpd.kube.layers import Layers
+from bgpd.kube.mirror import Mirror
 from bgpd.kube.problem import Standing
 from bgpd.kube.resource import resources
 from bgpd.kube.store import Store
@@ -181,3 +182,16 @@ def test_an_object_of_ours_that_is_refused_does_not_give_way_to_theirs() -> None
     found = store.objects[P]
     assert isinstance(found, IPAddressPool)
     assert found.prefixes == ("192.0.2.0/24",)
+
+
+def test_a_part_knows_what_is_remembered_until_it_is_complete() -> None:
+    """An empty answer from the past must not pass for the present because the part is new."""
+    (resource,) = (one for one in resources(NAMESPACE) if one.path == OURS)
+    view = View()
+    view.put(P, read("f.yaml", text(pool("p"))).objects[P])
+    mirror = Mirror(resource, View(), view)
+    assert mirror.known == 1
+    mirror.begin()
+    assert mirror.known == 1
+    mirror.complete()
+    assert mirror.known == 0
