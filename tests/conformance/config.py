@@ -1,7 +1,7 @@
 """Areas `config`, `validation_*` and `community`: what holds, and what is refused."""
 
-from collections.abc import Callable, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from collections.abc import Mapping
+from ipaddress import ip_network
 from typing import Any, Final
 
 from msgspec import convert, to_builtins
@@ -10,127 +10,19 @@ from bgpd.kube.nodecondition import INVALIDATING
 from bgpd.kube.objects import BGPPeer as BGPPeerForm
 from bgpd.kube.problem import Standing
 from bgpd.model.configuration import BGPAdvertisement, BGPPeer
-from bgpd.model.prefix import Family, family_of
 from bgpd.policy.conditions import REFUSED
 from tests.conformance import documents
 from tests.conformance.agent import Agent
-from tests.conformance.cluster import NodeRoom
 from tests.conformance.documents import Document
+from tests.conformance.properties import PEER, advertisement_as, inside, pool_as
 from tests.conformance.room import Fields, InexpressibleError, in_order, listed
+from tests.conformance.written import WrittenRoom
 
 _STRICT: Final = "reject an aggregate that covers addresses outside the pool"
 
 
-class ConfigRoom(NodeRoom):
-    """Documents of every kind, and the nodes that read them."""
-
-    def begin(self) -> None:
-        """Write the documents; nobody has read them yet."""
-        given = self.given
-        nodes_given = given.take("nodes") or ["n1"]
-        labels = nodes_given if isinstance(nodes_given, Mapping) else {}
-        self._nodes = [str(one) for one in nodes_given]
-        # What the nodes are is of no interest to most cases, but a peer may say that it is all.
-        self._filled = self.case.area == "validation_frr"
-        self._documents: list[Document] = [
-            *self._pools(),
-            *self._bfd(),
-            *self._communities(),
-            *self._peers(),
-            *self._advertisements(),
-        ]
-        self._old: list[Document] = []
-        if "existing_peer" in given:
-            self._old = [documents.peer("p", given.map("existing_peer"), filled=True)]
-        self.agents = {name: Agent(name) for name in self._nodes}
-        self.agent = self.agents[self._nodes[0]]
-        nodes = [
-            documents.node(name, labels.get(name), number=n)
-            for n, name in enumerate(self._nodes, 1)
-        ]
-        for agent in self.agents.values():
-            agent.put(*nodes, *self._old)
-            if agent.refusals:
-                raise InexpressibleError(f"what is given is refused: {agent.refusals}")
-        self._before = {name: self.agent.session(name) for name in self.agent.sessions}
-
-    def _pools(self) -> list[Document]:
-        defaults = self.defaults("pool")
-        if self.case.area == "community":
-            # A community is seen on what is advertised of a pool.
-            return self.pools(Fields({"p": {"addresses": ["198.51.100.0/24"]}}, "pools"))
-        listed_ = self._list("pools_list")
-        found = [documents.pool(None, one, defaults) for one in listed_]
-        return self.pools(self.given.map("pools")) + found
-
-    def _bfd(self) -> list[Document]:
-        named = self.given.map("bfd")
-        found = [
-            documents.bfd(name, Fields(one or {}, f"given.bfd.{name}"))
-            for name, one in named.items()
-        ]
-        if self.case.area != "config":
-            # Only there a profile that is missing can be what the case is about.
-            peers = self.case.given.get("peers") or []
-            every = [*(peers.values() if isinstance(peers, Mapping) else peers)]
-            every += [self.case.given.get("peer")]
-            missing = {str((one or {}).get("bfdProfile", "")) for one in every} - {"", *self._bfds}
-            found += [documents.bfd(name, Fields({}, name)) for name in sorted(missing)]
-        return found + [documents.bfd(None, one) for one in self._list("bfd_list")]
-
-    @property
-    def _bfds(self) -> set[str]:
-        return set(self.case.given.get("bfd") or {})
-
-    def _communities(self) -> list[Document]:
-        found = []
-        for name, values in self.given.map("aliases").items():
-            found.append(documents.community(name, values))
-        return found
-
-    def _peers(self) -> list[Document]:
-        peers = self.given.take("peers") or {}
-        if isinstance(peers, list):
-            peers = {f"p{number}": one for number, one in enumerate(peers, 1)}
-        if "peer" in self.given:
-            peers = {**peers, "p": self.given.take("peer")}
-        filled = self._filled or self.case.area == "validation_native"
-        found = [
-            documents.peer(
-                name,
-                Fields(one or {}, f"given.peers.{name}"),
-                nodes=self._nodes,
-                filled=filled,
-                number=number,
-            )
-            for number, (name, one) in enumerate(peers.items(), 1)
-        ]
-        listed_ = self._list("peers_list")
-        if not peers and not listed_ and "existing_peer" not in self.given:
-            found = self._unnamed_peers()
-        return found + [documents.peer(None, one, filled=False) for one in listed_]
-
-    def _unnamed_peers(self) -> list[Document]:
-        """Return the peers that advertisements name, or one that all of them reach."""
-        ads = [*(self.case.given.get("advertisements") or {}).values()]
-        ads += listed(self.case.given.get("advertisements_list"))
-        names = sorted({name for one in ads for name in listed((one or {}).get("peers"))})
-        if not ads:
-            return []
-        return self.peers(Fields({name: {} for name in names or ["peer1"]}, "peers"))
-
-    def _advertisements(self) -> list[Document]:
-        defaults = self.defaults("advertisement")
-        listed_ = self._list("advertisements_list")
-        found = [documents.advertisement(None, one, defaults, self._nodes) for one in listed_]
-        if "value" in self.given:
-            value = Fields({"communities": [self.given.take("value")]}, "given.value")
-            found.append(documents.advertisement("a", value, defaults))
-        return self.advertisements(self.given.map("advertisements"), self._nodes) + found
-
-    def _list(self, key: str) -> list[Fields]:
-        given = self.given.take(key) or []
-        return [Fields(one or {}, f"given.{key}[{place}]") for place, one in enumerate(given)]
+class ConfigRoom(WrittenRoom):
+    """Nodes that read the documents."""
 
     # What happens
 
@@ -199,7 +91,7 @@ class ConfigRoom(NodeRoom):
         service = self.service("svc", Fields({"ingress": ingress}, "svc"))
         self.agent.put(service, self.slice_of(service))
         routes = {ip_network(one) for found in self.agent.routes.values() for one in found}
-        beyond = [one for one in routes if not any(_inside(one, block) for block in blocks)]
+        beyond = [one for one in routes if not any(inside(one, block) for block in blocks)]
         if not routes:
             return "no route"
         return f"routes {', '.join(map(str, beyond))}" if beyond else expected
@@ -257,7 +149,7 @@ class ConfigRoom(NodeRoom):
         return self._peer(held[0], expected)
 
     def _peer(self, one: BGPPeer, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        found = {key: look(one) for key, look in _PEER.items() if key in wanted}
+        found = {key: look(one) for key, look in PEER.items() if key in wanted}
         # What makes no session is kept in the document alone, as it was read.
         written = convert(self.agent.document("BGPPeer", one.name), BGPPeerForm)
         read = to_builtins(written.spec)
@@ -269,7 +161,7 @@ class ConfigRoom(NodeRoom):
     def see_pools(self, expected: Mapping[str, Any]) -> object:
         """Return the pools that hold, by name."""
         held = {one.name: one for one in self.agent.store.objects.pools}
-        return {name: _pool(one, expected.get(name, {})) for name, one in held.items()}
+        return {name: pool_as(one, expected.get(name, {})) for name, one in held.items()}
 
     def see_bfd_profiles(self, _expected: Mapping[str, Any]) -> object:
         """Return the BFD profiles that hold, by name."""
@@ -313,12 +205,12 @@ class ConfigRoom(NodeRoom):
     def see_advertisement(self, expected: Mapping[str, Any]) -> object:
         """Return the only advertisement."""
         held = list(self._held().values())
-        return _advertisement(held[0], expected) if len(held) == 1 else f"{len(held)} of them"
+        return advertisement_as(held[0], expected) if len(held) == 1 else f"{len(held)} of them"
 
     def see_advertisements(self, expected: Mapping[str, Any]) -> object:
         """Return the advertisements that hold, by name."""
         held = self._held()
-        return {name: _advertisement(one, expected.get(name, {})) for name, one in held.items()}
+        return {name: advertisement_as(one, expected.get(name, {})) for name, one in held.items()}
 
     def _held(self) -> dict[str, BGPAdvertisement]:
         """Return the advertisements that hold, with communities in the place of their names."""
@@ -336,65 +228,3 @@ def _errors(agent: Agent) -> list[str]:
         or (one.type == "ReferenceMissing" and one.message.startswith("BGPPeer"))
     ]
     return agent.refusals + missing
-
-
-_PEER: Final[Mapping[str, Callable[[BGPPeer], Any]]] = {
-    "holdTime": lambda one: f"{one.hold_time}s",
-    "keepaliveTime": lambda one: f"{one.hold_time // 3}s",
-    "myASN": lambda one: one.my_asn or one.local_asn,
-    "localASN": lambda one: one.local_asn,
-    "peerASN": lambda one: one.peer_asn,
-    "peerAddress": lambda one: str(one.address),
-    "peerPort": lambda one: one.port,
-    "routerID": lambda one: one.router_id,
-    "sourceAddress": lambda one: one.source_address,
-    "password": lambda one: one.password,
-    "bfdProfile": lambda one: one.bfd_profile or None,
-    "ebgpMultiHop": lambda one: one.ttl is not None,
-    "enableGracefulRestart": lambda one: one.graceful_restart is not None,
-    "dualStackAddressFamily": lambda one: len(one.families) > 1,
-    "families": lambda one: ["IPv4" if f is Family.IPV4 else "IPv6" for f in one.families],
-    "nodeSelectors": lambda one: ["everything"] if not any(one.node_selectors) else "some",
-}
-
-
-def _advertisement(one: BGPAdvertisement, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    values = {
-        "localPref": one.local_pref,
-        "aggregationLength": one.aggregation_length,
-        "aggregationLengthV6": one.aggregation_length_v6,
-        "asPathPrepend": one.as_path_prepend,
-        "communities": [*one.communities, *(f"large:{large}" for large in one.large_communities)],
-        "peers": list(one.peers),
-        "ipAddressPools": list(one.pools),
-    }
-    unknown = sorted(wanted.keys() - values.keys())
-    if unknown:
-        raise InexpressibleError(f"an advertisement has no {', '.join(unknown)} to look at")
-    return {key: values[key] for key in wanted}
-
-
-def _inside(one: IPv4Network | IPv6Network, block: IPv4Network | IPv6Network) -> bool:
-    if isinstance(one, IPv4Network) and isinstance(block, IPv4Network):
-        return one.subnet_of(block)
-    if isinstance(one, IPv6Network) and isinstance(block, IPv6Network):
-        return one.subnet_of(block)
-    return False
-
-
-def _pool(one: Any, wanted: Any) -> Any:
-    if not isinstance(wanted, Mapping):
-        return [str(block) for block in one.prefixes]
-    values = {
-        "cidrs": [str(block) for block in one.prefixes],
-        "autoAssign": one.auto_assign,
-        "avoidBuggyIPs": one.avoid_buggy_ips,
-        "labels": dict(one.labels),
-        "families": sorted(
-            {"IPv6" if family_of(b) is Family.IPV6 else "IPv4" for b in one.prefixes}
-        ),
-    }
-    unknown = wanted.keys() - values.keys()
-    if unknown:
-        raise InexpressibleError(f"a pool has no {', '.join(sorted(unknown))} to look at")
-    return {key: values[key] for key in wanted}
