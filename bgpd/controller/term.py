@@ -18,6 +18,8 @@ from bgpd.model.allocation import ServiceRequest
 from bgpd.model.status import Condition
 
 _SHOWN: Final = 5
+_LOOK: Final = 1.0
+"""Seconds after which to look what became of writes that wait for an answer."""
 _DECISIVE: Final = frozenset({"IPAddressPool", "Namespace"})
 """What every decision depends on."""
 
@@ -110,22 +112,36 @@ class Term:
     async def _decide(self) -> NoReturn:
         loop = asyncio.get_running_loop()
         while True:
+            # Before the first look: what comes while others have their turn is not to be missed.
+            self._some.clear()
             # A documented slice at a time: a Lease must be renewed while ten thousand wait.
             until = loop.time() + SLICE
             decision: Decision | None = None
+            decided: list[Decision] = []
             while (now := loop.time()) < until and (decision := self.books.decide(now)) is not None:
-                self._tell(decision)
+                decided.append(decision)
             self.desk.wake()
+            # What is decided is on its way before anybody is told: traffic waits for it.
+            await asyncio.sleep(0)
+            for one in decided:
+                self._tell(one)
             if decision is not None:
                 await asyncio.sleep(0)
                 continue
             self._on_conditions()
-            self._some.clear()
             try:
-                async with asyncio.timeout_at(self.books.due(loop.time())):
+                async with asyncio.timeout_at(self._due(loop.time())):
                     await self._some.wait()
             except TimeoutError:
                 pass
+
+    def _due(self, now: float) -> float | None:
+        """Return when to look again although nothing changes."""
+        due = self.books.due(now)
+        if self.books.settled:
+            return due
+        # A write that fails is to be tried again, and nobody says when it has.
+        return now + _LOOK if due is None else min(due, now + _LOOK)
 
 
 def _name(key: Key) -> str:

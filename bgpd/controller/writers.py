@@ -23,6 +23,8 @@ from bgpd.model.status import Condition
 
 CONNECTIONS: Final = 8
 _POOLS_EVERY: Final = 1.0
+_OPEN_EVERY: Final = 30.0
+"""Seconds after which a quiet connection is used: an API server ends it after 90."""
 _FEW: Final = 3
 """Failures in a row that are not worth a word: a server that restarts makes them."""
 _SHOWN: Final = 5
@@ -54,6 +56,8 @@ class Writers:
         self._idle = asyncio.Event()
         """Set once nothing waits for an answer while we close."""
         self._callers: list[Caller] = []
+        self._free: list[Caller] = []
+        """The one that was used last is used next: it is the likeliest to be open still."""
 
     def wake(self) -> None:
         """Note that there may be something to write."""
@@ -63,8 +67,11 @@ class Writers:
         """Write until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
+                # One more than there are writers, so that there is one for each at any time.
+                self._free = [self._caller() for _ in range(CONNECTIONS + 1)]
                 for number in range(CONNECTIONS):
-                    group.create_task(self._write_on(self._caller()), name=f"write {number}")
+                    group.create_task(self._write_one_by_one(), name=f"write {number}")
+                group.create_task(self._keep_open(), name="keep open")
                 group.create_task(self._tell_pools(self._caller()), name="write pools")
         finally:
             for one in self._callers:
@@ -100,7 +107,7 @@ class Writers:
         self._callers.append(found)
         return found
 
-    async def _write_on(self, caller: Caller) -> NoReturn:
+    async def _write_one_by_one(self) -> NoReturn:
         while True:
             # Looked at without a pause between it and the request: see `bgpd.controller.deadline`.
             decision = None
@@ -110,7 +117,17 @@ class Writers:
                 self._some.clear()
                 await self._some.wait()
                 continue
+            caller = self._free.pop()
             await self._write(caller, decision)
+            self._free.append(caller)
+
+    async def _keep_open(self) -> NoReturn:
+        """Have one connection open: the first Service after a quiet hour need not wait for TLS."""
+        while True:
+            caller = self._free.pop()
+            await _ask(caller, Call(method="GET", target="/version"))
+            self._free.append(caller)
+            await asyncio.sleep(_OPEN_EVERY)
 
     async def _write(self, caller: Caller, decision: Decision) -> None:
         outcome = await _ask(caller, service_call(decision, time.time()))
