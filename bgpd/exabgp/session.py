@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any, Final
 
 from exabgp.bgp.fsm import FSM
-from exabgp.bgp.message import Notification, Notify
+from exabgp.bgp.message import KeepAlive, Notification, Notify
 from exabgp.bgp.message.open.capability import Capability
 from exabgp.protocol.family import AFI, SAFI
 from exabgp.reactor import peer, protocol
@@ -77,6 +77,8 @@ class SessionProtocol(protocol.Protocol):  # type: ignore[misc]
         """Speak for *session*, which from now on knows this conversation as its latest."""
         super().__init__(session)
         self.writing = 0
+        self.confirmed = False
+        """Whether the peer's KEEPALIVE, the answer to our OPEN, has been read."""
         session.latest = self
 
     def connect(self) -> Iterator[bool]:
@@ -97,6 +99,12 @@ class SessionProtocol(protocol.Protocol):  # type: ignore[misc]
         self.writing += 1
         yield from super().new_eors(*family)
         self.writing -= 1
+
+    def read_keepalive(self) -> Iterator[Any]:
+        """Yield until the peer has confirmed our OPEN, and once more."""
+        for message in super().read_keepalive():
+            self.confirmed = message.TYPE == KeepAlive.TYPE
+            yield message
 
     def new_notification(self, notification: Any) -> Iterator[Any]:
         """Yield while *notification* is written, for a second at most.
@@ -290,7 +298,9 @@ class Session(peer.Peer):  # type: ignore[misc]
         if self._teardown is not None or self.proto is None:
             return False
         if self.fsm == FSM.OPENCONFIRM:
-            return True
+            # The turn that reads the KEEPALIVE is not the one that makes the session Established,
+            # and a peer that has nothing to offer sends nothing more that would wake us.
+            return not self.proto.confirmed
         if self.fsm == FSM.ESTABLISHED:
             return self._stuffed() or not (self.queued or self._eager)
         return False

@@ -50,6 +50,7 @@ class Speaker:
         arguments: Sequence[str] = (),
         accept: bool = True,
         manual_end_of_rib: bool = True,
+        launcher: str = "bgpd.exabgp.launcher",
     ) -> None:
         """Start the launcher with *peers* and wait for its reflex."""
         self.write(*peers)
@@ -57,7 +58,7 @@ class Speaker:
             text = self.configuration.read_text()
             self.configuration.write_text(text.replace("manual-eor true", "manual-eor false"))
         self._process = self.space.start(
-            *(sys.executable, "-m", "bgpd.exabgp.launcher"),
+            *(sys.executable, "-m", launcher),
             *("--configuration", str(self.configuration)),
             *("--reflex", reflex or f"{sys.executable} {RELAY} {self.directory / 'reflex'}"),
             *(word for name in without for word in ("--without-mend", name)),

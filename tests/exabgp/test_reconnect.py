@@ -1,9 +1,12 @@
 """After a router was away the session is back soon."""
 
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from bgpd.model.peer import PeerState
 from tests.exabgp.link import EIP, OTHER, ROUTER_V4, offer, peer, to
 from tests.exabgp.mended import each_way
 from tests.exabgp.rig import Rig
@@ -45,6 +48,20 @@ def test_a_router_that_missed_something_is_asked_where_the_kernel_backs_off(
     lab.speaker.update(to(ROUTER_V4, offer(EIP)))
     _reboot_router(lab, seconds=8.5, missed=OTHER)
     assert _back(lab, seconds=5.0 if mended else 2.5) is mended
+
+
+def test_a_session_is_established_when_the_router_agrees_not_when_something_else_happens(
+    lab: Rig, tmp_path: Path
+) -> None:
+    """A router with nothing to offer says nothing after its KEEPALIVE, and no Ping comes either."""
+    silent = (sys.executable, "-m", "tests.exabgp.silent", ROUTER_V4)
+    router = lab.router_space.start(*silent, log=tmp_path / "router.out")
+    try:
+        lab.speaker.start(peer(), launcher="tests.exabgp.patient")
+        lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
+    finally:
+        lab.router_space.close()
+        router.wait()
 
 
 def _reboot_router(lab: Rig, seconds: float, missed: str = "") -> None:
