@@ -94,6 +94,9 @@ def _step(at: Stand, found: Found) -> Stand:  # noqa: PLR0911 - one a step
             commands=("kubectl apply -f charts/bgpd/files/crds",),
         )
     if at.uncopied:
+        if not at.held and any(one.reported and not one.leverless for one in at.nodes):
+            note = "bgpd runs already, without the mark: its controller may give addresses beside"
+            at = replace(at, warnings=(f"{note} MetalLB's, and its routes lose to MetalLB's",))
         return replace(
             at,
             step=Step.COPY,
@@ -140,7 +143,7 @@ def _move(at: Stand, running: list[NodeStand]) -> Stand:
     return replace(
         at,
         step=Step.MOVE,
-        why=f"{len(moved)} of {len(at.nodes)} nodes are moved",
+        why=f"{len(moved)} of {len(at.nodes)} nodes {'is' if len(moved) == 1 else 'are'} moved",
         commands=(f"kubectl label node {node.name} {SPEAKER_LABEL}=true",),
         back=tuple(f"kubectl label node {name} {SPEAKER_LABEL}-" for name in moved[-1:]),
         warnings=warnings,
