@@ -21,7 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not cases:
         print("no case is like that", file=sys.stderr)
         return 2
-    results = list(run(cases))
+    try:
+        results = list(run(cases))
+    except KeyboardInterrupt:
+        return 130
     for line in lines_of(results):
         print(line)
     print(sum_of(results))

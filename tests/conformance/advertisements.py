@@ -9,7 +9,7 @@ from tests.conformance import documents
 from tests.conformance.agent import Agent
 from tests.conformance.cluster import NodeRoom, attribute, pools_for, route_like
 from tests.conformance.documents import Document
-from tests.conformance.room import Fields, InexpressibleError, listed
+from tests.conformance.room import Fields, InexpressibleError, in_order, listed
 from tests.conformance.selector import HOST
 
 _ADDRESS: Final = "198.51.100.1"
@@ -159,15 +159,14 @@ class AdvertisementRoom(NodeRoom):
 
     # What is seen
 
-    def see_ads(self, _expected: list[str]) -> object:
+    def see_ads(self, expected: list[str]) -> object:
         """Return the advertisements that mean the Service on this node."""
         context = self.agent.planner.context
         assert context is not None
         (service,) = self._services.values()
         labels = service.get("labels") or {}
-        return sorted(
-            {one.name for rules in context.rules.values() for one in rules.matching(labels)}
-        )
+        found = {one.name for rules in context.rules.values() for one in rules.matching(labels)}
+        return in_order(sorted(found), expected)
 
     def see_conflict(self, _expected: bool) -> object:
         """Return whether a clash is reported on any node, be it at once or for the Service."""
@@ -193,7 +192,8 @@ class AdvertisementRoom(NodeRoom):
         for name in expected:
             (prefix,) = self._prefixes(name)
             (attributes,) = {routes[prefix] for routes in self.agent.routes.values()}
-            found[name] = attribute("communities", prefix, attributes)
+            communities = attribute("communities", prefix, attributes)
+            found[name] = in_order(communities, expected[name])
         return found
 
     def _prefixes(self, name: str) -> list[Any]:

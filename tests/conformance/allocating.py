@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bgpd.allocator import Allocator, Assigned, Outcome
+from bgpd.allocator import Allocator, Assigned, Outcome, Refused
 from bgpd.model.allocation import ServiceRequest
 from bgpd.model.configuration import IPAddressPool
 from bgpd.model.errors import ConfigError
@@ -135,7 +135,8 @@ class AllocatingRoom(AskingRoom):
         try:
             addresses = [parse_address(str(one)) for one in listed(ips)]
         except ConfigError as error:
-            raise InexpressibleError(str(error)) from None
+            fields.rest()
+            return Refused(why=str(error))
         return self.allocator.assign(self._request(name, fields), addresses, self.now)
 
     # What happens

@@ -60,11 +60,20 @@ class NodeRoom(Room):
         """Return the peers of a map by name."""
         found = []
         for number, (name, value) in enumerate(given.items(), 1):
-            fields = dict(value or {})
+            fields = {**self.peer_defaults(), **(value or {})}
             if not fields.keys() & {"myASN", "peerASN", "dynamicASN", "localASN", "asn"}:
                 fields = SESSION | fields
             one = Fields(fields, f"{given.place}.{name}")
             found.append(documents.peer(name, one, nodes=nodes, filled=True, number=number))
+        return found
+
+    def peer_defaults(self) -> dict[str, Any]:
+        """Return what every peer of the file has, but for what every peer has anyway."""
+        found = self.defaults("peer")
+        if found.get("nodeSelectors") == ["everything"]:
+            del found["nodeSelectors"]
+        if found.get("port") == 179:
+            del found["port"]
         return found
 
     def pools(self, given: Fields) -> list[Document]:
@@ -168,7 +177,11 @@ def route_like(prefix: Prefix, attributes: Attributes, shape: Any) -> Any:
     """Return a route as a case writes it: its prefix, or a map with the keys of *shape*."""
     if not isinstance(shape, Mapping):
         return str(prefix)
-    return {key: attribute(key, prefix, attributes) for key in shape}
+    found = {key: attribute(key, prefix, attributes) for key in shape}
+    return {
+        key: in_order(one, shape[key]) if isinstance(one, list) else one
+        for key, one in found.items()
+    }
 
 
 def attribute(key: str, prefix: Prefix, attributes: Attributes) -> Any:

@@ -70,6 +70,8 @@ class NodeAreaRoom(NodeRoom):
     def op_should_announce(self, step: Fields) -> None:
         """Look at what is announced."""
 
+    op_sync = op_should_announce
+
     def op_filter_event(self, _step: Fields) -> None:
         """Let the Node change as the event says."""
         self._happen()

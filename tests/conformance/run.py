@@ -60,7 +60,11 @@ def run(cases: Iterable[Case]) -> Iterator[Result]:
             for place, case in enumerate(cases)
             if case.area == SLOW and not foreign(case)
         }
-        yield from _run(cases, ahead)
+        try:
+            yield from _run(cases, ahead)
+        finally:
+            # Whoever is interrupted waits for what has begun, and for nothing else.
+            pool.shutdown(cancel_futures=True)
 
 
 def _run(cases: Sequence[Case], ahead: Mapping[int, Future[Result]]) -> Iterator[Result]:

@@ -101,8 +101,9 @@ class SpeakerRoom(NodeRoom):
     def op_sync(self, _step: Fields) -> None:
         """Bring the Services of `given`, and look again as often as the case says."""
         for name, fields in self._waiting:
+            endpoints = fields.take("endpoints", self._endpoints)
             service = self.service(name, fields)
-            self.agent.put(service, self.slice_of(service, self._endpoints))
+            self.agent.put(service, self.slice_of(service, endpoints))
             self._last = name
         self._waiting = []
         for _ in range(self._repeated - 1):

@@ -86,7 +86,7 @@ class WrittenRoom(NodeRoom):
         found = [
             documents.peer(
                 name,
-                Fields(one or {}, f"given.peers.{name}"),
+                Fields({**self.peer_defaults(), **(one or {})}, f"given.peers.{name}"),
                 nodes=self._nodes,
                 filled=filled,
                 number=number,
