@@ -1,5 +1,6 @@
 """A directory with a controller: what is written into its files, and by whom."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
+from bgpd.agent.planner import Planner
+from bgpd.kube.documents import read
+from bgpd.kube.store import Changes, Store
+from bgpd.model.member import NodeName
+
+README = Path(__file__).parents[2] / "README.md"
 PATIENCE = 30.0
 POOL = {
     "apiVersion": "bgpd.io/v1alpha1",
@@ -114,3 +121,26 @@ def test_a_directory_that_cannot_be_written_ends_the_start(tmp_path: Path) -> No
     done = subprocess.run(line, capture_output=True, timeout=PATIENCE, check=False)
     assert done.returncode == 78
     assert "bgpd controller: directory" in done.stderr.decode()
+
+
+def test_the_commands_of_the_readme_advertise_one_elastic_ip(tmp_path: Path) -> None:
+    """The example needs nothing but a controller for node n1 to start and to want a route."""
+    text = README.read_text()
+    assert "bgpd controller --source directory:/etc/bgpd/documents\n" in text
+    assert "bgpd agent --node n1 --source directory:/etc/bgpd/documents " in text
+    directory = tmp_path / "documents"
+    shutil.copytree(README.parent / "config" / "example", directory)
+    with controller(directory):
+        until(lambda: bool(addresses(directory / "service.yaml")), "the Service has no address")
+    store = Store()
+    for path in sorted(directory.glob("*.yaml")):
+        store.apply(path.name, read(path.name, path.read_bytes()))
+    planner = Planner(node=NodeName("n1"), cluster_uid="prod")
+    planner.configure(Changes(), store.objects, {})
+    desired = planner.desired()
+    assert desired is not None
+    assert [(one.peer, str(one.prefix)) for one in desired.advertisements] == [
+        ("tor", "203.0.113.10/32")
+    ]
+    assert planner.conditions == ()
+    assert planner.withheld == ()
