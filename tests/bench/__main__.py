@@ -31,7 +31,7 @@ _BENCHES: Final = {
     "event-to-route": ("one EndpointSlice is patched, until the route changed", 200, 40, 12),
     "mass": ("all EndpointSlices are patched at once, until the last route changed", 6, 2, 1000),
     "cold-start": ("the speaker starts, until all routes are there", 5, 1, 1000),
-    "service-to-route": ("one Service is made, until its route is there", 200, 40, 12),
+    "service-to-route": ("one Service is made, until its route is there", 100, 25, 12),
 }
 """A sentence; how often, how often in one block, with how many Services."""
 _MEASURES: Final = {

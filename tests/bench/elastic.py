@@ -25,9 +25,10 @@ _HOW: Final = {
     "service-to-route": """\
 One node, BIRD 2, a controller and a speaker. A Service's EndpointSlice is there; the Service is
 posted; its address is seen on a watch of Services; its route comes into the router's kernel. bgpd
-and MetalLB take turns in blocks, each alone while it is measured. The border between API server
-and controller is the kernel's stamp of the first packet that reaches the controller after the POST
-was sent, and of the first that leaves it then. Milliseconds.""",
+and MetalLB take turns in blocks, each alone while it is measured; a Service is made every 1.5
+seconds, because MetalLB's client allows itself five requests a second. The border between API
+server and controller is the kernel's stamp of the first packet that reaches the controller after
+the POST was sent, and of the first that leaves it then. Milliseconds.""",
     "pending": """\
 The Services are there before the controller starts. Until the last address is in a status; then one
 Service at a time is posted.""",
