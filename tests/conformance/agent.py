@@ -26,7 +26,7 @@ from bgpd.speaker import effect
 from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.reflex import Reflex
 from bgpd.speaker.situation import mesh_settings
-from bgpd.speaker.status import observe
+from bgpd.speaker.status import observe, rows_of
 from bgpd.speaker.timeline import Timeline
 from tests.conformance.documents import NAMESPACE, Document
 from tests.fakes.exabgp import FakeExabgp
@@ -109,8 +109,17 @@ class Agent:
     @property
     def status(self) -> NodeStatus:
         """What people see of the node."""
+        rows = rows_of(self._reflex)
+        while not rows.complete:
+            rows.go_on()
         speaker = observe(
-            self._reflex, now=self._now, version="0", started=0.0, exabgp_pid=1, counters={}
+            self._reflex,
+            now=self._now,
+            version="0",
+            started=0.0,
+            exabgp_pid=1,
+            counters={},
+            rows=rows,
         )
         return NodeStatus(
             node=self.me,
