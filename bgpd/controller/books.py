@@ -27,8 +27,10 @@ RARELY: Final = (15.0, 30.0)
 """Seconds between attempts at what a person has to correct."""
 FEW: Final = 200
 """Services that are asked again at once when an address becomes free; where more wait, they are
-asked together, `RETRY` seconds later."""
+asked together, `RETRY` seconds later at least, and `RETRY_EACH` for each of them: ten thousand are
+seconds of work, and a cluster whose pools are exhausted may free an address each second."""
 RETRY: Final = 1.0
+RETRY_EACH: Final = 0.002
 
 
 class End(Enum):
@@ -152,7 +154,7 @@ class Books:
         if len(self._pending) <= FEW:
             self._dirty.update(self._pending)
         elif self._retry_at is None:
-            self._retry_at = now + RETRY
+            self._retry_at = now + max(RETRY, RETRY_EACH * len(self._pending))
 
     def _note_shown(self, key: str) -> None:
         """Keep which documents show which addresses; wake whoever waited for one to vanish."""
