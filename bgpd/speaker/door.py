@@ -1,15 +1,22 @@
 """Who comes in by the unix socket: one agent, whose word counts, and any number of bgpctl."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
-from typing import assert_never
+from functools import partial
+from typing import Final, assert_never
 
 from bgpd.ipc.connection import Connection
 from bgpd.ipc.message import VERSION, Answer, AnyMessage, Ask, Desired, Hello, Welcome
 from bgpd.model.status import SpeakerStatus
 from bgpd.policy import lever
+from bgpd.speaker import turns
 from bgpd.speaker.reflex import Reflex
+from bgpd.speaker.rows import Rows
+from bgpd.speaker.status import rows_of
+
+MOST_QUESTIONS: Final = 100
+"""What one connection may ask while its last question is being answered."""
 
 
 class Door:
@@ -20,7 +27,7 @@ class Door:
         *,
         program: str,
         reflex: Reflex,
-        status: Callable[[float], SpeakerStatus],
+        status: Callable[[float, Rows], SpeakerStatus],
         flush: Callable[[], None],
     ) -> None:
         self.counters: Counter[str] = Counter()
@@ -31,6 +38,8 @@ class Door:
         self._status = status
         self._flush = flush
         self._agent: Connection | None = None
+        self._asked: dict[Connection, deque[Ask]] = {}
+        """Who waits for a status, and what they asked meanwhile."""
         self._loop = asyncio.get_running_loop()
 
     def tell(self, message: AnyMessage) -> None:
@@ -58,7 +67,7 @@ class Door:
             case Hello():
                 self._greet(connection, message, now)
             case Ask():
-                connection.send(self._answer(message, now))
+                self._take_question(connection, message)
             case _ if connection is self._agent:
                 before = self._reflex.desired
                 self._reflex.agent_message(message, now)
@@ -69,7 +78,8 @@ class Door:
         self._flush()
 
     def closed(self, connection: Connection) -> None:
-        """Note that an agent is gone."""
+        """Note that an agent, or whoever asked, is gone."""
+        self._asked.pop(connection, None)
         if connection is self._agent:
             self._agent = None
             self._reflex.agent_lost(connection.reason, self._loop.time())
@@ -86,16 +96,41 @@ class Door:
             self._agent = connection
             self._reflex.agent_connected(now)
 
-    def _answer(self, ask: Ask, now: float) -> Answer:
+    def _take_question(self, connection: Connection, ask: Ask) -> None:
+        """Answer *ask* when all that *connection* asked before is answered.
+
+        Answers have no names: their order says what they answer.
+        """
+        waiting = self._asked.get(connection)
+        if waiting is not None and len(waiting) == MOST_QUESTIONS:
+            connection.close(f"more than {MOST_QUESTIONS} questions wait for their answers")
+        elif waiting is not None:
+            waiting.append(ask)
+        else:
+            self._answer(connection, ask)
+
+    def _tell_status(self, connection: Connection, rows: Rows, _: float) -> None:
+        waiting = self._asked.pop(connection, None)
+        if waiting is None:
+            return  # who asked is gone
+        connection.send(Answer(content=self._status(self._loop.time(), rows)))
+        for ask in waiting:
+            self._take_question(connection, ask)
+        if waiting:
+            self._flush()
+
+    def _answer(self, connection: Connection, ask: Ask) -> None:
         match ask.question:
             case "status":
-                return Answer(content=self._status(now))
+                self._asked[connection] = deque()
+                turns.make(rows_of(self._reflex), partial(self._tell_status, connection))
             case "timeline":
-                return Answer(content=self._reflex.timeline.failovers)
+                connection.send(Answer(content=self._reflex.timeline.failovers))
             case "generation-reset":
-                return self._reset_generation(ask, now)
+                connection.send(self._reset_generation(ask, self._loop.time()))
             case "accept-vanished":
-                return Answer(ok=False, error="only the agent knows what vanished; ask agent.sock")
+                error = "only the agent knows what vanished; ask agent.sock"
+                connection.send(Answer(ok=False, error=error))
             case _:
                 assert_never(ask.question)
 

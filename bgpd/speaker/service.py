@@ -230,7 +230,7 @@ class Service:
 
     # Telling and remembering
 
-    def _status(self, now: float, rows: Rows | None = None) -> SpeakerStatus:
+    def _status(self, now: float, rows: Rows) -> SpeakerStatus:
         return status.observe(
             self._reflex,
             now=now,

@@ -24,7 +24,7 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
 ) -> SpeakerStatus:
     """Return the status of *reflex*; *started* is a wall clock.
 
-    *rows* are those of `rows_of`, where they were made already.
+    *rows* are those of `rows_of`; whoever can wait for no turn of the loop leaves them out.
     """
     if rows is None:
         rows = rows_of(reflex)

@@ -8,14 +8,20 @@ from typing import Any
 
 import pytest
 
-from bgpd.ipc.message import VERSION, AnyMessage, Ask, Beat, Hello, encode
+from bgpd.ipc.message import MAX_LINE, VERSION, AnyMessage, Ask, Beat, Hello, encode
 from bgpd.ipc.server import Server
+from bgpd.model.peer import PeerName
+from bgpd.model.prefix import Address, Prefix
+from bgpd.model.route import Attributes
+from bgpd.model.status import SpeakerStatus
 from bgpd.speaker import status
-from bgpd.speaker.door import Door
+from bgpd.speaker.door import MOST_QUESTIONS, Door
 from bgpd.speaker.reflex import Reflex
+from bgpd.speaker.rows import PIECE, Rows
 from tests.speaker.test_reflex import Node, World
 
-WAIT = 5.0
+WAIT = 30.0
+MANY = 40 * PIECE
 
 
 class Guest:
@@ -55,16 +61,40 @@ class House:
         self.door = Door(
             program="bgpd-speaker/0",
             reflex=self.reflex,
-            status=lambda now: status.observe(
-                self.reflex, now=now, version="0", started=0.0, exabgp_pid=None, counters={}
-            ),
-            flush=lambda: self.node.settle(asyncio.get_running_loop().time()),
+            status=self._observe,
+            flush=self._flush,
         )
+        self.heard = asyncio.Event()
+        """Set when the door has heard something."""
+        self.observed = 0
+        """How many statuses were complete."""
         self._guests: list[Guest] = []
+
+    def fill(self, count: int) -> None:
+        """Put *count* routes on the wire."""
+        prefixes = (Prefix(f"10.{i >> 8}.{i & 255}.1/32") for i in range(count))
+        routes = dict.fromkeys(prefixes, Attributes(next_hop=Address("10.0.0.1")))
+        self.reflex.offer.rib.actual = {PeerName("tor"): routes}
+
+    def _observe(self, now: float, rows: Rows) -> SpeakerStatus:
+        self.observed += 1
+        return status.observe(
+            self.reflex,
+            now=now,
+            version="0",
+            started=0.0,
+            exabgp_pid=None,
+            counters={},
+            rows=rows,
+        )
+
+    def _flush(self) -> None:
+        self.heard.set()
+        self.node.settle(asyncio.get_running_loop().time())
 
     async def guest(self, role: str = "agent", version: int = VERSION) -> Guest:
         """Return somebody who connected and greeted."""
-        found = Guest(*await asyncio.open_unix_connection(str(self.path)))
+        found = Guest(*await asyncio.open_unix_connection(str(self.path), limit=MAX_LINE))
         self._guests.append(found)
         found.say(Hello(version=version, role="agent" if role == "agent" else "ctl"))
         return found
@@ -132,6 +162,58 @@ def test_only_the_agent_is_obeyed(house: House_) -> None:
         assert await stranger.hear("answer")
         assert house.door.counters["messages_out_of_turn"] == 1
         assert house.door.last is None
+
+    house(story)
+
+
+def test_a_status_of_many_routes_leaves_others_their_turn(house: House_) -> None:
+    """A timeline that somebody else asks for later comes first, and nobody's answer is lost."""
+
+    async def story(house: House) -> None:
+        house.fill(MANY)
+        first, second = await house.guest("ctl"), await house.guest("ctl")
+        for guest in (first, second):
+            assert await guest.hear("welcome")
+        house.heard.clear()
+        first.say(Ask(question="status"))
+        await house.heard.wait()
+        second.say(Ask(question="timeline"))
+        assert await second.hear("answer")
+        assert house.observed == 0, "the rows of the first one's answer are still being made"
+        answer = await first.hear("answer")
+        assert len(answer["content"]["routes"]) == MANY
+
+    house(story)
+
+
+def test_answers_come_in_the_order_of_the_questions(house: House_) -> None:
+    """They have no names, and a status takes longer than what is asked after it."""
+
+    async def story(house: House) -> None:
+        house.fill(MANY)
+        asker = await house.guest("ctl")
+        asker.say(Ask(question="status"))
+        asker.say(Ask(question="timeline"))
+        asker.say(Ask(question="status"))
+        asker.say(Ask(question="accept-vanished"))
+        contents = [await asker.hear("answer") for _ in range(4)]
+        assert [type(one.get("content")) for one in contents] == [dict, list, dict, type(None)]
+
+    house(story)
+
+
+def test_who_asks_without_end_is_hung_up_on(house: House_) -> None:
+    """What waits for an answer is kept, so there is a limit."""
+
+    async def story(house: House) -> None:
+        house.fill(MANY)
+        asker = await house.guest("ctl")
+        for _ in range(MOST_QUESTIONS + 2):
+            asker.say(Ask(question="status"))
+        assert await asker.hear("never") is None, "hung up"
+        other = await house.guest("ctl")
+        other.say(Ask(question="status"))
+        assert await other.hear("answer")
 
     house(story)
 
