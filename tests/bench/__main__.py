@@ -26,6 +26,7 @@ from tests.lab.routers import missing_programs
 EX_USAGE: Final = 2
 PAGE: Final = ROOT / "docs" / "measurements-kubernetes.md"
 ELASTIC_PAGE: Final = ROOT / "docs" / "measurements-elastic-ips.md"
+_PATIENCE: Final = 60.0
 _MODULE: Final = "tests.bench"
 _BENCHES: Final = {
     "event-to-route": ("one EndpointSlice is patched, until the route changed", 200, 40, 12),
@@ -144,8 +145,7 @@ def _apart(options: argparse.Namespace, words: Sequence[str]) -> int:
     part, before = places() / f"{command}.part", os.getloadavg()[0]
     part.unlink(missing_ok=True)
     module = f"tests.bench.{_APART[command][1]}"
-    line = [sys.executable, "-m", module, *words, "--json", str(part)]
-    status = subprocess.run(line, cwd=ROOT, stdout=sys.stderr, check=False).returncode
+    status = _run(sys.executable, "-m", module, *words, "--json", str(part))
     if not part.exists():
         raise LabError(f"{module} ended with status {status}", status or 1)
     report = {**_circumstances(command, before), "figures": json.loads(part.read_text())}
@@ -153,6 +153,18 @@ def _apart(options: argparse.Namespace, words: Sequence[str]) -> int:
     _keep(report, options.json)
     print(elastic.table_of(report))
     return status
+
+
+def _run(*line: str) -> int:
+    """Run *line*, which ends in order when we do, whatever ends us; return its exit status."""
+    command = ["setpriv", "--pdeathsig", "TERM", "--", *line]
+    with subprocess.Popen(command, cwd=ROOT, stdout=sys.stderr) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # It has heard of it as well.
+            process.wait(_PATIENCE)
+            raise
 
 
 def _keep(report: Mapping[str, Any], other: Path | None) -> None:
