@@ -41,6 +41,17 @@ READINGS: Final[Mapping[str, str]] = {
     "total": "a number, or `saturates whatever the order`: 2^63 - 1 for every order of the blocks",
 }
 """How each key of `want` is read; any other key of `expect` may stand there, too."""
+USUAL: Final[Mapping[str, Map]] = {
+    "service": {
+        "type": "LoadBalancer",
+        "namespace": "default",
+        "clusterIPs": ["10.96.0.1"],
+        "externalTrafficPolicy": "Cluster",
+        "ports": ["tcp/8080"],
+        "ipFamilyPolicy": "SingleStack",
+    }
+}
+"""What holds where `meta.defaults` of a file says nothing: a Service that can have an address."""
 _PARITIES: Final = ("match", "choose", "diverge")
 _FIELDS: Final = frozenset({"id", "area", "given", "action", "expect", "parity", "want"})
 
@@ -88,10 +99,26 @@ def cases_in(path: Path) -> list[Case]:
     cases = content.get("cases") if isinstance(content, dict) else None
     if not isinstance(cases, list):
         raise UnreadableError(f"{path}: has no list `cases`")
-    defaults = (content.get("meta") or {}).get("defaults") or {}
+    defaults = _defaults(path, content.get("meta"))
     found = [_case(one, f"{path}: case {place}", defaults) for place, one in enumerate(cases, 1)]
     _refuse_twins(path, found)
     return found
+
+
+def _defaults(path: Path, meta: Any) -> Map:
+    match meta:
+        case None | {"defaults": None}:
+            given: Map = {}
+        case {"defaults": {**found}}:
+            given = found
+        case {**others} if "defaults" not in others:
+            given = {}
+        case _:
+            raise UnreadableError(f"{path}: meta.defaults: must be a map")
+    if not all(isinstance(one, dict | None) for one in given.values()):
+        raise UnreadableError(f"{path}: meta.defaults: must be a map of maps")
+    named = {kind: {**USUAL.get(kind, {}), **(one or {})} for kind, one in given.items()}
+    return {**USUAL, **named}
 
 
 def effective(expect: Map, want: Map, parity: str) -> Map:

@@ -65,6 +65,8 @@ class PeersRoom(NodeRoom):
         self.agent.drop("BGPPeer", name)
         del self._given[name]
 
+    op_delete_peer = op_remove_peer
+
     def op_add_peer(self, step: Fields) -> None:
         """Add a peer."""
         named = step.take("peer")

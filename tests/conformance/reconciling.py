@@ -124,7 +124,41 @@ class ReconcileRoom(AskingRoom, NodeRoom):
         """Let the controller look at everything for the first time."""
         asyncio.run(self._story(full=True))
 
+    def op_pool_event(self, step: Fields) -> None:
+        """Let the pools change, so that a Service that waited gets an address."""
+        self._must_change(step.take("config", "valid"))
+        asyncio.run(self._pools_story())
+
+    @staticmethod
+    def _must_change(config: Any) -> None:
+        if config != "valid":
+            raise InexpressibleError(f"pools that are {config!r}")
+
+    async def _pools_story(self) -> None:
+        """Let pools that nobody can use become pools that all can."""
+        if self._handler not in {"success", "error", "reprocess_all"}:
+            raise InexpressibleError(f"given.handler {self._handler!r} of pools")
+        none = self.pools(
+            Fields({"p": {"addresses": [f"{_ADDRESS}/32"], "autoAssign": False}}, "p")
+        )
+        self._loaded = True
+        services = [self._service("svc"), self._service("waits")]
+        usable = self.pools(Fields({"p": {"addresses": ["198.51.100.0/24"]}}, "p"))
+        await self._tell([*none, *services], usable)
+
     async def _story(self, *, full: bool) -> None:
+        first, then, gone = self._world()
+        await self._tell(first, then, gone, full=full)
+
+    async def _tell(
+        self,
+        first: list[Document],
+        then: list[Document],
+        gone: tuple[str, ...] = (),
+        *,
+        full: bool = False,
+    ) -> None:
+        """Let a term see what was *first* there, and *then* what comes; look what it does."""
         self.books = Books()
         source, desk = _Source(), _Desk(self.books)
         term = Term(
@@ -137,7 +171,6 @@ class ReconcileRoom(AskingRoom, NodeRoom):
         task = asyncio.create_task(term.run())  # noqa: TID251 - cancelled below, whatever comes
         try:
             await _rest()
-            first, then, gone = self._world()
             source.synced = self._loaded and not full
             if not full:
                 source.say(*first)
@@ -196,6 +229,11 @@ class ReconcileRoom(AskingRoom, NodeRoom):
 
     def op_config_event(self, _step: Fields) -> None:
         """Let the configuration change to what is given, from what it was before."""
+        if self._handler == "error":
+            # An agent does nothing that could fail; pools are a controller's configuration.
+            self._must_change(self._config)
+            asyncio.run(self._pools_story())
+            return
         if self._handler not in {"success", "reprocess_all", "error_no_retry"}:
             raise InexpressibleError(f"given.handler {self._handler!r} of a configuration")
         self._configure(self._previously)

@@ -24,12 +24,18 @@ class SpeakerRoom(NodeRoom):
         given = self.given
         fixture = given.map("fixture")
         self.me = given.take("me", fixture.take("me", self.me))
+        config = given.take("config", fixture.take("config"))
+        if config not in (None, "none"):
+            raise InexpressibleError(f"given.config {config!r} is not `none`")
         parts = {
             key: given.map(key) if key in given else fixture.map(key)
             for key in ("peers", "pools", "advertisements")
         }
         for key in parts:
             fixture.take(key)
+            if config == "none":
+                given.take(key)
+                parts[key] = Fields({}, key)
         fixture.end()
         self._endpoints = given.take("endpoints")
         self._repeated = given.take("sync_repeated", 1)
@@ -134,6 +140,8 @@ class SpeakerRoom(NodeRoom):
         service = self.agent.document("Service", self.key(name))
         self.agent.put(self.slice_of(service, step.need("endpoints")))
 
+    op_set_endpoints = op_update_endpoints = op_endpoints
+
     def op_delete(self, step: Fields) -> None:
         """Delete a Service."""
         self._last = step.need("svc")
@@ -142,6 +150,8 @@ class SpeakerRoom(NodeRoom):
     def op_remove_peer(self, step: Fields) -> None:
         """Delete a peer."""
         self.agent.drop("BGPPeer", step.need("peer"))
+
+    op_delete_peer = op_remove_peer
 
     def op_add_peer(self, step: Fields) -> None:
         """Add a peer."""

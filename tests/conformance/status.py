@@ -79,6 +79,14 @@ class StatusRoom(NodeRoom):
         name = step.need("svc")
         self.agent.put(self.agent.document("Service", self.key(name)))
 
+    def op_remove_peer(self, step: Fields) -> None:
+        """Delete a peer."""
+        self.agent.drop("BGPPeer", step.need("peer"))
+
+    def op_add_peer(self, step: Fields) -> None:
+        """Create a peer."""
+        self.agent.put(*self.peers(Fields({step.need("peer"): {}}, "action")))
+
     def op_delete(self, step: Fields) -> None:
         """Delete a Service."""
         self.agent.drop("Service", self.key(step.need("svc")))

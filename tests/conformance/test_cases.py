@@ -175,6 +175,8 @@ def test_what_cannot_be_expressed_is_a_failure(
         pytest.param(ONE + "  colour: red\n", id="a field that no case has"),
         pytest.param(ONE + ONE.partition("cases:\n")[2], id="two cases of one name"),
         pytest.param(ONE + "  parity: perhaps\n", id="a parity that there is not"),
+        pytest.param(ONE + "meta: {defaults: 7}\n", id="defaults that are no map"),
+        pytest.param(ONE + "meta: {defaults: {pool: 7}}\n", id="a default that is no map"),
     ],
 )
 def test_a_file_of_another_form_is_no_file_of_cases(
