@@ -68,7 +68,11 @@ def measure(cluster: Cluster, directory: Path, options: argparse.Namespace) -> F
         for number in range(options.pools)
     )
     _fill(cluster, options.services)
-    figures: Figures = {"load before": os.getloadavg()[0]}
+    figures: Figures = {
+        "Services": options.services,
+        "pools": options.pools,
+        "load before": os.getloadavg()[0],
+    }
     with (
         controllers(cluster, directory / "controllers") as running,
         Witness(cluster, "default") as witness,

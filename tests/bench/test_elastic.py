@@ -51,6 +51,7 @@ def test_the_way_of_a_service_is_judged_and_compared(milliseconds: float, words:
 def test_plain_figures_stand_beside_their_targets() -> None:
     """What has no target says so; the load is a circumstance, no figure."""
     found = {
+        "Services": 10_000,
         "leading to the last address, s": 12.5,
         "memory, MB (PSS)": 121.0,
         "kills": 50,
@@ -61,6 +62,21 @@ def test_plain_figures_stand_beside_their_targets() -> None:
     assert "| memory, MB (PSS) | 121 | <= 120: missed |" in text
     assert "| kills | 50 | - |" in text
     assert "load before" not in text
+
+
+def test_a_short_run_meets_no_target_for_ten_thousand() -> None:
+    """Its figures are told, and not judged; what holds for any number is."""
+    found = {"Services": 600, "leading to the last address, s": 2.5, "faults": 0}
+    text = elastic.table_of(report("pending", figures=found))
+    assert "| leading to the last address, s | 2.50 | - |" in text
+    assert "| faults | 0 | 0: held |" in text
+
+
+def test_what_nobody_did_took_no_time() -> None:
+    """Where no leader left in order, nothing is said of how long that took."""
+    name = "SIGTERM to the next leader, s (median)"
+    assert name not in elastic.table_of(report("leader", figures={name: 0.0}))
+    assert f"| {name} | 0.50 |" in elastic.table_of(report("leader", figures={name: 0.5}))
 
 
 def test_an_address_given_twice_misses_its_target() -> None:
