@@ -108,7 +108,7 @@ def cases_in(path: Path) -> list[Case]:
 def _defaults(path: Path, meta: Any) -> Map:
     match meta:
         case None | {"defaults": None}:
-            given: Map = {}
+            given: Mapping[Any, Any] = {}
         case {"defaults": {**found}}:
             given = found
         case {**others} if "defaults" not in others:
