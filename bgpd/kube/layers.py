@@ -3,7 +3,8 @@
 Each part keeps a state of its own; what is in force is their sum. An object of an earlier part
 hides that of a later one with the same name, so copying MetalLB's objects into ours, and removing
 MetalLB afterwards, changes nothing. Nothing is summed up before every part is known once: what an
-earlier process remembered must not go because one of two groups answered first.
+earlier process remembered must not go because one of two groups answered first. Where a part may
+not be read, what is remembered and in no other part stays: it may be there.
 """
 
 from collections.abc import Iterator
@@ -42,6 +43,8 @@ class Layers:
         self._kind = kind
         self._view = view
         self._layers: list[Layer] = []
+        self._said: set[Key] = set()
+        """What a part had at any time; the rest is remembered from an earlier process."""
         self.emptied = False
         """Whether a whole part went with the last sum, and took objects away."""
 
@@ -70,6 +73,7 @@ class Layers:
                 elif layer.gone:
                     # It must not come back when the object that hides it goes one day.
                     layer.view.drop(key)
+        self._said |= wanted.keys()
         changes = self._apply(wanted)
         self.emptied = self._note_empty() and bool(changes.removed)
         return changes
@@ -101,6 +105,9 @@ class Layers:
             if old != new:
                 (added if old is None else changed).add(key)
         removed = self._view.keys_of(self._kind) - wanted.keys()
+        if not all(one.known or one.gone for one in self._layers):
+            removed &= self._said
+        self._said -= removed
         for key in removed:
             self._view.drop(key)
         return Changes(

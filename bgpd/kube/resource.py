@@ -114,7 +114,9 @@ def requested(namespace: str) -> tuple[Resource, ...]:
     """
     ours = f"/apis/{GROUP}/namespaces/{namespace}"
     return (
-        *_metallb("IPAddressPool", "BFDProfile", "L2Advertisement"),
+        # It remembers nothing, so addresses of pools that it may not read would pass for strays.
+        *_metallb("IPAddressPool", optional=False),
+        *_metallb("BFDProfile", "L2Advertisement"),
         Resource(
             kind="Namespace",
             form=requestform.Namespace,
@@ -158,8 +160,11 @@ _PLURALS: Final = {
 }
 
 
-def _metallb(*kinds: str) -> Iterator[Resource]:
-    """Yield MetalLB's *kinds*, in whichever namespace MetalLB is installed."""
+def _metallb(*kinds: str, optional: bool = True) -> Iterator[Resource]:
+    """Yield MetalLB's *kinds*, in whichever namespace MetalLB is installed.
+
+    Where they are not *optional*, there is no start without the right to read them.
+    """
     for kind in kinds:
         # The version that is stored: another one would need MetalLB's conversion webhook.
         version = METALLB_PEER if kind == "BGPPeer" else METALLB
@@ -169,7 +174,7 @@ def _metallb(*kinds: str) -> Iterator[Resource]:
             path=f"/apis/{version}/{_PLURALS[kind]}",
             ours=True,
             foreign=True,
-            optional=True,
+            optional=optional,
         )
 
 

@@ -8,8 +8,9 @@ from bgpd.kube.problem import Standing
 from bgpd.kube.resource import resources
 from bgpd.kube.store import Store
 from bgpd.kube.view import View
+from bgpd.kube.vocabulary import CONTROLLER
 from bgpd.model.configuration import IPAddressPool
-from tests.fakes.apiserver import FakeApiServer
+from tests.fakes.apiserver import FakeApiServer, refusal
 from tests.kube.build import Document, pool, text
 from tests.kube.follow import NAMESPACE, PATHS, Following, follow
 
@@ -195,3 +196,48 @@ def test_a_part_knows_what_is_remembered_until_it_is_complete() -> None:
     assert mirror.known == 1
     mirror.complete()
     assert mirror.known == 0
+
+
+def test_what_nobody_may_read_of_metallb_is_not_gone() -> None:
+    """An agent that starts again without that right keeps what it remembers of their pools."""
+    said = read("f.yaml", text(pool("p"), pool("q", "198.51.100.0/24"))).objects
+
+    async def story(one: Following, api: FakeApiServer) -> None:
+        await one.synced()
+        await one.until(lambda: "ApiForbidden" in one.reasons)
+        assert set(one.source.objects) == {P, Q}
+        api.delete(OURS, "p")
+        await one.keys(Q)
+        api.refuse = lambda _: None
+        await one.until(lambda: not one.reasons)
+        assert set(one.source.objects) == {Q}
+
+    def prepare(api: FakeApiServer) -> None:
+        api.install(THEIRS)
+        api.apply(THEIRS, theirs(pool("q", "198.51.100.0/24")))
+        api.apply(OURS, pool("p"))
+        forbidden = refusal(403, "Forbidden", "ipaddresspools is forbidden")
+        api.refuse = lambda asked: forbidden if asked.path == THEIRS else None
+
+    follow(story, prepare=prepare, remembered=said)
+
+
+def test_a_controller_waits_for_the_pools_of_metallb() -> None:
+    """It remembers nothing: without their pools it would take addresses for strays."""
+
+    async def story(one: Following, api: FakeApiServer) -> None:
+        await one.until(lambda: one.reasons == ["ApiForbidden"])
+        assert not one.source.synced
+        api.refuse = lambda _: None
+        await one.synced()
+        assert {P, Q} <= set(one.source.objects)
+
+    def prepare(api: FakeApiServer) -> None:
+        api.install(THEIRS, *(one.path for one in CONTROLLER.resources(NAMESPACE) if one.ours))
+        api.install("/api/v1/namespaces")
+        api.apply(THEIRS, theirs(pool("q", "198.51.100.0/24")))
+        api.apply(OURS, pool("p"))
+        forbidden = refusal(403, "Forbidden", "ipaddresspools is forbidden")
+        api.refuse = lambda asked: forbidden if asked.path == THEIRS else None
+
+    follow(story, prepare=prepare, vocabulary=CONTROLLER)
