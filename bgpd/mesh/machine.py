@@ -29,7 +29,7 @@ from bgpd.mesh.events import (
 from bgpd.mesh.judge import REPEATS, Judge
 from bgpd.mesh.liveness import GRACE_LIMIT
 from bgpd.mesh.packet import Flag
-from bgpd.mesh.report import conditions, status
+from bgpd.mesh.report import conditions, settings_differ, status
 from bgpd.mesh.roster import Roster
 from bgpd.mesh.sender import Sender
 from bgpd.mesh.settings import Keys, MeshSettings
@@ -248,6 +248,11 @@ class Mesh:
     def quarantined(self) -> bool:
         """Whether our routes rank 250, because the others hold us in quarantine."""
         return self._judge.quarantined
+
+    @property
+    def settings_differ(self) -> bool:
+        """Whether a member that is alive names another lever than we do, by its last word."""
+        return settings_differ(self._sender.view(), self._roster.contacts)
 
     def may_advertise(self, now: float) -> bool:
         """Return whether the generation is known well enough to advertise under it."""

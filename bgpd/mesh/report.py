@@ -120,6 +120,12 @@ def conditions(
     )
 
 
+def settings_differ(ours: Ourselves, tracks: Iterable[Track]) -> bool:
+    """Return whether a member that is alive names another lever, base or stride than we do."""
+    alive = [t for t in tracks if t.state in {MemberState.ALIVE, MemberState.QUARANTINED}]
+    return _differing(ours, alive).status
+
+
 def _differing(ours: Ourselves, alive: Iterable[Track]) -> Condition:
     mine = (ours.settings.lever, ours.settings.base, ours.settings.stride)
     others = [

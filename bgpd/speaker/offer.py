@@ -209,8 +209,7 @@ class Offer:
         if self.desired is None or not self._may_send(now):
             return
         self.advertising = True
-        peers = self.levers.release(self.desired.peers, generation=self._situation.generation)
-        self.desired.peers = peers or self.desired.peers
+        self._release_levers(self.desired)
         lagged = self.stances.lagging
         stances = self._current_stances(self.desired, now)
         for address in sorted(self.stances.lagging - lagged):
@@ -263,14 +262,23 @@ class Offer:
             desired.peers = self.levers.hold(
                 before.peers, desired.peers, generation=generation, now=now
             )
+            if self.levers.waiting:
+                names = ", ".join(sorted(self.levers.waiting))
+                self._outbox.note("info", "levers_wait", peers=names, generation=generation)
+
+    def _release_levers(self, desired: DesiredState) -> None:
+        generation = self._situation.generation
+        names = ", ".join(sorted(self.levers.waiting))
+        peers = self.levers.release(desired.peers, generation=generation)
+        if peers is not None:
+            desired.peers = peers
+            self._outbox.note("info", "levers_changed", peers=names, generation=generation)
 
     def _raise_for_levers(self, now: float) -> None:
         mesh = self._situation.mesh
         if mesh is None or not self.levers.waiting:
             return
-        conditions = self._situation.mesh_status(now).conditions
-        differ = any(one.status and one.type == "TakeoverSettingsDiffer" for one in conditions)
-        generation = self._situation.generation
+        generation, differ = mesh.generation, mesh.settings_differ
         if self.levers.raise_due(now, generation=generation, others_differ=differ):
             mesh.raise_generation("the lever changes", now)
 

@@ -40,6 +40,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--services", type=int, default=50)
     found.add_argument("--router", choices=["bird", "frr"], default="bird")
     found.add_argument("--short", action="store_true", help="without the way back from half-way")
+    found.add_argument(
+        "--turns", type=int, default=0, help="turn the lever off and on so many times more"
+    )
     found.add_argument("--json", type=Path, metavar="FILE", help="write every figure here, too")
     return found
 
@@ -62,14 +65,18 @@ def main(arguments: Sequence[str]) -> int:
         services=options.services,
         source=SourceName.KUBERNETES,
     )
-    report = rehearse(plan, world.become_world(), short=options.short, say=_say)
+    report = rehearse(
+        plan, world.become_world(), short=options.short, turns=options.turns, say=_say
+    )
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
     print(table(report))
     return 0 if held(report) else 1
 
 
-def rehearse(plan: Plan, directory: Path, *, short: bool, say: Say) -> dict[str, Any]:
+def rehearse(
+    plan: Plan, directory: Path, *, short: bool, turns: int = 0, say: Say
+) -> dict[str, Any]:
     """Walk, and return what happened."""
     cluster = Cluster(plan, directory)
     say("MetalLB carries everything")
@@ -85,7 +92,7 @@ def rehearse(plan: Plan, directory: Path, *, short: bool, say: Say) -> dict[str,
 
     traffic = Traffic(cluster.lab, seed=1, attempt=0)
     try:
-        spreads = _walk(cluster, step, short=short)
+        spreads = _walk(cluster, step, short=short, turns=turns + (not short))
     except BaseException:
         traffic.abort()
         raise
@@ -104,7 +111,11 @@ def rehearse(plan: Plan, directory: Path, *, short: bool, say: Say) -> dict[str,
 
 
 def _walk(
-    cluster: Cluster, step: Callable[[str, Callable[[], object]], None], *, short: bool
+    cluster: Cluster,
+    step: Callable[[str, Callable[[], object]], None],
+    *,
+    short: bool,
+    turns: int,
 ) -> list[float | None]:
     """Do every step; return how far apart the nodes changed their levers, each time."""
     names = cluster.plan.names
@@ -129,7 +140,7 @@ def _walk(
     _expect(cluster, lever=False)
     step("finish", lambda: spreads.append(cluster.turn()))
     _expect(cluster, lever=True)
-    if not short:
+    for _ in range(turns):
         step("finish --undo", lambda: spreads.append(cluster.turn("--undo")))
         _expect(cluster, lever=False)
         step("finish again", lambda: spreads.append(cluster.turn()))

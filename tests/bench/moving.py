@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench import metallb
+from tests.bench import manifests, metallb
 from tests.cluster.api import MERGE, Document
 from tests.lab import documents
 from tests.lab.control import NETNS, ControlPlane
@@ -25,12 +25,9 @@ from tests.lab.plan import (
     API_ADDRESS,
     API_PORT,
     ECHO_PORT,
-    NODE_ASN,
-    ROUTER_ASN,
     LabError,
     Plan,
     RouterName,
-    router_address,
 )
 from tests.lab.run import Lab
 from tests.lab.topology import inside
@@ -38,18 +35,13 @@ from tests.lab.watch import RouterWatch, spread
 
 LABEL: Final = "bgpd.io/speaker"
 _PATIENCE: Final = 60.0
-_BETA: Final = "metallb.io/v1beta1"
 _ACCOUNT: Final = "bgpd-controller"
 _MOUNTED: Final = "/run/secrets/kubernetes.io/serviceaccount"
 _MOUNT: Final = (
     f'mount -t tmpfs tmpfs /run && mkdir -p {_MOUNTED} && cp "$0"/* {_MOUNTED} && exec "$@"'
 )
-_SPARE: Final = 4
-"""Addresses for Services that come during the walk."""
 _FIRST: Final = ("chrt", "--rr", "1")
-_LABELS: Final = {"app": "metallb", "component": "speaker"}
 _NOTE: Final = "/ip-allocated-from-pool"
-_DEPRECATED: Final = "metallb.universe.tf/address-pool"
 
 
 class Plane(ControlPlane):
@@ -86,8 +78,8 @@ class Plane(ControlPlane):
         self.serve()
         self.install()
         metallb.define(self.cluster)
-        self.cluster.apply(_metallb(plan), metallb.NAMESPACE)
-        self.apply_fast(_service(plan, number) for number in documents.services(plan))
+        self.cluster.apply(manifests.installed(plan), metallb.NAMESPACE)
+        self.apply_fast(manifests.service(plan, number) for number in documents.services(plan))
         self.apply_fast(
             each
             for number in documents.services(plan)
@@ -173,7 +165,7 @@ class Cluster:
     def giver_of_new(self, name: str) -> str:
         """Ask for one more address; return the group whose controller gave it."""
         number = self.plan.services + 1
-        found = _service(self.plan, number)
+        found = manifests.service(self.plan, number)
         found["metadata"] = {"name": name, "namespace": "default"}
         self.plane.cluster.apply([found])
         until(lambda: bool(self.addresses()[name]), _PATIENCE, f"nobody gives {name} an address")
@@ -287,7 +279,7 @@ class Cluster:
             self._others.append(process)
 
     def _start_metallb(self, name: str) -> None:
-        self.plane.cluster.apply([_pod(name)], metallb.NAMESPACE)
+        self.plane.cluster.apply([manifests.pod(name)], metallb.NAMESPACE)
         log = self._directory / f"metallb-{name}.log"
         self._speakers[name] = metallb.start(self.plane.cluster, name, log)
 
@@ -365,67 +357,3 @@ def _meds_of_frr() -> frozenset[int | None]:
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
     routes = json.loads(done.stdout).get("routes", {})
     return frozenset(path.get("metric") for paths in routes.values() for path in paths)
-
-
-def _metallb(plan: Plan) -> list[Document]:
-    """Return MetalLB's manifest, as far as anybody reads it, and its configuration."""
-    addresses = f"{plan.elastic_ip(1, 4)}-{plan.elastic_ip(plan.services + _SPARE, 4)}"
-    pool = {"addresses": [addresses], "avoidBuggyIPs": True}
-    return [
-        _workload("apps/v1", "DaemonSet", "speaker"),
-        _workload("apps/v1", "Deployment", "controller"),
-        metallb.document(_BETA, "IPAddressPool", "lab", pool, {"zone": "lab"}),
-        metallb.document(
-            _BETA, "BGPAdvertisement", "lab", {"ipAddressPoolSelectors": [_selects("zone", "lab")]}
-        ),
-        *(_peer(plan, name) for name in plan.names),
-    ]
-
-
-def _peer(plan: Plan, name: str) -> Document:
-    spec = {
-        "myASN": NODE_ASN,
-        "peerASN": ROUTER_ASN,
-        "peerAddress": router_address(name, 4),
-        "holdTime": f"{plan.hold}s",
-        "nodeSelectors": [_selects("kubernetes.io/hostname", name)],
-    }
-    return metallb.document("metallb.io/v1beta2", "BGPPeer", f"router-{name}", spec)
-
-
-def _workload(version: str, kind: str, name: str) -> Document:
-    labels = {"app": "metallb", "component": name}
-    container = {
-        "name": name,
-        "image": f"quay.io/metallb/{name}:v{metallb.VERSION}",
-        "args": ["--port=7472", "--log-level=info"],
-    }
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
-    spec = {"selector": {"matchLabels": labels}, "template": template}
-    return metallb.document(version, kind, name, spec, labels)
-
-
-def _pod(name: str) -> Document:
-    spec = {
-        "nodeName": name,
-        "containers": [{"name": "speaker", "image": "speaker"}],
-        "tolerations": [{"operator": "Exists"}],
-    }
-    return metallb.document("v1", "Pod", f"speaker-{name}", spec, _LABELS)
-
-
-def _selects(key: str, value: str) -> Document:
-    return {"matchLabels": {key: value}}
-
-
-def _service(plan: Plan, number: int) -> Document:
-    """Return a Service that asks MetalLB for an address, in one of the ways that people use."""
-    found = documents.service(plan, number)
-    del found["status"]
-    spec = {**found["spec"]}
-    metadata = {**found["metadata"]}
-    if number % 3 == 0:
-        spec["externalTrafficPolicy"] = "Cluster"
-    if number % 5 == 0:
-        metadata["annotations"] = {_DEPRECATED: "lab"}
-    return {**found, "spec": spec, "metadata": metadata}
