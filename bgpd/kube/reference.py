@@ -53,8 +53,8 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "peerAddress": "the router's address; required, once a node",
         "peerPort": "the router's TCP port; default 179",
         "sourceAddress": "our end of the session; default the Node's InternalIP",
-        "routerID": "BGP Identifier, the same on all peers of a node or on none; default the Node's "
-        "IPv4 InternalIP",
+        "routerID": "BGP Identifier, the same on all peers of a node or on none; default the "
+        "Node's IPv4 InternalIP",
         "holdTime": "hold time as a duration; default 90s. Keepalives leave at a third of it",
         "holdTimeSeconds": "the same as a number",
         "keepaliveTime": "alone it makes the hold time three times as long; else no effect",
