@@ -17,17 +17,15 @@ class Foreign:
     holds: Callable[[Case], bool]
 
 
+_DAEMONS: Final = frozenset({"delegated", "frr-k8s", "frrk8s"})
+
 FOREIGN: Final = (
     Foreign(
-        sign="`given.delegate_backend: true`, or `given.backend: delegated`, with a `secret`",
-        why="hands a Secret's name on to another daemon; bgpd holds its sessions itself and hands "
-        "nothing on",
+        sign="`given.delegate_backend: true`, or `given.backend` is `delegated` or `frr-k8s`",
+        why="is about what is handed on to another daemon, such as a Secret's name; bgpd holds its "
+        "sessions itself",
         holds=lambda case: (
-            case.area == "secret"
-            and (
-                case.given.get("delegate_backend") is True
-                or case.given.get("backend") == "delegated"
-            )
+            case.given.get("delegate_backend") is True or case.given.get("backend") in _DAEMONS
         ),
     ),
 )

@@ -18,6 +18,7 @@ class PeersRoom(NodeRoom):
     def begin(self) -> None:
         """Put the peers in force."""
         given = self.given
+        given.take("backend")
         self._state = given.take("session")
         if self._state not in (None, "established"):
             raise InexpressibleError(f"given.session {self._state!r} is none that is known here")

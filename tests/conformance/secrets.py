@@ -16,7 +16,8 @@ class SecretRoom(NodeRoom):
         """Write the documents; nobody has read them yet."""
         given = self.given
         backend = given.take("backend", "native")
-        if backend != "native":
+        given.take("delegate_backend")  # where it is true, the case is not ours
+        if backend not in ("native", "frr"):
             raise InexpressibleError(f"given.backend {backend!r} is not ours")
         peer = given.map("peer")
         fields = peer.rest()

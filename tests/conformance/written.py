@@ -15,6 +15,8 @@ class WrittenRoom(NodeRoom):
     def begin(self) -> None:
         """Write the documents; nobody has read them yet."""
         given = self.given
+        if given.take("backend", "native") not in ("native", "frr"):
+            raise InexpressibleError("given.backend is not ours")
         nodes_given = given.take("nodes") or ["n1"]
         labels = nodes_given if isinstance(nodes_given, Mapping) else {}
         self._nodes = [str(one) for one in nodes_given]
