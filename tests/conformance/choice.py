@@ -28,12 +28,10 @@ class Choice:
 
 
 def _peers(case: Case) -> Iterator[Map]:
-    given = case.given
-    peers = given.get("peers") or {}
-    yield from (one or {} for one in (peers.values() if isinstance(peers, Mapping) else peers))
-    yield from (one or {} for one in listed(given.get("peers_list")))
-    if "peer" in given:
-        yield given["peer"] or {}
+    peers = case.given.get("peers")
+    found = list(peers.values()) if isinstance(peers, Mapping) else listed(peers)
+    found += [*listed(case.given.get("peers_list")), case.given.get("peer")]
+    return (one for one in found if isinstance(one, Mapping))
 
 
 def _says(field_: str, instead: str = "") -> Callable[[Case], bool]:
