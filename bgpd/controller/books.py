@@ -17,6 +17,7 @@ from typing import Final
 
 from bgpd.allocator import Allocator
 from bgpd.controller.converge import Decision, News, adopt, converge, ours
+from bgpd.controller.together import hold_together
 from bgpd.controller.wish import shown
 from bgpd.kube import backoff
 from bgpd.model.allocation import Namespace, ServiceRequest
@@ -66,6 +67,9 @@ class Books:
     def __init__(self, *, load_balancer_class: str = "") -> None:
         self.allocator = Allocator()
         self.pools: tuple[IPAddressPool, ...] = ()
+        """Those that hold, in the order of names."""
+        self.clashes: tuple[tuple[IPAddressPool, str], ...] = ()
+        """Pools that do not hold as they are written, because they overlap others; and why."""
         self.failures: dict[str, int] = {}
         """How often in a row a document could not be written."""
         self._class = load_balancer_class
@@ -107,7 +111,9 @@ class Books:
 
     def configure(self, pools: Iterable[IPAddressPool], namespaces: Iterable[Namespace]) -> None:
         """Take the pools; everything is decided again, what has addresses first."""
-        self.pools = tuple(pools)
+        in_force = {one.name: one for one in self.pools}
+        admission = hold_together(pools, in_force, self._requests.values())
+        self.pools, self.clashes = admission.admitted, admission.refused
         self.allocator.set_pools(self.pools, tuple(namespaces))
         holding = [key for key, one in self._requests.items() if one.ingress]
         self._adopt.extend(holding)

@@ -5,7 +5,7 @@ what bgpd does not do, a second condition says so; an object that is not in forc
 bgpd only takes so that nothing breaks, is not ready. MetalLB's own objects are never written.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,6 +16,7 @@ from bgpd.kube.documents import Key
 from bgpd.kube.mirror import SOURCE
 from bgpd.kube.objects import OUR_GROUP
 from bgpd.kube.problem import Problem, Standing
+from bgpd.model.configuration import IPAddressPool
 
 PLURALS: Final[Mapping[str, str]] = {
     "BFDProfile": "bfdprofiles",
@@ -50,6 +51,12 @@ def review(keys: Iterable[Key], problems: Iterable[Problem]) -> dict[Key, tuple[
         if one.kind in PLURALS and one.name and one.source == SOURCE:
             found.setdefault(Key(one.kind, "", one.name), []).append(one)
     return {key: _verdicts(them) for key, them in found.items()}
+
+
+def clashing(clashes: Iterable[tuple[IPAddressPool, str]]) -> Iterator[Problem]:
+    """Yield a problem for each pool that does not hold beside others."""
+    for pool, why in clashes:
+        yield Problem(source=SOURCE, kind="IPAddressPool", name=pool.name, message=why)
 
 
 def _verdicts(problems: Sequence[Problem]) -> tuple[Verdict, ...]:

@@ -16,6 +16,7 @@ from bgpd.kube.store import Changes
 from bgpd.kube.transport import SLICE
 from bgpd.model.allocation import ServiceRequest
 from bgpd.model.status import Condition
+from bgpd.policy.conditions import refusals
 
 _SHOWN: Final = 5
 _LOOK: Final = 1.0
@@ -77,7 +78,12 @@ class Term:
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """What a person should know or correct."""
-        return (*self._source.conditions, *self.desk.conditions, *_lacking(self.books))
+        return (
+            *self._source.conditions,
+            *refusals("IPAddressPoolRefused", (why for _, why in self.books.clashes)),
+            *self.desk.conditions,
+            *_lacking(self.books),
+        )
 
     async def run(self) -> None:
         """Work until cancelled."""
