@@ -100,8 +100,12 @@ class AdvertisementRoom(NodeRoom):
         """Look at which advertisements mean the Service."""
         self.must_hold()
 
-    def op_check_conflict(self, step: Fields) -> None:
+    def op_check_conflict(self, _step: Fields) -> None:
         """Look whether two of them contradict each other anywhere."""
+        for agent in self.agents.values():
+            refused = [one.message for one in agent.store.problems if one.refused]
+            if refused:
+                raise InexpressibleError(f"what is given is refused: {'; '.join(refused)}")
 
     def op_sync(self, _step: Fields) -> None:
         """Look at the routes."""

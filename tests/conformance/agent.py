@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from bgpd.agent.planner import Planner
 from bgpd.ipc.message import Beat, Delta, Desired
-from bgpd.kube.documents import read
+from bgpd.kube.documents import Documents, read
 from bgpd.kube.happening import Happening, happenings
 from bgpd.kube.store import Changes, Store, union
 from bgpd.mesh.machine import Mesh
@@ -28,7 +28,7 @@ from bgpd.speaker.reflex import Reflex
 from bgpd.speaker.situation import mesh_settings
 from bgpd.speaker.status import observe, rows_of
 from bgpd.speaker.timeline import Timeline
-from tests.conformance.documents import NAMESPACE, Document
+from tests.conformance.documents import NAMESPACE, Document, no_strangers
 from tests.fakes.exabgp import FakeExabgp
 
 _KEY: Final = b"0123456789abcdef"
@@ -172,7 +172,7 @@ class Agent:
                 name = f"again-{name}"
             taken.add(name)
             self._documents[name] = one
-            found.append(self.store.apply(name, read(name, json.dumps(one).encode())))
+            found.append(self.store.apply(name, self._read(name, one)))
         for name in gone:
             del self._documents[name]
             found.append(self.store.remove(name))
@@ -187,6 +187,9 @@ class Agent:
             self._tell(self.planner.update(changes, objects))
         self.rest()
         return changes
+
+    def _read(self, name: str, one: Document) -> Documents:
+        return no_strangers(read(name, json.dumps(one).encode()))
 
     def _tell(self, message: Desired | Delta | None) -> None:
         if message is None:

@@ -135,7 +135,8 @@ def stored(found: Iterable[Document]) -> Store:
     store = Store()
     for place, one in enumerate(found):
         name = f"{place}.json"
-        store.apply(name, read(name, json.dumps(one).encode(), CONTROLLER))
+        said = read(name, json.dumps(one).encode(), CONTROLLER)
+        store.apply(name, documents.no_strangers(said))
     return store
 
 

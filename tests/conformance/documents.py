@@ -6,6 +6,8 @@ Names that MetalLB's manifests use are written in MetalLB's group: a case is a m
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeAlias
 
+from bgpd.kube.documents import Documents
+from bgpd.kube.problem import Standing
 from tests.conformance.room import Fields, InexpressibleError, listed
 from tests.conformance.selector import HOST, everything, on_nodes, selectors
 
@@ -17,6 +19,14 @@ _V1, _V2 = "metallb.io/v1beta1", "metallb.io/v1beta2"
 _IDENTITY: Final = frozenset(
     {"myASN", "peerASN", "peerAddress", "dynamicASN", "interface", "localASN"}
 )
+
+
+def no_strangers(found: Documents) -> Documents:
+    """Return *found*; raise where a case has a field that nobody reads: it may mean something."""
+    for one in found.problems:
+        if one.standing is Standing.UNSUPPORTED and "bgpd does not know" in one.message:
+            raise InexpressibleError(one.message)
+    return found
 
 
 def ours(kind: str, name: str | None, spec: Mapping[str, Any], **metadata: Any) -> Document:

@@ -24,7 +24,7 @@ from tests.conformance.agent import Agent
 from tests.conformance.asking import AskingRoom
 from tests.conformance.cluster import NodeRoom
 from tests.conformance.documents import Document
-from tests.conformance.room import Fields, InexpressibleError
+from tests.conformance.room import Fields, InexpressibleError, flag
 
 _TURNS: Final = 200
 """More turns of a loop than anything here needs to come to rest."""
@@ -105,7 +105,7 @@ class ReconcileRoom(AskingRoom, NodeRoom):
     def begin(self) -> None:
         """Read what is given; the steps bring it about."""
         given = self.given
-        self._loaded = given.take("initial_load_done", False)
+        self._loaded = flag(given.take("initial_load_done", False), "given.initial_load_done")
         self._handler = given.take("handler", "success")
         self._config = given.take("config")
         self._previously = given.take("previously", "valid")

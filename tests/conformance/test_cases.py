@@ -150,6 +150,7 @@ def test_what_passes_is_a_number(tmp_path: Path, capsys: pytest.CaptureFixture[s
         pytest.param("svc: a", "svc: a, moon: 1", "nobody reads", id="a part of an action"),
         pytest.param("result: ok", "result: perhaps", "'perhaps' is none of", id="a result"),
         pytest.param("198.18.1.0/30", "198.18.1.0/33", "is refused", id="a world that cannot be"),
+        pytest.param("p: {", "p: {moon: full, ", "bgpd does not know", id="a field of a document"),
         pytest.param(
             "{result: ok, assigned: {a: [198.18.1.1]}}", "{note: fine}", "expects nothing",
             id="no expectation at all",
