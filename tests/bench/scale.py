@@ -1,8 +1,10 @@
-"""What 10,000 Services cost a real agent on a real API server: `python -m tests.bench.scale`.
+"""What 10,000 Services cost a real agent: `python -m tests.bench.scale`.
 
-The agent gets in as in a pod: TLS, a mounted token. It is measured from outside: its memory, the
-time to the first state that its speaker hears, the longest time for which its own socket gave no
-answer, then its CPU and the order of what it says while endpoints change at a steady rate.
+The API server is the real one, or with `--server recorded` one of bytes that the real one said,
+which tells changes at the rate asked for also where the real one takes fewer. The agent gets in as
+in a pod: TLS, a mounted token. It is measured from outside: its memory, the time to the first state
+that its speaker hears, the longest time for which its own socket gave no answer, then its CPU and
+the order of what it says while endpoints change at a steady rate.
 """
 
 import argparse
@@ -15,27 +17,22 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
 
 from bgpd.ipc.message import VERSION, Hello, encode
-from tests.bench.agent import NAMESPACE, NODE, StandIn, agent, cpu, pss
-from tests.bench.oracle import Document
-from tests.chart.installed import ACCOUNT, install
-from tests.cluster.api import MERGE
+from tests.bench.agent import StandIn, agent, cpu, pss
+from tests.bench.objects import LOCAL
+from tests.bench.servers import CONNECTIONS, Real, Server, hurry, recorded
 from tests.cluster.build import build
 from tests.cluster.cluster import Cluster
 from tests.cluster.error import ClusterError
 
 Figures = dict[str, float]
-CONNECTIONS: Final = 8
-_ENDPOINTS: Final = 5
 _TURNS: Final = 4
 """Changes of one EndpointSlice: away, back, away, back."""
-_LOCAL: Final = 2_500
-"""Services with traffic policy Local: a port of 2,768 goes to each. These are changed."""
 _PING: Final = 0.001
 _PATIENCE: Final = 120.0
 _SERVICE_ACCOUNT: Final = "/run/secrets/kubernetes.io/serviceaccount"
@@ -43,58 +40,66 @@ _MOUNT: Final = (
     f'mount -t tmpfs tmpfs /run && mkdir -p {_SERVICE_ACCOUNT} && cp "$0"/* {_SERVICE_ACCOUNT}'
     ' && exec "$@"'
 )
-_SLICES: Final = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
-_SERVICES: Final = "/api/v1/namespaces/default/services"
 
 
 def main() -> int:
     """Measure and print; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--server", choices=("real", "recorded"), default="real")
     parser.add_argument("--services", type=int, default=10_000)
     parser.add_argument("--rate", type=int, default=500, help="changes a second")
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--normal", action="store_true", help="run the agent at normal priority")
+    parser.add_argument("--normal", action="store_true", help="measure at normal priority")
     options = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="bgpd-scale-"))
     try:
-        build(_say)
-        with Cluster(directory / "cluster") as cluster:
-            figures = measure(cluster, directory, options)
+        with _server(directory, options) as server:
+            figures = measure(server, directory, options)
     except ClusterError as error:
         print(error, file=sys.stderr)
         return 1
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+    print(f"API server: {server.name}")
     for name, value in figures.items():
         print(f"{name:44} {value:10.2f}")
     if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+        report = {"server": server.name, **figures}
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
     return 0
 
 
-def measure(cluster: Cluster, directory: Path, options: argparse.Namespace) -> Figures:
-    """Fill the empty *cluster*, run an agent in it, and return what it cost."""
-    figures: Figures = {"load before": os.getloadavg()[0]}
-    install(cluster)
-    cluster.apply(_configuration(), NAMESPACE)
-    _fill(cluster, options.services)
-    figures["load when filled"] = os.getloadavg()[0]
-    account = _account(cluster, directory / "account")
-    environment = {
-        "KUBERNETES_SERVICE_HOST": cluster.bind,
-        "KUBERNETES_SERVICE_PORT": str(cluster.port),
-    }
-    priority = ("chrt", "-o", "0") if options.normal else ()
+@contextmanager
+def _server(directory: Path, options: argparse.Namespace) -> Iterator[Server]:
+    if options.server == "recorded":
+        with recorded(directory / "cluster", options.services) as one:
+            yield one
+        return
+    build(_say)
+    with Cluster(directory / "cluster") as cluster:
+        yield Real(cluster, options.services, _say)
+
+
+def measure(server: Server, directory: Path, options: argparse.Namespace) -> Figures:
+    """Run an agent on *server*, which is full, and return what it cost."""
+    figures: Figures = {"load when filled": os.getloadavg()[0]}
+    account = server.account(directory / "account")
+    priority: tuple[str, ...] = ()
+    if options.normal:
+        priority = ("chrt", "-o", "0")
+        server.hurry()
+        hurry(os.getpid())
     rights = ("--user", "--map-root-user") if os.geteuid() else ()
     before = (*priority, "unshare", "--mount", *rights, "sh", "-c", _MOUNT, str(account))
     started = time.monotonic()
+    environment = server.environment()
     with agent(directory / "run", "kubernetes", environment, before=before) as (process, speaker):
         with Pings(directory / "run" / "agent.sock") as pings:
             _until(lambda: len(speaker.told.routes) == options.services, "the first state")
             time.sleep(1.0)
         figures |= _first(started, pings, speaker, process.pid)
-        figures |= _change(cluster, speaker, process.pid, options)
+        figures |= _change(server, speaker, process.pid, options)
         figures["memory then, MB (PSS)"] = pss(process.pid)
         figures["told wrongly"] = len(speaker.told.faults)
     figures["load after"] = os.getloadavg()[0]
@@ -117,10 +122,10 @@ def _first(started: float, pings: "Pings", speaker: StandIn, pid: int) -> Figure
     }
 
 
-def _change(cluster: Cluster, speaker: StandIn, pid: int, options: argparse.Namespace) -> Figures:
+def _change(server: Server, speaker: StandIn, pid: int, options: argparse.Namespace) -> Figures:
     """Change endpoints at a steady rate; look at order, end and cost."""
     total = options.rate * options.seconds
-    objects = max(CONNECTIONS, min(total // _TURNS, options.services, _LOCAL))
+    objects = max(CONNECTIONS, min(total // _TURNS, options.services, LOCAL))
     objects -= objects % CONNECTIONS
     total -= total % (2 * objects)
     with speaker.lock:
@@ -128,7 +133,7 @@ def _change(cluster: Cluster, speaker: StandIn, pid: int, options: argparse.Name
         before = speaker.told.messages
     used, since = cpu(pid), time.monotonic()
     with Pings(Path(speaker.path).parent / "agent.sock") as pings:
-        _patch(cluster, objects, total, options.rate)
+        server.change(objects, total, options.rate)
         took, last = time.monotonic() - since, time.monotonic()
         _until(lambda: len(speaker.told.events) >= total, "the last change", seconds=10.0)
     with speaker.lock:
@@ -212,122 +217,6 @@ def _peer(sock: socket.socket) -> int:
 def _ran(pid: int) -> float:
     """Return for how long the main thread of *pid* has run, in seconds."""
     return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
-
-
-def _patch(cluster: Cluster, objects: int, total: int, rate: int) -> None:
-    """Send *total* changes, each object's always over the same connection."""
-    start = time.monotonic()
-
-    def send(lane: int) -> None:
-        client = cluster.administrator()
-        for number in range(lane, total, CONNECTIONS):
-            time.sleep(max(0.0, start + number / rate - time.monotonic()))
-            turn, which = divmod(number, objects)
-            body = {"endpoints": _endpoints(which, here=turn % 2 == 1)}
-            client.request("PATCH", f"{_SLICES}/s{which}", body, content_type=MERGE)
-        client.close()
-
-    with ThreadPoolExecutor(CONNECTIONS) as threads:
-        list(threads.map(send, range(CONNECTIONS)))
-
-
-def _fill(cluster: Cluster, services: int) -> None:
-    """Write Services with an address, and a slice for each."""
-    done = [0] * CONNECTIONS
-
-    def write(lane: int) -> None:
-        client = cluster.administrator()
-        for number in range(lane, services, CONNECTIONS):
-            service, status = _service(number)
-            client.request("POST", _SERVICES, service)
-            path = f"{_SERVICES}/s{number}/status"
-            client.request("PATCH", path, {"status": status}, content_type=MERGE)
-            client.request("POST", _SLICES, _slice(number))
-            done[lane] += 1
-        client.close()
-
-    began = time.monotonic()
-    with ThreadPoolExecutor(CONNECTIONS) as threads:
-        running = [threads.submit(write, lane) for lane in range(CONNECTIONS)]
-        while not all(one.done() for one in running):
-            time.sleep(5.0)
-            _say(f"{sum(done)} of {services} Services, {time.monotonic() - began:.0f} s")
-        for one in running:
-            one.result()
-
-
-def _configuration() -> Iterator[Document]:
-    for name in _nodes():
-        address = {"type": "InternalIP", "address": f"192.0.2.{name[1:]}"}
-        status = {"addresses": [address]}
-        yield {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": status}
-    peer = {"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.200"}
-    specs: Iterable[tuple[str, Document]] = (
-        ("IPAddressPool", {"addresses": ["10.64.0.0/16"]}),
-        ("BGPAdvertisement", {}),
-        ("BGPPeer", peer),
-    )
-    for kind, spec in specs:
-        metadata = {"name": "scale", "namespace": NAMESPACE}
-        yield {
-            "apiVersion": "bgpd.io/v1alpha1",
-            "kind": kind,
-            "metadata": metadata,
-            "spec": spec,
-        }
-
-
-def _nodes() -> tuple[str, ...]:
-    return tuple(f"n{i}" for i in range(1, 21))
-
-
-def _service(number: int) -> tuple[Document, Document]:
-    spec = {
-        "type": "LoadBalancer",
-        "externalTrafficPolicy": "Local" if number < _LOCAL else "Cluster",
-        "allocateLoadBalancerNodePorts": False,
-        "ports": [{"name": "http", "port": 80}],
-        "selector": {"app": f"s{number}"},
-    }
-    address = f"10.64.{number >> 8}.{number & 255}"
-    head = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": f"s{number}"}}
-    return {**head, "spec": spec}, {"loadBalancer": {"ingress": [{"ip": address}]}}
-
-
-def _slice(number: int) -> Document:
-    labels = {"kubernetes.io/service-name": f"s{number}"}
-    return {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {"name": f"s{number}", "labels": labels},
-        "addressType": "IPv4",
-        "ports": [{"name": "http", "port": 8080}],
-        "endpoints": _endpoints(number, here=True),
-    }
-
-
-def _endpoints(number: int, *, here: bool) -> list[Document]:
-    """Return endpoints on five nodes, of which the agent's is ready only if *here*."""
-    others = _nodes()[1:]
-    names = [NODE, *(others[(number + i) % len(others)] for i in range(_ENDPOINTS - 1))]
-    return [
-        {
-            "addresses": [f"10.{128 + i}.{number >> 8}.{number & 255}"],
-            "conditions": {"ready": here or i > 0, "serving": here or i > 0, "terminating": False},
-            "nodeName": name,
-            "targetRef": {"kind": "Pod", "namespace": "default", "name": f"s{number}-{i}"},
-        }
-        for i, name in enumerate(names)
-    ]
-
-
-def _account(cluster: Cluster, directory: Path) -> Path:
-    """Mount the agents' own account, as a kubelet would."""
-    directory.mkdir()
-    (directory / "namespace").write_text(NAMESPACE)
-    (directory / "ca.crt").write_bytes(cluster.authority.read_bytes())
-    (directory / "token").write_text(cluster.token(NAMESPACE, ACCOUNT, node=NODE))
-    return directory
 
 
 def _until(fact: Callable[[], bool], what: str, *, seconds: float = _PATIENCE) -> None:
