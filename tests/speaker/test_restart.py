@@ -119,6 +119,16 @@ def test_a_whole_state_is_saved_at_once(world: World) -> None:
     assert effect.SaveDesired() in node.reflex.effects()
 
 
+def test_sessions_wait_for_no_file_that_only_a_restart_reads() -> None:
+    """One thread writes file after file: ExaBGP's configuration goes to the disk first."""
+    world = World(1)
+    node = Node("n2", world.now)
+    node.reflex.agent_message(world.desired("n2"), world.now)
+    writes = (effect.WriteConfiguration, effect.SaveMesh, effect.SaveDesired)
+    kinds = [type(item) for item in node.reflex.effects() if isinstance(item, writes)]
+    assert kinds == [effect.WriteConfiguration, effect.SaveMesh, effect.SaveDesired]
+
+
 def test_after_a_reboot_nothing_is_advertised_before_the_agent_says_so(world: World) -> None:
     """What ran before the boot does not run now; the sessions come up all the same."""
     exabgp = FakeExabgp()
