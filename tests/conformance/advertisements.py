@@ -85,6 +85,10 @@ class AdvertisementRoom(NodeRoom):
         self._services = services
         for name in services:
             self._put_service(name)
+        there = [one for agent in self.agents.values() for one in agent.planner.services.values()]
+        for name in self.case.given.get("announced") or {}:
+            if not any(self.key(name) in names for names in there):
+                raise InexpressibleError(f"{name} shall be announced already and is not")
 
     def _put_service(self, name: str) -> None:
         service = self.service(name, Fields(self._services[name], f"given.{name}"))
