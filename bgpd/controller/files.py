@@ -10,6 +10,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -143,9 +144,12 @@ def _replace(path: Path, edits: Mapping[tuple[str, str], Edit]) -> None:
     if new == text:
         return
     beside = real.with_name(f".{real.name}.bgpd")
-    number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, before.st_mode & 0o777)
+    # What a crash left is not ours to write into: it may be a link by now.
+    beside.unlink(missing_ok=True)
+    number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(number, "wb") as file:
+            _leave_to_its_owner(number, before)
             file.write(new)
             file.flush()
             os.fsync(file.fileno())
@@ -155,3 +159,11 @@ def _replace(path: Path, edits: Mapping[tuple[str, str], Edit]) -> None:
         beside.rename(real)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _leave_to_its_owner(number: int, before: os.stat_result) -> None:
+    """Give the new file the owner and the rights of the one *before*, as far as we may."""
+    with suppress(PermissionError):
+        os.fchown(number, before.st_uid, before.st_gid)
+    # After the owner, whose change takes rights away; and whatever our umask is.
+    os.fchmod(number, before.st_mode & 0o777)

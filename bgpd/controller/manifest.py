@@ -45,11 +45,11 @@ def edited(text: bytes, edits: Edits, *, as_json: bool) -> bytes:
             raise ManifestError("it cannot be read")
         return (json.dumps(_wanted(content[0], edits), indent=2) + "\n").encode()
     text = text if text.endswith(b"\n") else text + b"\n"
-    wanted = [_wanted(one, edits) for one in _contents(text, as_json=False)]
+    known = _contents(text, as_json=False)
+    wanted = [_wanted(one, edits) for one in known]
     lines = text.decode().splitlines(keepends=True)
     for number, root in reversed(list(enumerate(_roots(text)))):
-        before = _contents(text, as_json=False)[number]
-        if before == wanted[number]:
+        if known[number] == wanted[number]:
             continue
         lines = _document(lines, root, wanted[number], edits)
     result = "".join(lines).encode()

@@ -1,5 +1,6 @@
 """A directory with a controller: what is written into its files, and by whom."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -99,6 +100,30 @@ def test_services_in_files_get_addresses(place: Path) -> None:
     }
 
 
+def test_a_file_stays_with_its_owner(place: Path) -> None:
+    """Whoever may edit a file before an address is written into it may do so afterwards."""
+    one = place / "one.yaml"
+    one.write_text(WEB.format(name="a"))
+    one.chmod(0o664)
+    if os.geteuid() == 0:
+        os.chown(one, 65534, 65534)
+    # What a crash left: a link to what is no business of the controller's.
+    other = place.parent / "other"
+    other.write_text("theirs")
+    (place / ".one.yaml.bgpd").symlink_to(other)
+    before = one.stat()
+    with controller(place):
+        until(lambda: addresses(one) == ["192.0.2.0"], "no address")
+    after = one.stat()
+    assert after.st_ino != before.st_ino
+    assert (after.st_mode, after.st_uid, after.st_gid) == (
+        before.st_mode,
+        before.st_uid,
+        before.st_gid,
+    )
+    assert other.read_text() == "theirs"
+
+
 def test_only_one_of_two_controllers_writes(place: Path) -> None:
     """The other one says that it waits, and works on when the first is gone."""
     (place / "one.yaml").write_text(WEB.format(name="a"))
@@ -144,3 +169,32 @@ def test_the_commands_of_the_readme_advertise_one_elastic_ip(tmp_path: Path) -> 
     ]
     assert planner.conditions == ()
     assert planner.withheld == ()
+
+
+def test_a_pool_that_vanished_is_told_with_what_helps_here(place: Path) -> None:
+    """A person is sent to a restart: `bgpctl accept` speaks to agents alone."""
+    (place / "web.yaml").write_text(WEB.format(name="web"))
+    log = place.parent / "log"
+    with controller(place):
+        until(lambda: addresses(place / "web.yaml") == ["192.0.2.0"], "no address")
+        (place / "pool.yaml").unlink()
+        until(lambda: "ConfigurationVanished" in log.read_text(), "nothing was said")
+    assert "until the controller is restarted" in log.read_text()
+    assert "bgpctl" not in log.read_text()
+
+
+def test_a_pool_that_overlaps_gives_nothing_and_is_named(place: Path) -> None:
+    """Agents refuse the same pool: what it gives would not be routed."""
+    log = place.parent / "log"
+    other = {**POOL, "metadata": {"name": "o"}, "spec": {"addresses": ["192.0.2.0/24"]}}
+    with controller(place):
+        (place / "web.yaml").write_text(WEB.format(name="web"))
+        until(lambda: addresses(place / "web.yaml") == ["192.0.2.0"], "no address")
+        (place / "other.yaml").write_text(yaml.safe_dump(other))
+        until(lambda: "IPAddressPool o: 192.0.2.0/24 overlaps" in log.read_text(), "not refused")
+        names = "abcd"
+        for name in names:
+            (place / f"{name}.yaml").write_text(WEB.format(name=name))
+        until(lambda: "AddressesLacking" in log.read_text(), "the pool was not used up")
+    given = [one for name in names for one in addresses(place / f"{name}.yaml")]
+    assert sorted(given) == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]

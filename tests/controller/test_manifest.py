@@ -8,7 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bgpd.controller import manifest
 from bgpd.controller.manifest import Edit, ManifestError, edited
+from bgpd.kube.text import documents_in
 
 WEB = ("default", "web")
 GIVEN = Edit(ingress=[{"ip": "192.0.2.1"}], notes={"bgpd.io/ip-allocated-from-pool": "p"})
@@ -77,6 +79,24 @@ def test_what_was_written_is_replaced_and_taken_back() -> None:
     assert back == PLAIN.replace(
         "{port: 80}  # plain\n", "{port: 80}  # plain\nstatus:\n  loadBalancer: {}\n"
     )
+
+
+def test_a_long_file_is_not_read_anew_for_each_of_its_documents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Hundreds of Services in one file take as many times as long as one, not its square."""
+    read: list[int] = []
+
+    def counting(text: bytes, *, json: bool) -> Any:
+        read.append(len(text))
+        return documents_in(text, json=json)
+
+    monkeypatch.setattr(manifest, "documents_in", counting)
+    names = [f"s{number}" for number in range(50)]
+    text = "---\n".join(PLAIN.replace("name: web  ", f"name: {name}  ") for name in names)
+    result = edited(text.encode(), {("default", one): GIVEN for one in names}, as_json=False)
+    assert result.count(b"- ip: 192.0.2.1") == len(names)
+    assert sum(read) < 10 * len(result)
 
 
 def test_a_file_that_says_it_already_is_the_same() -> None:
