@@ -42,6 +42,11 @@ class EndpointsRoom(NodeRoom):
         )
         self.must_hold()
         self.agent.put(document, self.slice_of(document, endpoints))
+        for number, one in enumerate(given.take("slices") or (), 2):
+            found = one.get("endpoints") if isinstance(one, dict) else one
+            more = self.slice_of(document, listed(found))
+            more["metadata"]["name"] = f"svc-{number}"
+            self.agent.put(more)
 
     def op_can_serve(self, step: Fields) -> None:
         """Look at the only endpoint."""

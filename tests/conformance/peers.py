@@ -34,6 +34,7 @@ class PeersRoom(NodeRoom):
         self.agent.put(
             documents.node(self.me, given.take("my_labels")), *self._documents(self._given)
         )
+        self.must_hold()
 
     def _documents(self, peers: dict[str, Any]) -> list[Document]:
         return self.peers(Fields(peers, "given.peers"))
