@@ -297,6 +297,8 @@ def test_ctrl_c_exits_with_130(tmp_path: Path) -> None:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 env=environment(),
+                # A shell starts what runs in its background deaf to Ctrl-C, and so these tests.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
             try:
                 async with asyncio.timeout(30):
