@@ -42,6 +42,8 @@ class Allocator:
     def __init__(self) -> None:
         self._eligibility = Eligibility((), ())
         self._ledger = Ledger()
+        self.changes = 0
+        """How often the pools, or which namespaces they choose, really changed."""
 
     def set_pools(
         self, pools: Iterable[IPAddressPool], namespaces: Iterable[Namespace]
@@ -65,6 +67,7 @@ class Allocator:
             before, lambda pool, held: eligibility.admits(pool, held.namespace, held.labels)
         )
         self._ledger, self._eligibility = ledger, eligibility
+        self.changes += 1
         return lost
 
     def assign(self, request: ServiceRequest, addresses: Sequence[Address], now: float) -> Outcome:

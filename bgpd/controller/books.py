@@ -31,6 +31,8 @@ FEW: Final = 200
 asked together, `RETRY` seconds later at least, and `RETRY_EACH` for each of them: ten thousand are
 seconds of work, and a cluster whose pools are exhausted may free an address each second."""
 RETRY: Final = 1.0
+NOTED: Final = 100
+"""Services whose addresses are noted in one go."""
 RETRY_EACH: Final = 0.002
 
 
@@ -110,13 +112,20 @@ class Books:
         return not (self._adopt or self._dirty or self._ready or self._writing)
 
     def configure(self, pools: Iterable[IPAddressPool], namespaces: Iterable[Namespace]) -> None:
-        """Take the pools; everything is decided again, what has addresses first."""
+        """Take the pools; if that changes anything, all is decided again, who has addresses first.
+
+        Most Namespaces that come and go are of no pool's choice.
+        """
         in_force = {one.name: one for one in self.pools}
         admission = hold_together(pools, in_force, self._requests.values())
         self.pools, self.clashes = admission.admitted, admission.refused
+        before = self.allocator.changes
         self.allocator.set_pools(self.pools, tuple(namespaces))
+        if self.allocator.changes == before:
+            return
         holding = [key for key, one in self._requests.items() if one.ingress]
-        self._adopt.extend(holding)
+        held = self.allocator.addresses_of
+        self._adopt.extend(key for key in holding if self._requests[key].ingress != held(key))
         self._dirty = {**dict.fromkeys(holding), **dict.fromkeys(self._requests)}
 
     def seen(self, request: ServiceRequest, now: float) -> None:
@@ -190,12 +199,21 @@ class Books:
 
     # Deciding
 
-    def decide(self, now: float) -> Decision | None:
-        """Decide on the next Service; return the decision, or None if there was none to make."""
-        while self._adopt:
+    def note(self, now: float, *, most: int = NOTED) -> bool:
+        """Note what *most* Services show that nobody has noted yet; return whether there are more.
+
+        It comes before every decision, and in pieces, because a Lease must be renewed meanwhile.
+        """
+        for _ in range(min(most, len(self._adopt))):
             request = self._requests.get(self._adopt.popleft())
             if request is not None and ours(request, self._class):
                 adopt(request, self.allocator, now)
+        return bool(self._adopt)
+
+    def decide(self, now: float) -> Decision | None:
+        """Decide on the next Service; return the decision, or None if there was none to make."""
+        while self.note(now):
+            pass
         while self._later and self._later[0][0] <= now:
             self._dirty[heappop(self._later)[1]] = None
         if self._retry_at is not None and self._retry_at <= now:

@@ -120,6 +120,8 @@ class Term:
         while True:
             # Before the first look: what comes while others have their turn is not to be missed.
             self._some.clear()
+            while self.books.note(loop.time()):  # noqa: ASYNC110 - others have their turn
+                await asyncio.sleep(0)
             # A documented slice at a time: a Lease must be renewed while ten thousand wait.
             until = loop.time() + SLICE
             decision: Decision | None = None

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from bgpd.controller.books import FEW, Books, End
 from bgpd.controller.converge import Decision, News
-from bgpd.model.allocation import ServicePort, ServiceRequest
-from bgpd.model.configuration import IPAddressPool
+from bgpd.model.allocation import Namespace, ServicePort, ServiceRequest
+from bgpd.model.configuration import IPAddressPool, ServiceAllocation
 from tests.controller.build import pool, service
 
 _POOLS: dict[str, tuple[IPAddressPool, ...]] = {
@@ -414,3 +414,33 @@ def test_whatever_goes_wrong_a_service_gets_its_address_in_the_end(end: End) -> 
         server.answer(decision, end)
     server.settle()
     assert server.documents["default/a"].ingress == ("192.0.2.0",)
+
+
+def test_a_namespace_that_no_pool_chooses_asks_for_no_decision() -> None:
+    """In a busy cluster they come and go all the time, and ten thousand Services are many."""
+    server = Server()
+    chosen = pool("q", "198.51.100.0/31", allocation=ServiceAllocation(namespaces=("a", "new")))
+    server.configure(*_POOLS["one"], chosen)
+    server.put("a")
+    server.settle()
+    server.books.configure((*_POOLS["one"], chosen), (Namespace(name="other"),))
+    assert server.books.decide(server.now) is None
+    server.configure(*_POOLS["one"])
+    assert server.books.decide(server.now) is not None
+
+
+def test_what_services_show_is_noted_in_pieces_before_anything_is_decided() -> None:
+    """A leader that begins beside ten thousand of them renews its Lease in between."""
+    books = Books()
+    for number in range(4):
+        books.seen(service(f"s{number}", f"192.0.2.{number}"), 0.0)
+    books.seen(service("a"), 0.0)
+    books.configure(_POOLS["one"], ())
+    assert books.note(0.0, most=3)
+    assert [books.allocator.addresses_of(f"default/s{one}") for one in (2, 3)] == [
+        ("192.0.2.2",),
+        (),
+    ]
+    while (decision := books.decide(0.0)) is not None:
+        assert decision.pending == (decision.request.name == "a")
+    assert books.allocator.addresses_of("default/s3") == ("192.0.2.3",)
