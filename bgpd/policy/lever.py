@@ -12,6 +12,8 @@ must win (RFC 4271, section 9.1.2.2, compares the lowest MED and the shortest AS
 | `origin`    | ORIGIN = 2 - generation mod 3                | no             |
 | `none`      | nothing                                     | no             |
 
+A peer with `takeover: Never` hears ranks, added to what the user wants, and no generation.
+
 A lever without room for ranks says nothing of a standby: it is withheld as long as a node that
 comes before it carries routes to that peer (`Stance.present`).
 
@@ -46,6 +48,9 @@ STEPS: Final = 3
 """How many values `asPath` and `origin` have before they wrap."""
 MAX_GENERATION: Final = BASE // STRIDE - 1
 """The last generation that a MED can express; 8 million raises away."""
+
+_MOST: Final = 2**32 - 1
+"""The greatest MED (RFC 4271, section 4.3)."""
 
 RANKED: Final = frozenset({Lever.MED, Lever.LOCAL_PREF})
 """Levers that can say "worse, but still here"."""
@@ -94,13 +99,19 @@ def attributes(advertisement: Advertisement, peer: Peer, stance: Stance) -> Verd
     communities = advertisement.communities
     if carried_by(stance.others, advertisement):
         communities = tuple(sorted({*communities, GRACEFUL_SHUTDOWN}))
-    lever = Lever.NONE if peer.takeover is Takeover.NEVER and not rank else peer.lever
+    if peer.takeover is Takeover.NEVER:
+        lever = Lever.NONE
+        med, local_pref = _plain(advertisement, peer, rank)
+    else:
+        lever = peer.lever
+        med = _med(advertisement, lever, stance.generation, rank)
+        local_pref = _local_pref(advertisement, peer, lever, stance.generation, rank)
     step = STEPS - 1 - stance.generation % STEPS
     return Attributes(
         next_hop=next_hop,
         origin=Origin(step) if lever is Lever.ORIGIN else Origin.IGP,
-        med=_med(advertisement, lever, stance.generation, rank),
-        local_pref=_local_pref(advertisement, peer, lever, stance.generation, rank),
+        med=med,
+        local_pref=local_pref,
         communities=communities,
         large_communities=advertisement.large_communities,
         as_path_prepend=advertisement.as_path_prepend + (step if lever is Lever.AS_PATH else 0),
@@ -135,6 +146,16 @@ def next_hop_of(peer: Peer, family: Family) -> Address | None:
         return peer.local_address
     # RFC 8950: IPv4 routes may carry the IPv6 source; the reverse has no encoding.
     return peer.local_address if family is Family.IPV4 else None
+
+
+def _plain(advertisement: Advertisement, peer: Peer, rank: int) -> tuple[int | None, int | None]:
+    """Return MED and local preference with a rank, but without a generation."""
+    med, local_pref = advertisement.med, _local_pref(advertisement, peer, Lever.NONE, 0, 0)
+    if rank and peer.lever is Lever.MED:
+        med = min((med or 0) + rank, _MOST)
+    if rank and peer.lever is Lever.LOCAL_PREF and local_pref is not None:
+        local_pref = max(local_pref - rank, 0)
+    return med, local_pref
 
 
 def _med(advertisement: Advertisement, lever: Lever, generation: int, rank: int) -> int | None:

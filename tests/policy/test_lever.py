@@ -117,6 +117,28 @@ def test_a_peer_with_takeover_never_hears_no_generation() -> None:
     assert on_wire(peer, 3, 0) == on_wire(peer, 400, 0)
 
 
+@pytest.mark.parametrize("lever", [Lever.MED, Lever.LOCAL_PREF])
+@given(own=st.none() | st.integers(101, 1000), ranks=st.tuples(ranks, ranks), gen=generations)
+def test_a_peer_with_takeover_never_hears_ranks_all_the_same(
+    lever: Lever, own: int | None, ranks: tuple[int, int], gen: int
+) -> None:
+    """A node that drains must not be liked better there, and no raise may show."""
+    peer = replace(PEER, peer_asn=PEER.local_asn, lever=lever, takeover=Takeover.NEVER)
+    wanted = replace(EIP, med=own, local_pref=own)
+
+    def heard(rank: int, generation: int) -> tuple[int, int]:
+        verdict = attributes(replace(wanted, rank=rank), peer, Stance(generation=generation))
+        assert isinstance(verdict, Attributes)
+        assert verdict.local_pref is not None
+        assert verdict.local_pref >= 0
+        return -verdict.local_pref, verdict.med or 0
+
+    better, worse = sorted(ranks)
+    assert heard(better, gen) <= heard(worse, gen)
+    assert (heard(0, gen) < heard(worse, gen)) is (worse > 0)
+    assert heard(worse, gen) == heard(worse, gen + 1)
+
+
 def test_graceful_shutdown_is_added_to_the_communities() -> None:
     """RFC 8326: planned shutdown is announced with 65535:0."""
     advertisement = replace(EIP, communities=("65000:1",))
