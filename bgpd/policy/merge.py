@@ -130,7 +130,7 @@ def _joined(versions: Iterable[Advertisement]) -> Advertisement:
     if not others:
         return first
     every = (first, *others)
-    best = min(every, key=lambda one: one.rank)
+    best = min(every, key=lambda one: (one.rank, one.ahead))
     return replace(
         first,
         rank=best.rank,

@@ -1,5 +1,7 @@
 """Several Services, one route: it stays while anybody wants it, whatever the order."""
 
+from dataclasses import replace
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -110,3 +112,14 @@ def test_step_by_step_is_the_same_as_all_at_once(
     assert all(prefix in message for prefix, message in zip(disputed, told, strict=True))
     assert merged.advertisements == merge(last)
     assert merge(last) == merge(dict(reversed(last.items())))
+
+
+def test_who_comes_before_us_for_a_block_does_not_depend_on_order() -> None:
+    """Two Services may have different active nodes, and a restart must change nothing."""
+    one = replace(route(), rank=1, ahead=("n1",))
+    two = replace(route(), rank=1, ahead=("n2",))
+    forth, back = (
+        merge({name: wants(wish) for name, wish in order})
+        for order in ((("a", one), ("b", two)), (("b", two), ("a", one)))
+    )
+    assert forth == back
