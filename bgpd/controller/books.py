@@ -72,6 +72,8 @@ class Books:
         """Those that hold, in the order of names."""
         self.clashes: tuple[tuple[IPAddressPool, str], ...] = ()
         """Pools that do not hold as they are written, because they overlap others; and why."""
+        self._migrating = False
+        """Whether MetalLB's controller still gives addresses; a pool that is refused says so, too."""
         self.failures: dict[str, int] = {}
         """How often in a row a document could not be written."""
         self._class = load_balancer_class
@@ -117,11 +119,13 @@ class Books:
         Most Namespaces that come and go are of no pool's choice.
         """
         in_force = {one.name: one for one in self.pools}
-        admission = hold_together(pools, in_force, self._requests.values())
+        wanted = tuple(pools)
+        followed, self._migrating = self._migrating, any(one.migrating for one in wanted)
+        admission = hold_together(wanted, in_force, self._requests.values())
         self.pools, self.clashes = admission.admitted, admission.refused
         before = self.allocator.changes
         self.allocator.set_pools(self.pools, tuple(namespaces))
-        if self.allocator.changes == before:
+        if self.allocator.changes == before and self._migrating is followed:
             return
         holding = [key for key, one in self._requests.items() if one.ingress]
         held = self.allocator.addresses_of
@@ -244,6 +248,7 @@ class Books:
             now,
             pools=self.pools,
             load_balancer_class=self._class,
+            migrating=self._migrating,
         )
         if decision.pending:
             self._pending[key] = None

@@ -121,8 +121,11 @@ def converge(
     *,
     pools: Collection[IPAddressPool],
     load_balancer_class: str = "",
+    migrating: bool = False,
 ) -> Decision:
     """Return what to write and to tell; *pools* are those that *allocator* has.
+
+    While *migrating*, or while one of *pools* is, nothing is written: MetalLB's controller writes.
 
     Call `adopt` first for every Service that shows an address: this may give any other away.
     """
@@ -131,7 +134,7 @@ def converge(
     if not pools:
         # Nothing is configured yet, or nothing any more: both are no reason to touch anything.
         return Decision(request=request, pending=request.load_balancer)
-    if any(one.migrating for one in pools):
+    if migrating or any(one.migrating for one in pools):
         return _follow(request, allocator, now)
     turn = _Turn(request, allocator, now, pools, allocator.addresses_of(request.key))
     if not request.load_balancer or not request.cluster_ips:

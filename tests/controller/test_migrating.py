@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bgpd.controller.books import Books
 from bgpd.model.allocation import ServiceRequest
 from tests.controller.build import World, pool, service
 
@@ -60,3 +61,28 @@ def test_one_marked_pool_is_enough() -> None:
     assert not world.converge(service("web")).differs
     world.set_pools(FREE, pool("other", "198.51.100.0/30"))
     assert world.converge(service("web")).differs
+
+
+def test_who_waited_meanwhile_is_decided_on_at_the_end() -> None:
+    """Between the two controllers nobody gave addresses; the end changes nothing but the mark."""
+    books = Books()
+    books.configure((MARKED,), ())
+    books.seen(service("web"), 0.0)
+    decided = books.decide(0.0)
+    assert decided is not None
+    assert not decided.differs
+    assert books.decide(0.0) is None
+    books.configure((FREE,), ())
+    decided = books.decide(1.0)
+    assert decided is not None
+    assert decided.addresses == ("192.0.2.0",)
+
+
+def test_a_marked_pool_that_is_refused_counts() -> None:
+    """Its addresses are another pool's as well; that MetalLB gives them is true all the same."""
+    books = Books()
+    books.configure((FREE, replace(MARKED, name="twin")), ())
+    books.seen(service("web"), 0.0)
+    decided = books.decide(0.0)
+    assert decided is not None
+    assert not decided.differs
