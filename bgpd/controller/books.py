@@ -73,7 +73,7 @@ class Books:
         self.clashes: tuple[tuple[IPAddressPool, str], ...] = ()
         """Pools that do not hold as they are written, because they overlap others; and why."""
         self._migrating = False
-        """Whether MetalLB's controller still gives addresses; a pool that is refused says so, too."""
+        """Whether MetalLB's controller still gives addresses: any pool may say so."""
         self.failures: dict[str, int] = {}
         """How often in a row a document could not be written."""
         self._class = load_balancer_class

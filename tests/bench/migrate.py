@@ -88,7 +88,7 @@ def rehearse(
         watch.step(name, act)
         now = cluster.addresses()
         changed[name] = sorted(one for one in before if now.get(one) != before[one])
-        before.update({one: found for one, found in now.items() if one not in before})
+        before.update({one: found for one, found in now.items() if found and one not in before})
 
     traffic = Traffic(cluster.lab, seed=1, attempt=0)
     try:
@@ -138,8 +138,12 @@ def _walk(
     step("stop MetalLB's controller", lambda: cluster.scale_controller(0))
     cluster.await_step("finish")
     _expect(cluster, lever=False)
+    step("a new Service between them", partial(cluster.ask, "between"))
+    if cluster.addresses()["between"]:
+        raise LabError("somebody gave an address between the two controllers")
     step("finish", lambda: spreads.append(cluster.turn()))
     _expect(cluster, lever=True)
+    _given(cluster, "between", "bgpd.io")
     for _ in range(turns):
         step("finish --undo", lambda: spreads.append(cluster.turn("--undo")))
         _expect(cluster, lever=False)
@@ -155,7 +159,12 @@ def _walk(
 
 def _asks(cluster: Cluster, name: str, wanted: str) -> None:
     """Raise unless a new Service has its address from the controller of the group *wanted*."""
-    giver = cluster.giver_of_new(name)
+    cluster.ask(name)
+    _given(cluster, name, wanted)
+
+
+def _given(cluster: Cluster, name: str, wanted: str) -> None:
+    giver = cluster.giver(name)
     if giver != wanted:
         raise LabError(f"{name} has its address from the controller of {giver}, not of {wanted}")
 

@@ -162,12 +162,14 @@ class Cluster:
         process = self.plane.start_controller(self._directory / "controller.log")
         self._others.append(process)
 
-    def giver_of_new(self, name: str) -> str:
-        """Ask for one more address; return the group whose controller gave it."""
-        number = self.plan.services + 1
-        found = manifests.service(self.plan, number)
+    def ask(self, name: str) -> None:
+        """Make one more Service that wants an address."""
+        found = manifests.service(self.plan, self.plan.services + 1)
         found["metadata"] = {"name": name, "namespace": "default"}
         self.plane.cluster.apply([found])
+
+    def giver(self, name: str) -> str:
+        """Wait for the address of *name*; return the group whose controller gave it."""
         until(lambda: bool(self.addresses()[name]), _PATIENCE, f"nobody gives {name} an address")
         path = f"/api/v1/namespaces/default/services/{name}"
         noted = self.plane.cluster.api.request("GET", path)["metadata"].get("annotations", {})
