@@ -66,6 +66,8 @@ def finish_is_early(at: Stand, found: Found) -> tuple[str, ...]:
     ]
     if at.uncopied:
         reasons.append(f"{_some(at.uncopied)} not copied: bgpctl migrate copy")
+    if silent := [one.name for one in at.nodes if one.labelled and not one.reported]:
+        reasons.append(f"bgpd's agent says nothing on {_some(silent)}")
     if lame := [one.name for one in at.nodes if one.reported and not one.moved and not one.metallb]:
         reasons.append(f"bgpd's sessions are not all established on {_some(lame)}")
     return tuple(reasons)

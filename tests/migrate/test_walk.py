@@ -183,6 +183,7 @@ def test_a_lever_beside_metallb_is_a_warning() -> None:
         pytest.param(
             [*GONE, node("n1"), report("n1", up=False)], "not all established", id="a session"
         ),
+        pytest.param([*GONE, node("n1", moved=True)], "says nothing on n1", id="an agent"),
         pytest.param([*GONE, pool("b", "198.51.100.0/24")], "IPAddressPool b", id="a copy"),
     ],
 )
