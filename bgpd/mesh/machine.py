@@ -179,11 +179,17 @@ class Mesh:
         *,
         agent_alive: bool,
         draining: bool,
+        doubtful: bool = False,
         peer_router_ids: Iterable[Address],
         now: float,
     ) -> None:
         """Set what our heartbeats say about this node."""
-        self._sender.say(agent_alive=agent_alive, draining=draining, router_ids=peer_router_ids)
+        self._sender.say(
+            agent_alive=agent_alive,
+            draining=draining,
+            doubtful=doubtful,
+            router_ids=peer_router_ids,
+        )
         self._tidy_at = min(self._tidy_at, now)
 
     def raise_generation(self, cause: str, now: float) -> None:

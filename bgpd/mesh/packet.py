@@ -64,6 +64,8 @@ class Flag:
     """It has learned the generation, or found nobody to learn it from: its word counts."""
     ROUTINE: Final = 16
     """It says what the last one said: nobody needs to wake for it before the next beat."""
+    DOUBTFUL: Final = 32
+    """Its agent was away for so long that its routes rank behind all others, or are about to."""
 
 
 class Sight:

@@ -303,11 +303,19 @@ class Sender:
 
     # Ourselves.
 
-    def say(self, *, agent_alive: bool, draining: bool, router_ids: Iterable[Address]) -> None:
+    def say(
+        self,
+        *,
+        agent_alive: bool,
+        draining: bool,
+        doubtful: bool,
+        router_ids: Iterable[Address],
+    ) -> None:
         """Set what our heartbeats say about this node."""
         self.flags &= Flag.GOODBYE | Flag.LEARNED
         self.flags |= Flag.AGENT_ALIVE if agent_alive else 0
         self.flags |= Flag.DRAINING if draining else 0
+        self.flags |= Flag.DOUBTFUL if doubtful else 0
         self.router_ids = tuple(sorted(router_ids))
 
     def become_learned(self) -> None:

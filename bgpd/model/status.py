@@ -63,6 +63,8 @@ class MemberStatus:
     """The heartbeat version that it speaks."""
     agent_alive: bool = True
     draining: bool = False
+    doubtful: bool = False
+    """Whether its agent was away for so long that its routes rank behind all others, or nearly."""
     hears_us: bool = False
     router_ids: tuple[Address, ...] = ()
     """The BGP identifiers of the routers that it has sessions with, as it says."""

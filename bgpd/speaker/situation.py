@@ -3,6 +3,8 @@
 From these follows what is said with every route; which routes there are is decided elsewhere.
 """
 
+from typing import Final
+
 from bgpd.mesh.machine import Mesh
 from bgpd.mesh.settings import MeshSettings
 from bgpd.model.member import NodeName, SpeakerPolicy
@@ -14,6 +16,9 @@ from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.drain import Drain
 from bgpd.speaker.presence import AgentPresence
 from bgpd.speaker.sessions import Sessions
+
+FOREWARNING: Final = 3.0
+"""Seconds before our doubt at which others hear of it: who stood by must be there when we go."""
 
 
 class Situation:
@@ -63,9 +68,11 @@ class Situation:
     def tell_mesh(self, now: float) -> None:
         """Let our heartbeats say how we are."""
         if self.mesh is not None:
+            warned = self.policy.agent_grace_seconds - FOREWARNING
             self.mesh.set_local(
                 agent_alive=self.agent.absent_since(now) is None,
                 draining=self.drain.active,
+                doubtful=self.agent.in_doubt(now, warned),
                 peer_router_ids=self._sessions.router_ids(),
                 now=now,
             )

@@ -52,7 +52,7 @@ def present(
         for member in members
         if member.name in rivals
         and member.state in {MemberState.ALIVE, MemberState.SUSPECT}
-        and not member.draining
+        and not (member.draining or member.doubtful)
         and (router is None or router in member.router_ids or _says_no_more(member))
     )
 

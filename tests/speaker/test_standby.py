@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bgpd.exabgp.message import SessionChanged, Terminating
-from bgpd.ipc.message import Desired
+from bgpd.ipc.message import Beat, Desired
 from bgpd.model.peer import Lever, PeerState
 from bgpd.model.prefix import Address
 from bgpd.model.reason import Reason
@@ -111,6 +111,8 @@ def test_a_standby_waits_while_its_own_session_is_down(world: World) -> None:
         pytest.param({"state": MemberState.UNHEARD}, ROUTER, False, id="never heard"),
         pytest.param({"state": MemberState.QUARANTINED}, ROUTER, False, id="in quarantine"),
         pytest.param({"draining": True}, ROUTER, False, id="leaving"),
+        pytest.param({"doubtful": True}, ROUTER, False, id="without its agent for too long"),
+        pytest.param({"agent_alive": False}, ROUTER, True, id="without its agent for a moment"),
         pytest.param({"name": "n9"}, ROUTER, False, id="nobody who comes before us"),
     ],
 )  # fmt: skip
@@ -123,3 +125,16 @@ def test_who_keeps_a_standby_back(
     )
     found = present([replace(member, **changes)], {"n1", "n2"}, router)
     assert found == (frozenset({"n1"}) if expected else frozenset())
+
+
+def test_an_active_one_that_is_doubtful_is_followed(world: World) -> None:
+    """Once its agent was away for too long it takes its routes back; somebody must carry them."""
+    seen: set[frozenset[str]] = set()
+    for _ in range(70):
+        world.tell("n2", Beat())
+        world.tell("n3", Beat())
+        world.run(1.0, agents=False)
+        seen.add(frozenset(on_the_wire(world)))
+    assert on_the_wire(world) == {"n2"}
+    assert frozenset() not in seen
+    world.run_until(lambda: on_the_wire(world) == {"n1"})
