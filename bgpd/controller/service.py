@@ -34,6 +34,8 @@ from bgpd.telemetry import logs
 from bgpd.telemetry.conditions import ConditionLog
 
 _LOCK_SECONDS: Final = 1.0
+_WAY_OUT: Final = "the controller is restarted"
+"""`bgpctl accept` speaks to agents alone."""
 _KNOWN: Final = "directory:PATH, kubernetes or kubernetes:KUBECONFIG"
 
 
@@ -115,9 +117,15 @@ class Service:
         async def lead() -> None:
             books = Books(load_balancer_class=options.load_balancer_class)
             open_books[:] = [books]
-            source = KeptSource(KubernetesSource(access, vocabulary=CONTROLLER))
+            source = KeptSource(KubernetesSource(access, vocabulary=CONTROLLER), way_out=_WAY_OUT)
             desk = self._desk(access, books, leadership)
-            reviewer = Reviewer(access, source, agent=agent, may_begin=leadership.may_begin)
+            reviewer = Reviewer(
+                access,
+                source,
+                agent=agent,
+                may_begin=leadership.may_begin,
+                clashes=lambda: books.clashes,
+            )
             term = Term(
                 source,
                 books,
@@ -158,7 +166,7 @@ class Service:
 
     async def _over_directory(self, path: Path) -> None:
         books = Books(load_balancer_class=self._options.load_balancer_class)
-        source = KeptSource(DirectorySource(path, vocabulary=CONTROLLER))
+        source = KeptSource(DirectorySource(path, vocabulary=CONTROLLER), way_out=_WAY_OUT)
         desk = files.Files(path, books, lambda: source.sources, on_change=self._tell_conditions)
         number = await self._locked(path)
         try:

@@ -8,7 +8,7 @@ from bgpd.kube.access import Access
 from bgpd.kube.documents import Key, Object
 from bgpd.kube.problem import Problem
 from bgpd.kube.store import Changes
-from bgpd.kube.vanish import Keeper
+from bgpd.kube.vanish import WAY_OUT, Keeper
 from bgpd.kube.view import Objects
 from bgpd.model.status import Condition
 
@@ -60,10 +60,19 @@ class Source(Protocol):
 class KeptSource:
     """A source like any other, in which pools and peers do not vanish all at once."""
 
-    def __init__(self, source: Source, remembered: Mapping[Key, Object] | None = None) -> None:
-        """Wrap *source*; *remembered* is what an earlier process had in force."""
+    def __init__(
+        self,
+        source: Source,
+        remembered: Mapping[Key, Object] | None = None,
+        *,
+        way_out: str = WAY_OUT,
+    ) -> None:
+        """Wrap *source*; *remembered* is what an earlier process had in force.
+
+        *way_out* says what a person can do who wants gone what vanished.
+        """
         self._source = source
-        self._keeper = Keeper(source.objects, remembered)
+        self._keeper = Keeper(source.objects, remembered, way_out=way_out)
         self._on_change: Callable[[Changes], None]
         self._due = asyncio.Event()
 

@@ -32,6 +32,8 @@ from bgpd.model.status import Condition
 SETTLE: Final = 2.0
 """Seconds without another removal after which a removal takes effect."""
 CONDITION: Final = "ConfigurationVanished"
+WAY_OUT: Final = "a person says with bgpctl accept that they may go"
+"""What a person can do on a node, where the agent holds on to what vanished."""
 KINDS: Final = frozenset(
     {
         "IPAddressPool",
@@ -156,9 +158,19 @@ class Kept(Objects):
 class Keeper:
     """Between a source and whoever decides: holds back what vanished."""
 
-    def __init__(self, said: Objects, remembered: Mapping[Key, Object] | None = None) -> None:
-        """Keep what *said* says; *remembered* is what an earlier process had in force."""
+    def __init__(
+        self,
+        said: Objects,
+        remembered: Mapping[Key, Object] | None = None,
+        *,
+        way_out: str = WAY_OUT,
+    ) -> None:
+        """Keep what *said* says; *remembered* is what an earlier process had in force.
+
+        *way_out* says in a condition what a person can do who wants it gone.
+        """
         self.objects = Kept(said)
+        self._way_out = way_out
         self._said = said
         self._known = {key: one for key, one in (remembered or {}).items() if key.kind in KINDS}
         """Every object of the kinds concerned as it was told last: a removal does not repeat it."""
@@ -280,5 +292,5 @@ class Keeper:
             status=True,
             reason=f"{kind}Gone",
             message=f"{kind} {', '.join(names[:_SHOWN])}{more}: gone all at once; still in force "
-            "until they are back, or until a person says with bgpctl accept that they may go",
+            f"until they are back, or until {self._way_out}",
         )
