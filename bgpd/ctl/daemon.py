@@ -25,7 +25,7 @@ _DIRECTORY_MODE: Final = 0o750
 _MAX_NODE: Final = 253
 
 app = typer.Typer(
-    help="Start the speaker or the agent of this node.",
+    help="Start the speaker or the agent of this node, or the controller of the cluster.",
     epilog=_EXIT_CODES,
     context_settings=_SETTINGS,
     add_completion=False,
@@ -96,7 +96,7 @@ def every_command(
     *,
     _version: Annotated[bool, version_option("bgpd")] = False,
 ) -> None:
-    """Start the speaker or the agent of this node."""
+    """Start the speaker or the agent of this node, or the controller of the cluster."""
 
 
 @app.command("speaker", epilog=_EXIT_CODES)
@@ -374,7 +374,14 @@ def _module(module: str, **options: object) -> tuple[str, ...]:
 def _become(line: tuple[str, ...]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(line[0], line)  # noqa: S606 - the line is our own
+    try:
+        os.execv(line[0], line)  # noqa: S606 - the line is our own
+    except OSError as error:
+        # An interpreter in a directory that only root may enter.
+        raise ConfigError(
+            f"{line[0]}: cannot be run by user {os.geteuid()}: {error.strerror}; install bgpd where"
+            " this user can read it"
+        ) from None
 
 
 if __name__ == "__main__":

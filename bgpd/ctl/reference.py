@@ -28,8 +28,8 @@ _INTRODUCTIONS: Final = {
         "`python -m bgpd.ctl` is always ours.\n"
     ),
     "bgpd": (
-        "`bgpd` starts the processes of a node. Each command checks its options and then\n"
-        "becomes the process.\n"
+        "`bgpd` starts the processes of a node, and the controller. Each command checks its\n"
+        "options and then becomes the process.\n"
     ),
 }
 _GENERATED: Final = "<!-- Written by scripts/docs from the programs' own help; do not edit. -->\n"

@@ -75,7 +75,7 @@ def _load(path: Path) -> tuple[_Loaded, str]:
             )
             loader.load_and_set(configuration)
         except Exception as error:  # noqa: BLE001 - it raises whatever its parsers raise
-            raise ConfigError(f"kubeconfig {path}: {_short(error)}") from None
+            raise ConfigError(f"kubeconfig {path}: {_why(error)}") from None
         current = loader.current_context
     if complaints:
         # The package logs a plugin that fails, and goes on without credentials.
@@ -130,6 +130,13 @@ def _complaints() -> Iterator[list[str]]:
         yield found
     finally:
         root.removeHandler(ear)
+
+
+def _why(error: Exception) -> str:
+    """Return what is wrong; what Python says of its own types helps nobody."""
+    if isinstance(error, AttributeError | TypeError | UnicodeDecodeError):
+        return "is not a kubeconfig; name the file that kubectl uses"
+    return _short(error)
 
 
 def _short(error: Exception) -> str:

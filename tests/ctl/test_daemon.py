@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -104,6 +105,19 @@ def test_the_agent_becomes_its_module(tmp_path: Path) -> None:
         f"--state-dir={tmp_path}/state dir",
         "--log-level=debug",
     ]
+
+
+def test_an_interpreter_that_the_user_may_not_run_is_one_sentence(tmp_path: Path) -> None:
+    """Such as one below /root, for any other user."""
+    recorder = tmp_path / "recorder"
+    recorder.write_text(RECORD)
+    line = (sys.executable, "-c", BECOME, str(recorder))
+    run = subprocess.run(
+        (*line, "controller", f"--source=directory:{tmp_path}"), capture_output=True, check=False
+    )
+    assert run.returncode == 78
+    assert run.stderr.decode().startswith(f"bgpd: {recorder}: cannot be run by user")
+    assert "Traceback" not in run.stderr.decode()
 
 
 @pytest.mark.parametrize(

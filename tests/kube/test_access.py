@@ -143,6 +143,15 @@ def test_a_certificate_that_a_kubeconfig_does_not_accept_ends_the_start(
     asyncio.run(main())
 
 
+def test_a_file_that_is_no_kubeconfig_is_called_that(tmp_path: Path) -> None:
+    """Not in Python's words for its own types."""
+    path = tmp_path / "kubeconfig"
+    for content in (b"root:x:0:0\n", b"\x7fELF\xd0\x00"):
+        path.write_bytes(content)
+        with pytest.raises(ConfigError, match=f"^kubeconfig {path}: is not a kubeconfig; name"):
+            Kubeconfig(path)
+
+
 def test_a_kubeconfig_names_namespace_server_and_token(tmp_path: Path) -> None:
     """What it leaves out has the default that kubectl uses."""
     identity = Identity(tmp_path / "good")
