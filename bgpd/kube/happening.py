@@ -193,11 +193,12 @@ def _advertised(
     old: Iterable[RouteStatus], new: Iterable[RouteStatus], node: NodeStatus
 ) -> Iterator[Happening]:
     """Yield which Services this node begins to attract traffic for; again only after a pause."""
-    known = {one.prefix for one in old}
+    # A route that no session carries attracts nothing.
+    known = {one.prefix for one in old if one.peers}
     found = [
         (one.prefix, service)
         for one in new
-        if one.prefix not in known
+        if one.peers and one.prefix not in known
         for service in one.services or node.services.get(one.prefix, ())
     ]
     if len(found) > MOST:

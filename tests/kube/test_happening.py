@@ -188,11 +188,11 @@ def test_a_refused_object_is_news_about_it() -> None:
     assert news(NODE, NODE, problems=(wrong,), problems_before=(wrong,)) == ()
 
 
-def route(number: int) -> RouteStatus:
-    """Return a route to an elastic IP."""
+def route(number: int, *, heard: bool = True) -> RouteStatus:
+    """Return a route to an elastic IP, and whether a session with a router is up."""
     return RouteStatus(
         prefix=Prefix(f"203.0.113.{number}/32"),
-        peers=(),
+        peers=(PeerName("tor"),) if heard else (),
         rank=0,
         services=(f"shop/web-{number}",),
     )
@@ -207,6 +207,14 @@ def test_a_route_that_begins_is_told_once_to_its_service() -> None:
     assert begun.note == "node n1 advertises 203.0.113.2/32"
     assert not news(now, now)
     assert not news(now, None)
+
+
+def test_a_route_that_no_router_hears_is_not_advertised_yet() -> None:
+    """A Service is told when the first session is up, not while its route waits for one."""
+    waiting, heard = after(routes=(route(1, heard=False),)), after(routes=(route(1),))
+    assert not news(waiting, after(routes=()))
+    (begun,) = news(heard, waiting)
+    assert begun.reason == "Advertised"
 
 
 def test_many_routes_that_begin_are_one_happening() -> None:
