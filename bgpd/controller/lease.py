@@ -21,7 +21,7 @@ from typing import Any, Final
 DURATION: Final = 15
 """`leaseDurationSeconds`: within so long after a leader died there is a new one."""
 RENEW: Final = 2.0
-LOOK: Final = 1.0
+LOOK: Final = 0.4
 """Seconds between two looks of a rival."""
 REQUEST: Final = 3.0
 """Seconds for one request about the Lease, less than half of `STOP`."""
@@ -32,7 +32,8 @@ FLIGHT: Final = 4.0
 SERVER: Final = 2.0
 """The parameter `timeout` of every write."""
 PATIENCE: Final = KILL + FLIGHT + SERVER
-"""One `LOOK` less than `DURATION`: a rival may see the last renewal that much later."""
+"""A second less than `DURATION`: a rival may see the last renewal a `LOOK` later, and its next look
+may come a `LOOK` after that; the rest is for its own request."""
 SPARE: Final = 0.25
 """Seconds of the right to write that a write needs to begin."""
 
