@@ -65,6 +65,8 @@ def test_a_session_is_established_when_the_router_agrees_not_when_something_else
 
 
 def _reboot_router(lab: Rig, seconds: float, missed: str = "") -> None:
+    # What is on its way arrives: its retransmission would tell us of the reboot.
+    time.sleep(1.0)
     lab.router_space.run("nft", _SILENCE)
     # The dead BIRD's kernel must forget the connection, as one that lost power would.
     lab.router_space.run("sysctl", "-q", "-w", "net.ipv4.tcp_orphan_retries=1")
