@@ -194,14 +194,19 @@ def _mesh(mesh: MeshStatus) -> Iterator[str]:
             yield f"the agent of member {member.name} is silent"
     alone = not _others(mesh)
     if not mesh.armed and not alone:
-        yield f"takeover is not armed ({reachable(mesh)})"
+        yield f"takeover is not armed ({_too_few(mesh)})"
 
 
 def armed(mesh: MeshStatus) -> str:
     """Return whether a death would be answered, and why not."""
     if mesh.armed:
         return f"yes ({reachable(mesh)})"
-    return f"no: {reachable(mesh) if _others(mesh) else 'this node is alone'}"
+    return f"no: {_too_few(mesh) if _others(mesh) else 'this node is alone'}"
+
+
+def _too_few(mesh: MeshStatus) -> str:
+    """Return why a death would not be answered; who was never heard does not count."""
+    return "no other member is heard" if mesh.counted == 1 else reachable(mesh)
 
 
 def reachable(mesh: MeshStatus) -> str:
