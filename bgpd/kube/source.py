@@ -313,7 +313,7 @@ _SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.UNAUTHORIZED: "API server {where} does not accept who we are: {why}; renew the token "
     "or certificate",
     Reason.FORBIDDEN: "API server {where} forbids us to list and watch {words}: {why}; bind the "
-    "agent's role to its ServiceAccount; " + _STAYS,
+    "role of this program to its ServiceAccount; " + _STAYS,
     Reason.MISSING: "API server {where} does not know {words}; install bgpd's CRDs; " + _STAYS,
     Reason.REFUSED: "API server {where} refuses {words}: {why}; " + _STAYS,
     Reason.PAST: "API server {where}: {words}: {why}; " + _STAYS + "; if a backup was restored, "
