@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.bench import elastic, giving, measures, metallb, trace
-from tests.bench.page import outage_table, page, table
+from tests.bench.page import TRACED, outage_table, page, table
 from tests.bench.rig import Rig, places
 from tests.cluster.binaries import SERVER, version
 from tests.cluster.build import build
@@ -47,7 +47,7 @@ _APART: Final = {
     "leader": ("controllers that lead are killed, while Services come and go", "leader"),
 }
 """A sentence, and the module of `tests.bench` that measures it, with its own options."""
-_ON_PAGE: Final = ("event-to-route", "mass", "cold-start", "outages")
+_ON_PAGE: Final = ("event-to-route", TRACED, "mass", "cold-start", "outages")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -122,7 +122,8 @@ def _inside(options: argparse.Namespace) -> int:
     extra = {"traced": True} if getattr(options, "trace", False) else {}
     found = measure(rig, repeat=options.repeat, block=options.block, say=_say, **extra)
     rig.stop()
-    report = {**_circumstances(options.command, before), "services": options.services, **found}
+    name = TRACED if extra else options.command
+    report = {**_circumstances(name, before), "services": options.services, **found}
     _keep(report, options.json)
     print((elastic.table_of if options.command in elastic.ON_PAGE else table)(report))
     return 0
