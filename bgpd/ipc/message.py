@@ -1,8 +1,8 @@
 """The messages of the unix sockets: one JSON object a line, versioned by name and by addition.
 
-Agent -> speaker: `Hello`, then one `Desired` with everything, then `Delta` for what changed,
-and a `Beat` each second. Speaker -> agent: `Welcome`, `Applied`, `Report`. bgpctl -> either:
-`Hello`, then one `Ask`; the answer is one `Answer`.
+Agent -> speaker: `Hello`, then one `Desired` with everything, then `Delta` and `Standing` for
+what changed, and a `Beat` each second. Speaker -> agent: `Welcome`, `Applied`, `Report`.
+bgpctl -> either: `Hello`, then one `Ask`; the answer is one `Answer`.
 
 Compatibility: a reader ignores fields it does not know and counts kinds it does not know; a
 field that is added has a default. `version` says what the writer speaks, so that n and n-1 can
@@ -53,6 +53,22 @@ class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
     program: str = ""
 
 
+class Standing(Message, frozen=True, kw_only=True, tag="standing"):
+    """How the agent sees its node as a whole; it replaces the one before it.
+
+    It says what holds for all routes: which routes there are stays with `Desired` and `Delta`.
+    """
+
+    drain: str = ""
+    """Why the node is drained, in a sentence; empty: it is not."""
+    forced: bool = False
+    """Whether a drain also takes the routes that nobody else carries."""
+    doubt: tuple[str, ...] = ()
+    """Why all routes rank 250, a sentence each; empty: they do not."""
+    busy: tuple[Prefix, ...] = ()
+    """While draining: prefixes whose routes stay as they are, because connections are open."""
+
+
 class Desired(Message, frozen=True, kw_only=True, tag="desired"):
     """The whole desired state: it replaces everything that was desired before."""
 
@@ -69,6 +85,10 @@ class Desired(Message, frozen=True, kw_only=True, tag="desired"):
     """Blocks of *pools* in which more than single addresses may be advertised, and how short."""
     mesh_address: Address | None = None
     """Our own address in the mesh: the source of heartbeats; None when it is not known."""
+    standing: Standing = Standing()
+    """As the message of that kind would say it."""
+    boot: str = ""
+    """The kernel's boot ID: what was saved before a boot says nothing of what works after it."""
 
 
 class Delta(Message, frozen=True, kw_only=True, tag="delta"):
@@ -98,7 +118,9 @@ class Report(Message, frozen=True, kw_only=True, tag="report"):
 class Ask(Message, frozen=True, kw_only=True, tag="ask"):
     """One question of bgpctl."""
 
-    question: Literal["status", "timeline", "generation-reset", "accept-vanished"]
+    question: Literal[
+        "status", "timeline", "generation-reset", "accept-vanished", "drain", "undrain"
+    ]
     arguments: dict[str, str] = {}
 
 
@@ -110,7 +132,9 @@ class Answer(Message, frozen=True, kw_only=True, tag="answer"):
     content: Any = None
 
 
-AnyMessage: TypeAlias = Hello | Welcome | Desired | Delta | Beat | Applied | Report | Ask | Answer
+AnyMessage: TypeAlias = (
+    Hello | Welcome | Standing | Desired | Delta | Beat | Applied | Report | Ask | Answer
+)
 
 
 class _Tag(msgspec.Struct):
@@ -122,7 +146,7 @@ _decoder: msgspec.json.Decoder[AnyMessage] = msgspec.json.Decoder(AnyMessage)
 _tag_decoder = msgspec.json.Decoder(_Tag)
 _KINDS = frozenset(
     kind.__struct_config__.tag
-    for kind in (Hello, Welcome, Desired, Delta, Beat, Applied, Report, Ask, Answer)
+    for kind in (Hello, Welcome, Standing, Desired, Delta, Beat, Applied, Report, Ask, Answer)
 )
 
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

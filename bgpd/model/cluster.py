@@ -27,11 +27,31 @@ class Service:
     ingress: tuple[str, ...] = ()
     """`status.loadBalancer.ingress[].ip`, as written; empty text where an entry has none."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    health_check_node_port: int = 0
+    """`spec.healthCheckNodePort`; 0 where there is none."""
+    ports: tuple["NamedPort", ...] = ()
 
     @property
     def key(self) -> str:
         """`namespace/name`, as `Withheld.service` has it."""
         return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedPort:
+    """A port of a Service or of an endpoint: what a probe asks."""
+
+    name: str = ""
+    port: int
+    protocol: str = "TCP"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalEndpoint:
+    """An endpoint on this very node that can take traffic: what a probe asks."""
+
+    address: Address
+    ports: tuple[NamedPort, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +65,8 @@ class EndpointSlice:
     serving: tuple[str, ...] = ()
     """The node of each endpoint that can take traffic, sorted; empty text where it has none."""
     not_serving: int = 0
+    here: tuple[LocalEndpoint, ...] = ()
+    """Those of *serving* on our own node, with what a probe needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +79,12 @@ class Node:
     """Every address of type InternalIP, in the order of the document."""
     network_unavailable: bool = False
     """Whether the condition NetworkUnavailable is True."""
+    unschedulable: bool = False
+    """`spec.unschedulable`: cordoned."""
+    drain_taint: bool = False
+    """Whether it has the taint `bgpd.io/drain`, with any value and effect."""
+    shutting_down: bool = False
+    """Whether kubelet says that the node is shutting down (KEP-2000)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

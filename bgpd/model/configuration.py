@@ -112,7 +112,7 @@ class Community:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BFDProfile:
-    """How fast a session's BFD is; known, so that a peer can name it, but not done yet.
+    """How fast a session's BFD is.
 
     Intervals are milliseconds; the defaults are FRR's.
     """
@@ -125,6 +125,10 @@ class BFDProfile:
     echo_mode: bool = False
     passive_mode: bool = False
     minimum_ttl: int = 254
+    """Of sessions over several hops; over one it is always 255 (RFC 5881, section 5)."""
+    password: str | None = None
+    password_file: str | None = None
+    key_id: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,45 @@ class PeerState(StrEnum):
     ESTABLISHED = "Established"
 
 
+class BFDState(StrEnum):
+    """The state of a BFD session (RFC 5880, section 4.1)."""
+
+    ADMIN_DOWN = "AdminDown"
+    DOWN = "Down"
+    INIT = "Init"
+    UP = "Up"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BFD:
+    """How a session is watched by BFD (RFC 5880, asynchronous mode), complete."""
+
+    receive_milliseconds: int = 300
+    """Required Min RX Interval, 10..60000."""
+    transmit_milliseconds: int = 300
+    """Desired Min TX Interval, 10..60000."""
+    multiplier: int = 3
+    """Detect Mult, 2..255."""
+    passive: bool = False
+    """Whether we wait for the other end's first packet."""
+    multihop: bool = False
+    """RFC 5883 on port 4784 instead of RFC 5881 on 3784."""
+    minimum_ttl: int = 255
+    """Least TTL that is accepted: 255 where the router is one hop away (RFC 5881, section 5)."""
+    password: str | None = None
+    """Key of meticulous keyed SHA1 authentication, 1..20 bytes; None: none."""
+    key_id: int = 1
+    """0..255, beside *password*."""
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` outside the legal ranges."""
+        in_range("receive_milliseconds", self.receive_milliseconds, 10, 60_000)
+        in_range("transmit_milliseconds", self.transmit_milliseconds, 10, 60_000)
+        in_range("multiplier", self.multiplier, 2, 255)
+        in_range("minimum_ttl", self.minimum_ttl, 1, 255)
+        in_range("key_id", self.key_id, 0, 255)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
     """One BGP peer of this node, complete: nothing is looked up elsewhere.
@@ -78,6 +117,7 @@ class Peer:
     next_hop_v4: Address | None = None
     """Next hop of IPv4 routes where the session runs over IPv6 (RFC 8950); else the source."""
     next_hop_v6: Address | None = None
+    bfd: BFD | None = None
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for what no session could be configured with."""

@@ -23,6 +23,10 @@ class Reason(StrEnum):
     NODE_EXCLUDED = "NodeExcluded"
     NO_LOCAL_ENDPOINTS = "NoLocalEndpoints"
     NO_ENDPOINTS = "NoEndpoints"
+    HEALTH_CHECK_NODE_PORT = "HealthCheckNodePort"
+    HEALTH_CHECK_FAILED = "HealthCheckFailed"
+    STARTING_UP = "StartingUp"
+    FLAPPING = "Flapping"
     NO_PEER = "NoPeer"
     FAMILY_NOT_NEGOTIATED = "FamilyNotNegotiated"
     # Decided at the last gate, in the speaker.
@@ -32,6 +36,7 @@ class Reason(StrEnum):
     UNKNOWN_PEER = "UnknownPeer"
     STANDBY = "Standby"
     NOT_STARTED = "NotStarted"
+    DRAINED = "Drained"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

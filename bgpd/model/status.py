@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bgpd.model.peer import Lever, PeerName, PeerState
+from bgpd.model.health import Health, ProbeResult
+from bgpd.model.peer import BFDState, Lever, PeerName, PeerState
 from bgpd.model.prefix import Address, Prefix
 from bgpd.model.reason import Withheld
 
@@ -44,6 +45,30 @@ class SessionStatus:
     transitions: int = 0
     damping_budget: int | None = None
     """Changes of the generation that a peer which dampens flaps may hear now; None elsewhere."""
+    graceful_restart: bool = False
+    """Whether both ends offered it, so that the peer keeps our routes over a restart."""
+    bfd: "BFDStatus | None" = None
+    """None: no BFD is wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BFDStatus:
+    """The BFD session beside a BGP session."""
+
+    state: BFDState
+    since: float | None = None
+    """Wall clock of the last change of state, seconds since the epoch."""
+    detection_milliseconds: float | None = None
+    """Negotiated: silence of the peer for so long is the end of the session."""
+    remote_detection_milliseconds: float | None = None
+    """Negotiated: after so long without us the peer calls us dead."""
+    transmit_milliseconds: float | None = None
+    transitions: int = 0
+    dampened: bool = False
+    """Whether it flapped so often that its word does not count for a while."""
+    last_error: str = ""
+    """Why it last went down, in a sentence."""
+    counters: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +137,48 @@ class RouteStatus:
     services: tuple[str, ...] = ()
 
 
+class DrainPhase(StrEnum):
+    """How far a drain is."""
+
+    NOT_DRAINING = "NotDraining"
+    WAITING = "Waiting"
+    """Some routes wait: for another node that carries them, or for their connections to end."""
+    DEMOTED = "Demoted"
+    """All routes are less wanted than any other's; routers move the traffic."""
+    DRAINED = "Drained"
+    """All routes are withdrawn; sessions and mesh stay."""
+    LEAVING = "Leaving"
+    """The process ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainStatus:
+    """A drain, and what it waits for."""
+
+    phase: DrainPhase = DrainPhase.NOT_DRAINING
+    cause: str = ""
+    """Why, in a sentence; several causes are joined."""
+    since: float | None = None
+    """Wall clock, seconds since the epoch."""
+    alone: tuple[Prefix, ...] = ()
+    """Prefixes that stay because no other live, undrained member carries them."""
+    busy: tuple[Prefix, ...] = ()
+    """Prefixes that stay as they are because connections are open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthStatus:
+    """What the agent knows of its node's health."""
+
+    node: dict[str, Health] = field(default_factory=dict)
+    """`carrier`, `gateway`, `kubelet`, `kube-proxy` -> what is believed of it."""
+    details: dict[str, str] = field(default_factory=dict)
+    """A sentence for each of *node* that has one."""
+    doubt: tuple[str, ...] = ()
+    """Why the node's routes rank 250, a sentence each; empty: they do not."""
+    probes: tuple[ProbeResult, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerStatus:
     """Everything that the speaker can say without the agent."""
@@ -130,6 +197,7 @@ class SpeakerStatus:
     counters: dict[str, int] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
     draining: bool = False
+    drain: DrainStatus = DrainStatus()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,3 +216,4 @@ class NodeStatus:
     documents: int = 0
     services: dict[Prefix, tuple[str, ...]] = field(default_factory=dict)
     """Which Services each desired prefix stands for."""
+    health: HealthStatus = HealthStatus()

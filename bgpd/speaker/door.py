@@ -128,6 +128,8 @@ class Door:
                 connection.send(Answer(content=self._reflex.timeline.failovers))
             case "generation-reset":
                 connection.send(self._reset_generation(ask, self._loop.time()))
+            case "drain" | "undrain":
+                connection.send(Answer(ok=False, error="not known yet"))
             case "accept-vanished":
                 error = "only the agent knows what vanished; ask agent.sock"
                 connection.send(Answer(ok=False, error=error))
