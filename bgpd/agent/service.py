@@ -175,15 +175,16 @@ class Service:
             self._tell_conditions()
 
     def _act(self, message: Desired | Delta | None) -> None:
-        """Tell people and the speaker what was decided."""
+        """Tell the speaker what was decided, then people."""
+        if not self._deciding.started:
+            self._tell_conditions()
+            # Before anything is sent: a configuration that ends the start must change no route.
+            self._start()
+        self._send(message)
         self._tell_conditions()
         if self._deciding.complete and not self._synced:
             self._synced = True
             logs.write(self._log, "info", "synced", [("documents", len(self._source.objects))])
-        if not self._deciding.started:
-            # Before anything is sent: a configuration that ends the start must change no route.
-            self._start()
-        self._send(message)
         self._disk.changed()
         self._tell()
 

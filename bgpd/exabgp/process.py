@@ -14,7 +14,7 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
@@ -45,7 +45,8 @@ OVERSLEPT_SECONDS: Final = 1.0
 """A pause of our own of this length proves nothing about the reflex."""
 
 MAX_OUTBOX: Final = 2 * wire.MAX_LINE
-_READ: Final = 1024 * 1024
+_READ: Final = 64 * 1024
+"""Bytes of the first read of a turn: for much more the allocator asks the kernel each time."""
 _PIPE: Final = 1024 * 1024
 
 EXIT_TRY_AGAIN: Final = 75
@@ -103,6 +104,10 @@ class ReflexProcess(Processes):  # type: ignore[misc]
         if self._outbox:
             found.append((self._process[REFLEX].stdin.fileno(), select.POLLOUT))
         return found
+
+    def heard(self, ready: Container[int]) -> bool:
+        """Return whether the reflex's output is among the descriptors that are *ready*."""
+        return self.alive and self._process[REFLEX].stdout.fileno() in ready
 
     @property
     def next_start(self) -> float | None:
@@ -290,12 +295,16 @@ class ReflexProcess(Processes):  # type: ignore[misc]
     def _read(self) -> Iterator[bytes]:
         if not self.alive:
             return
+        fd = self._process[REFLEX].stdout.fileno()
         try:
-            data = os.read(self._process[REFLEX].stdout.fileno(), _READ)
+            data = os.read(fd, _READ)
         except BlockingIOError:
             return
         except OSError:
             data = b""
+        if len(data) == _READ:
+            with suppress(OSError):
+                data += os.read(fd, _PIPE)
         if not data:
             self._handle_problem(REFLEX)
             return

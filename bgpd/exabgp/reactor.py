@@ -111,6 +111,8 @@ class SpeakerReactor(Reactor):  # type: ignore[misc]
         self._leaving_until: float | None = None
         self._turns = 0
         self._second = 0
+        self._obeyed = False
+        """Whether a command may have left something to do: the next wait is none."""
         self._wake_read, self._wake_write = os.pipe()
         for fd in (self._wake_read, self._wake_write):
             os.set_blocking(fd, False)
@@ -265,9 +267,16 @@ class SpeakerReactor(Reactor):  # type: ignore[misc]
         poller.register(self._wake_read, select.POLLIN)
         for fd, events in self._interests():
             poller.register(fd, events)
-        poller.poll(0 if sleeptime == 0 else self._patience())
-        with suppress(BlockingIOError):
-            os.read(self._wake_read, 512)
+        at_once, self._obeyed = sleeptime == 0 or self._obeyed, False
+        ready = {fd for fd, _ in poller.poll(0 if at_once else self._patience())}
+        if self.processes.heard(ready):
+            # Now: ExaBGP gives each session a turn first, and a withdrawal would wait for it.
+            for service, line in self.processes.received():
+                self._obeyed = True
+                self.commands.process(self, service, line)
+        if self._wake_read in ready:
+            with suppress(BlockingIOError):
+                os.read(self._wake_read, 512)
         self._stop_spinning()
 
     def _interests(self) -> Iterator[tuple[int, int]]:

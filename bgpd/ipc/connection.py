@@ -18,6 +18,9 @@ from bgpd.model.errors import ProtocolError
 MAX_UNSENT: Final = 64 * 1024 * 1024
 """Bytes that may wait for a peer: the desired state of the largest node, with room."""
 
+READ: Final = 64 * 1024
+"""Bytes read in one go, at most."""
+
 STALL_SECONDS: Final = 5.0
 """How long a peer may leave our bytes unread before it is cut off."""
 
@@ -35,7 +38,7 @@ class Handler(Protocol):
         """Learn that *connection* is gone; `connection.reason` says why."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """A connected peer: `send` to it; what it says goes to the handler."""
 
     def __init__(
@@ -59,6 +62,7 @@ class Connection(asyncio.Protocol):
         self._stall_seconds = stall_seconds
         self._max_line = max_line
         self._transport: asyncio.Transport | None = None
+        self._read = memoryview(bytearray(READ))
         self._buffer = bytearray()
         self._sent = 0
         self._taken = 0
@@ -111,10 +115,14 @@ class Connection(asyncio.Protocol):
         """Return whether the peer may speak at all."""
         return True
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's word
+        """Return where to read to; asyncio's own buffer is new for each read, and mapped anew."""
+        return self._read
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Hand every complete line to the handler."""
         scanned = len(self._buffer)
-        self._buffer += data
+        self._buffer += self._read[:nbytes]
         start = 0
         while self.open:
             end = self._buffer.find(b"\n", max(start, scanned))

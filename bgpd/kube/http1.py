@@ -88,7 +88,7 @@ class Answers:
         """Whether no answer has begun."""
         return self._where is _Where.HEAD and not self._buffer
 
-    def feed(self, data: bytes) -> list[Part]:
+    def feed(self, data: bytes | memoryview) -> list[Part]:
         """Return the parts that *data* completes, or raise `ProtocolError`."""
         self._buffer += data
         return list(self._parts())

@@ -21,6 +21,8 @@ from bgpd.model.errors import BgpdError, ProtocolError, TransientError
 
 SLICE: Final = 0.002
 """Seconds of work after which others have their turn."""
+READ: Final = 64 * 1024
+"""Bytes read in one go, at most."""
 CONNECT_WITHIN: Final = 5.0
 """Seconds for TCP, and again for TLS."""
 _OPTIONS: Final = (
@@ -68,13 +70,15 @@ class Reader(Protocol):
         """Take the next piece of the body."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One connection; one request at a time."""
 
     def __init__(self, authority: str) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._authority = authority
+        # A view: asyncio's TLS writes to slices of it.
+        self._read = memoryview(bytearray(READ))
         self._answers = Answers()
         self._parts: deque[Part] = deque()
         self._working = False
@@ -153,11 +157,15 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's word
+        """Return where to read to; asyncio's own buffer is new for each read, and large."""
+        return self._read
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Read what has arrived, a slice at a time."""
         self._heard = self._loop.time()
         try:
-            self._parts.extend(self._answers.feed(data))
+            self._parts.extend(self._answers.feed(self._read[:nbytes]))
         except ProtocolError as error:
             self._fail(error)
             return
