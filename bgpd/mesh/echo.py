@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from bgpd.mesh.ports import attach, mark_as_control
-from bgpd.mesh.timestamp import ANCILLARY_SIZE, Clock, enable_timestamps
 from bgpd.model.prefix import Address
+from bgpd.timestamp import ANCILLARY_SIZE, Clock, enable_timestamps
 
 ProbeMode: TypeAlias = Literal["ping", "raw", "none"]
 

@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from bgpd.mesh.packet import FLAGS_OFFSET, Flag
-from bgpd.mesh.timestamp import enable_timestamps
 from bgpd.model.errors import ConfigError, TransientError
 from bgpd.model.prefix import Address
+from bgpd.timestamp import enable_timestamps
 
 CS6: Final = 0xC0
 """Class selector 6 (RFC 2474, section 4.2.2): network control, as routers mark BGP."""

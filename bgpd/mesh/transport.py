@@ -22,8 +22,8 @@ from typing import Final, Protocol, TypeAlias
 
 from bgpd.mesh.echo import Echo, ProbeMode
 from bgpd.mesh.ports import IP_RECVERR, IPV6_RECVERR, Queues, listen
-from bgpd.mesh.timestamp import ANCILLARY_SIZE, Clock
 from bgpd.model.prefix import Address
+from bgpd.timestamp import ANCILLARY_SIZE, Clock
 
 _MAX_DATAGRAM: Final = 2048
 """Bytes that are read: more than a heartbeat has, and what is cut is refused."""

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from bgpd.mesh.timestamp import Clock
+from bgpd.timestamp import Clock
 
 SO_TIMESTAMPNS = 35
 
