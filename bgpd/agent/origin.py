@@ -11,24 +11,27 @@ from bgpd.kube.documents import Key
 from bgpd.kube.history import number
 from bgpd.kube.kept import KeptSource
 from bgpd.kube.source import KubernetesSource
+from bgpd.kube.vocabulary import agent
 from bgpd.model.errors import ConfigError
 
 _KNOWN: Final = "directory:PATH, kubernetes or kubernetes:KUBECONFIG"
 
 
-def source_of(text: str, remembered: Snapshot) -> KeptSource:
-    """Return the source that *text* names, or raise `ConfigError`."""
+def source_of(text: str, remembered: Snapshot, *, node: str = "") -> KeptSource:
+    """Return the source that *text* names for the agent of *node*, or raise `ConfigError`."""
+    reads = agent(node)
     match text.partition(":"):
         case "directory", _, path if path:
             from bgpd.kube.directory import DirectorySource  # noqa: PLC0415 - a pod needs none
 
-            directory = DirectorySource(path, remembered=remembered.by_source)
+            directory = DirectorySource(path, remembered=remembered.by_source, vocabulary=reads)
             return KeptSource(directory, remembered.objects)
         case "kubernetes", colon, path if path or not colon:
             kubernetes = KubernetesSource(
                 _access(path, os.environ),
                 remembered=remembered.objects,
                 newest=_newest(remembered),
+                vocabulary=reads,
             )
             return KeptSource(kubernetes, remembered.objects)
         case _:

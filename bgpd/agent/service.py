@@ -60,7 +60,8 @@ class Service:
         )
         recalled = self._recall()
         self._passwords = Passwords(recalled.passwords)
-        self._source = source_of(options.source, recalled if self._primed else Snapshot())
+        before = recalled if self._primed else Snapshot()
+        self._source = source_of(options.source, before, node=options.node)
         self._deciding = Deciding(self._planner, self._source, self._passwords, act=self._act)
         self._speaker: SpeakerStatus | None = None
         self._lost_reason = ""

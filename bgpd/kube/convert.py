@@ -1,18 +1,32 @@
 """From the wire form of Kubernetes' own kinds and selectors to the values that policy reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from sys import intern
+from typing import Final
 
 from bgpd.kube import objects
 from bgpd.kube.faults import Faults
 from bgpd.kube.nodestatus import MESH_ANNOTATION, member_at
 from bgpd.kube.scalar import parse_plain_address
-from bgpd.model.cluster import EndpointSlice, Node, NodeReport, Service
+from bgpd.model.cluster import (
+    DRAIN_TAINT,
+    EndpointSlice,
+    LocalEndpoint,
+    NamedPort,
+    Node,
+    NodeReport,
+    Service,
+)
 from bgpd.model.member import NodeName
+from bgpd.model.prefix import Address
 from bgpd.model.selector import Operator, Requirement, Selector, Selectors
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 """The label by which an EndpointSlice belongs to a Service."""
+_SHUTTING_DOWN: Final = "node is shutting down"
+"""What kubelet says in the condition Ready from the moment that systemd tells it of the end of the
+node (KEP-2000); it may stand among other reasons. The condition's own reason says nothing of it."""
 
 
 def service(wire: objects.Service, faults: Faults) -> Service:
@@ -34,12 +48,17 @@ def service(wire: objects.Service, faults: Faults) -> Service:
         local=policy == "Local",
         ingress=tuple(entry.ip or "" for entry in (status and status.ingress) or ()),
         labels=labels_of(wire.metadata),
+        health_check_node_port=spec.health_check_node_port or 0,
+        ports=_ports(spec.ports),
     )
 
 
-def endpoint_slice(wire: objects.EndpointSlice, faults: Faults) -> EndpointSlice:
-    """Return an EndpointSlice: which of its endpoints can take traffic, and where they are."""
-    del faults  # a slice that decodes has nothing left to refuse
+def endpoint_slice(wire: objects.EndpointSlice, *, node: str = "") -> EndpointSlice:
+    """Return an EndpointSlice: which of its endpoints can take traffic, and where they are.
+
+    Addresses and ports are kept of those on *node* alone, which is ours: a node has few pods, and
+    a cluster has very many.
+    """
     namespace = intern(wire.metadata.namespace or "default")
     owner = (wire.metadata.labels or {}).get(SERVICE_LABEL)
     endpoints = wire.endpoints or ()
@@ -50,6 +69,43 @@ def endpoint_slice(wire: objects.EndpointSlice, faults: Faults) -> EndpointSlice
         service=f"{namespace}/{owner}" if owner else "",
         serving=tuple(serving),
         not_serving=len(endpoints) - len(serving),
+        here=_here(wire, node) if node and node in serving else (),
+    )
+
+
+def _here(wire: objects.EndpointSlice, node: str) -> tuple[LocalEndpoint, ...]:
+    ports = _ports(wire.ports)
+    found = (
+        _address(one.addresses)
+        for one in wire.endpoints or ()
+        if one.node_name == node and _serves(one)
+    )
+    return tuple(LocalEndpoint(address=one, ports=ports) for one in found if one is not None)
+
+
+def _address(texts: Sequence[str] | None) -> Address | None:
+    """Return the first address, which stands for all; None where it is the name of a host."""
+    try:
+        return parse_plain_address(texts[0]) if texts else None
+    except ValueError:
+        return None
+
+
+def _ports(wire: Iterable[objects.NamedPort] | None) -> tuple[NamedPort, ...]:
+    return _shared(
+        tuple(
+            (one.name or "", one.port, one.protocol or "TCP")
+            for one in wire or ()
+            if one.port is not None
+        )
+    )
+
+
+@lru_cache(maxsize=1024)
+def _shared(ports: tuple[tuple[str, int, str], ...]) -> tuple[NamedPort, ...]:
+    """Return *ports* as one tuple for all who have the same: most Services have port 80 or 443."""
+    return tuple(
+        NamedPort(name=name, port=port, protocol=protocol) for name, port, protocol in ports
     )
 
 
@@ -79,6 +135,7 @@ def _serves(endpoint: objects.Endpoint) -> bool:
 
 def node(wire: objects.Node, faults: Faults) -> Node:
     """Return a Node."""
+    spec = wire.spec or objects.NodeSpec()
     status = wire.status or objects.NodeStatus()
     addresses = []
     for index, entry in enumerate(status.addresses or ()):
@@ -91,6 +148,12 @@ def node(wire: objects.Node, faults: Faults) -> Node:
         addresses=tuple(one for one in addresses if one is not None),
         network_unavailable=any(
             one.type == "NetworkUnavailable" and one.status == "True"
+            for one in status.conditions or ()
+        ),
+        unschedulable=bool(spec.unschedulable),
+        drain_taint=any(one.key == DRAIN_TAINT for one in spec.taints or ()),
+        shutting_down=any(
+            one.type == "Ready" and one.status == "False" and _SHUTTING_DOWN in (one.message or "")
             for one in status.conditions or ()
         ),
     )

@@ -89,7 +89,7 @@ class Documents:
 
 def read(source: str, text: bytes, vocabulary: Vocabulary = AGENT) -> Documents:
     """Return what *text* of the file *source* says to a reader of *vocabulary*."""
-    reading = _Reading(vocabulary.kinds)
+    reading = _Reading(vocabulary)
     found = False
     for raw in documents_in(text, json=source.endswith(".json")):
         place = " ".join(part for part in (source, raw.place) if part)
@@ -132,8 +132,9 @@ def _with_kind(item: object, kind: str, outer: object) -> object:
 class _Reading:
     """The documents of one file while it is read."""
 
-    def __init__(self, kinds: Kinds) -> None:
-        self._kinds = kinds
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._kinds: Kinds = vocabulary.kinds
+        self._node = vocabulary.node
         self._objects: dict[Key, Object] = {}
         self._places: dict[Key, str] = {}
         self._problems: list[Problem] = []
@@ -196,7 +197,7 @@ class _Reading:
         metadata = content.get("metadata")
         named = {**(metadata if isinstance(metadata, dict) else {}), "name": _ANY_NAME}
         faults = Faults(source=place, kind=kind, name="")
-        _decode({**content, "metadata": named}, form, faults)
+        _decode({**content, "metadata": named}, form, faults, self._node)
         self._problems += faults.problems
 
     def _unknown(self, place: str, version: str, kind: str, content: Mapping[str, Any]) -> None:
@@ -275,7 +276,7 @@ class _Reading:
         faults = Faults(source=place, kind=key.kind, name=key.name, lenient=lenient)
         for text in texts:
             faults.rule("", text)
-        found = _decode(content, form, faults)
+        found = _decode(content, form, faults, self._node)
         self._problems += faults.problems
         if found is None or faults.refused:
             self._damaged.add(key)
@@ -306,7 +307,6 @@ def _key(kind: str, content: Mapping[str, Any]) -> Key | None:
 
 _CONVERTERS: Final[Mapping[type, Callable[[Any, Faults], Object]]] = {
     objects.Service: convert.service,
-    objects.EndpointSlice: convert.endpoint_slice,
     objects.Node: convert.node,
     objects.IPAddressPool: configure.pool,
     objects.BGPAdvertisement: configure.advertisement,
@@ -322,17 +322,23 @@ _CONVERTERS: Final[Mapping[type, Callable[[Any, Faults], Object]]] = {
 }
 
 
-def judge(wire: AnyDocument, form: type[AnyDocument], faults: Faults) -> Object:
-    """Return the object that a decoded *form* stands for; what forbids it is in *faults*."""
+def judge(wire: AnyDocument, form: type[AnyDocument], faults: Faults, node: str = "") -> Object:
+    """Return the object that a decoded *form* stands for; what forbids it is in *faults*.
+
+    *node* is ours: of what runs elsewhere less is kept.
+    """
+    if isinstance(wire, objects.EndpointSlice):
+        # Nothing is left to refuse in a slice that decodes.
+        return convert.endpoint_slice(wire, node=node)
     return _CONVERTERS[form](wire, faults)
 
 
 def judge_content(
-    content: Mapping[str, Any], form: type[AnyDocument], faults: Faults
+    content: Mapping[str, Any], form: type[AnyDocument], faults: Faults, node: str = ""
 ) -> tuple[Key | None, Object | None]:
     """Return what a document that did not decode is known by, and the object if there is one."""
     key = _key(faults.kind, content)
-    return key, None if key is None else _decode(content, form, faults)
+    return key, None if key is None else _decode(content, form, faults, node)
 
 
 _ANY_NAME: Final = "name"
@@ -341,7 +347,9 @@ _MOST_PROBLEMS: Final = 20
 """Problems reported of one document: more do not help whoever has to correct it."""
 
 
-def _decode(content: Mapping[str, Any], form: type[AnyDocument], faults: Faults) -> Object | None:
+def _decode(
+    content: Mapping[str, Any], form: type[AnyDocument], faults: Faults, node: str
+) -> Object | None:
     """Return the object, or None with every problem that the wire form can see in *faults*."""
     rest: Any = content
     while rest is not None and len(faults.problems) < _MOST_PROBLEMS:
@@ -353,7 +361,7 @@ def _decode(content: Mapping[str, Any], form: type[AnyDocument], faults: Faults)
             faults.rule("", "is nested too deeply")
             return None
         else:
-            return _CONVERTERS[form](wire, faults)
+            return judge(wire, form, faults, node)
     return None
 
 

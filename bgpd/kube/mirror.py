@@ -49,7 +49,9 @@ class Found:
 class Interpreter:
     """From the JSON of one object to what it says."""
 
-    def __init__(self, resource: Resource) -> None:
+    def __init__(self, resource: Resource, node: str = "") -> None:
+        """Read *resource* for the program on *node*."""
+        self._node = node
         self._kind = resource.kind
         self._source = FOREIGN if resource.foreign else SOURCE
         self._lenient = resource.foreign
@@ -68,7 +70,7 @@ class Interpreter:
         metadata = wire.metadata
         namespace = (metadata.namespace or "default") if self._namespaced else ""
         faults = self._faults(namespace, metadata.name)
-        said = judge(wire, self._form, faults)
+        said = judge(wire, self._form, faults, self._node)
         if isinstance(said, _NAMED):
             # One text for both, and for every object of the namespace.
             namespace, name = said.namespace, said.name
@@ -93,7 +95,7 @@ class Interpreter:
             for field in ("resourceVersion", "name", "namespace")
         )
         faults = self._faults(namespace, name)
-        key, said = judge_content(content, self._form, faults)
+        key, said = judge_content(content, self._form, faults, self._node)
         if key is None:
             message = sentence(
                 source=self._source,
@@ -136,14 +138,19 @@ def _versioned(form: type[AnyDocument]) -> type[msgspec.Struct]:
 class Mirror:
     """The objects of one resource in a view that others share."""
 
-    def __init__(self, resource: Resource, view: View, remembered: View | None = None) -> None:
-        """Mirror into *view*; *remembered* has what is in force, where that is another one."""
+    def __init__(
+        self, resource: Resource, view: View, remembered: View | None = None, *, node: str = ""
+    ) -> None:
+        """Mirror into *view*, for the program on *node*.
+
+        *remembered* has what is in force, where that is another view.
+        """
         self.resource = resource
         self.synced = False
         """Whether the state was complete once: before that nobody reads it."""
         self._view = view
         self._remembered = view if remembered is None else remembered
-        self._interpret = Interpreter(resource)
+        self._interpret = Interpreter(resource, node)
         self._problems: dict[Key, tuple[Problem, ...]] = {}
         self._syncing = True
         self._seen: dict[Key, tuple[Problem, ...]] = {}

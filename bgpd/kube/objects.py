@@ -124,12 +124,22 @@ WeightedSelectors: TypeAlias = Annotated[list[WeightedSelector], Meta(max_length
 # Kubernetes' own kinds
 
 
+class NamedPort(Lenient):
+    """One entry of `ports` of a Service or of an EndpointSlice; no port means all of them."""
+
+    name: str | None = None
+    port: Port | None = None
+    protocol: str | None = None
+
+
 class ServiceSpec(Lenient):
     """`spec` of a Service."""
 
     type: str | None = None
     load_balancer_class: str | None = None
     external_traffic_policy: str | None = None
+    health_check_node_port: Annotated[int, Meta(ge=0, le=65535)] | None = None
+    ports: list[NamedPort] | None = None
 
 
 class Ingress(Lenient):
@@ -178,6 +188,7 @@ class EndpointSlice(Lenient):
 
     metadata: Metadata
     endpoints: list[Endpoint] | None = None
+    ports: list[NamedPort] | None = None
 
 
 class NodeAddress(Lenient):
@@ -192,6 +203,20 @@ class NodeCondition(Lenient):
 
     type: str
     status: str
+    message: str | None = None
+
+
+class Taint(Lenient):
+    """One entry of `spec.taints` of a Node."""
+
+    key: str
+
+
+class NodeSpec(Lenient):
+    """`spec` of a Node."""
+
+    unschedulable: bool | None = None
+    taints: list[Taint] | None = None
 
 
 class NodeStatus(Lenient):
@@ -205,6 +230,7 @@ class Node(Lenient):
     """A Node."""
 
     metadata: Metadata
+    spec: NodeSpec | None = None
     status: NodeStatus | None = None
 
 

@@ -88,6 +88,7 @@ class KubernetesSource:
         self._parts: dict[Reflector, Layer] = {}
         self._secrets: dict[str, tuple[Reflector, asyncio.Task[NoReturn]]] = {}
         self._group: asyncio.TaskGroup | None = None
+        self._node = vocabulary.node
         self._lost: dict[str, float] = {}
         """Kinds of which a whole part went, and until when what goes counts as gone with it."""
         resources = vocabulary.resources(access.namespace) if watched is None else tuple(watched)
@@ -220,7 +221,7 @@ class KubernetesSource:
             layer = layers.add("metallb.io" if resource.foreign else "bgpd.io")
             view = layer.view
         one = Reflector(
-            Mirror(resource, view, self._view),
+            Mirror(resource, view, self._view, node=self._node),
             access=self.access,
             listener=self,
             quiet=self._quiet,

@@ -5,7 +5,7 @@ controller, whichever vocabulary it is given.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bgpd.kube import kinds, resource
@@ -19,9 +19,16 @@ class Vocabulary:
     """Wire forms by apiVersion and kind; other kinds of ours are passed over."""
     resources: Callable[[str], tuple[resource.Resource, ...]]
     """What is watched at the API, for the namespace of the installation."""
+    node: str = ""
+    """Our own node: of its endpoints alone addresses and ports are kept."""
 
 
 AGENT: Final = Vocabulary(kinds=kinds.AGENT, resources=resource.resources)
 """What decides on routes: Services as `bgpd.model.cluster.Service`."""
 CONTROLLER: Final = Vocabulary(kinds=kinds.CONTROLLER, resources=resource.requested)
 """What decides on addresses: Services as `bgpd.model.allocation.ServiceRequest`."""
+
+
+def agent(node: str) -> Vocabulary:
+    """Return what the agent of *node* reads."""
+    return replace(AGENT, node=node)

@@ -12,6 +12,9 @@ from bgpd.model.prefix import Address
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 """A node with this label attracts no traffic for load balancers, whatever the label's value."""
 
+DRAIN_TAINT = "bgpd.io/drain"
+"""A node with this taint is drained, whatever the taint's value and effect."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
@@ -82,7 +85,7 @@ class Node:
     unschedulable: bool = False
     """`spec.unschedulable`: cordoned."""
     drain_taint: bool = False
-    """Whether it has the taint `bgpd.io/drain`, with any value and effect."""
+    """Whether it has the taint `DRAIN_TAINT`."""
     shutting_down: bool = False
     """Whether kubelet says that the node is shutting down (KEP-2000)."""
 

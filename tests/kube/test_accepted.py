@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bgpd.kube.documents import Key, read
-from bgpd.model.cluster import Node, Service
+from bgpd.model.cluster import NamedPort, Node, Service
 from bgpd.model.configuration import (
     BGPAdvertisement,
     BGPPeer,
@@ -195,10 +195,54 @@ def test_a_node_is_its_labels_its_internal_addresses_and_its_network() -> None:
     )
 
 
+READY = {"type": "Ready", "status": "True", "message": "kubelet is posting ready status"}
+LATE = {"type": "Ready", "status": "False", "reason": "KubeletNotReady"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "condition", "changes"),
+    [
+        pytest.param({}, READY, {}, id="ready"),
+        pytest.param({"unschedulable": True}, READY, {"unschedulable": True}, id="cordoned"),
+        pytest.param({"taints": [{"key": "bgpd.io/drain", "effect": "NoSchedule"}]}, READY,
+                     {"drain_taint": True}, id="our taint"),
+        pytest.param({"taints": [{"key": "bgpd.io/drain", "value": "x", "effect": "NoExecute"}]},
+                     READY, {"drain_taint": True}, id="our taint with a value"),
+        pytest.param({"taints": [{"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}]},
+                     READY, {}, id="another taint"),
+        pytest.param({}, {**LATE, "message": "node is shutting down"},
+                     {"shutting_down": True}, id="kubelet shuts the node down"),
+        pytest.param({}, {**LATE, "message": "[PLEG is not healthy, node is shutting down]"},
+                     {"shutting_down": True}, id="among other reasons"),
+        pytest.param({}, {**LATE, "message": "container runtime is down"}, {},
+                     id="not ready for another reason"),
+        pytest.param({}, {**READY, "status": "Unknown", "message": "node is shutting down"}, {},
+                     id="nobody has heard of it since"),
+    ],
+)  # fmt: skip
+def test_a_node_says_whether_it_is_to_be_left(
+    spec: Document, condition: Document, changes: dict[str, object]
+) -> None:
+    """A cordon, our taint and the end of the node are three different facts."""
+    document = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": "n1"},
+        "spec": spec,
+        "status": {"conditions": [condition]},
+    }
+    assert only(document) == replace(Node(name=NodeName("n1")), **changes)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("document", "changes"),
     [
         pytest.param(service(), {}, id="Cluster is the default policy"),
+        pytest.param(service(healthCheckNodePort=31234), {"health_check_node_port": 31234},
+                     id="the port that answers for the node"),
+        pytest.param(service(ports=[{"name": "dns", "port": 53, "protocol": "UDP"}, {"port": 80}]),
+                     {"ports": (NamedPort(name="dns", port=53, protocol="UDP"),
+                                NamedPort(port=80))}, id="ports"),
         pytest.param(service(externalTrafficPolicy="Local"), {"local": True}, id="Local"),
         pytest.param(service(loadBalancerClass="x"), {"load_balancer_class": "x"}, id="a class"),
         pytest.param(service(type="ClusterIP"), {"load_balancer": False}, id="no load balancer"),
