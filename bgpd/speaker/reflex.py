@@ -21,7 +21,7 @@ from bgpd.exabgp.message import (
     Shown,
     Terminating,
 )
-from bgpd.ipc.message import AnyMessage, Beat, Delta, Desired
+from bgpd.ipc.message import AnyMessage, Beat, Delta, Desired, Standing
 from bgpd.mesh.events import ConditionChanged, GenerationChanged, Kind, MeshEvent
 from bgpd.mesh.machine import Mesh
 from bgpd.model.errors import BgpdError
@@ -169,6 +169,8 @@ class Reflex:
                 self._outbox.put(DropAgent("a delta came before the state that it changes"))
             case Delta():
                 self.offer.change(message, now)
+            case Standing():
+                self._stand(message, now)
             case Beat():
                 pass
             case _:
@@ -245,14 +247,35 @@ class Reflex:
             return False
         self._awaits_state = False
         self.situation.policy = desired.policy
+        self._note_standing(message.standing)
         if self.mesh is None:
             self.situation.mesh = self._make_mesh(desired, now)
         else:
             self.mesh.configure(settings=settings, members=desired.members, now=now)
         self._outbox.put(SaveMesh())
         self._outbox.note("info", "desired", sequence=message.sequence, peers=len(desired.peers))
+        self.situation.tell_mesh(now)
         (self.offer.remember if remembered else self.offer.want)(desired, now)
         return True
+
+    def _stand(self, standing: Standing, now: float) -> None:
+        """Take over how the agent sees the node as a whole."""
+        if standing == self.situation.standing:
+            return
+        self._note_standing(standing)
+        self.situation.tell_mesh(now)
+        self._cadence.save_soon(now)
+        self._cadence.report_soon(now)
+        self.offer.restance(now)
+
+    def _note_standing(self, standing: Standing) -> None:
+        before, self.situation.standing = self.situation.standing, standing
+        if standing.doubt != before.doubt:
+            self._outbox.note(
+                "warning" if standing.doubt else "info",
+                "doubt_began" if standing.doubt else "doubt_ended",
+                reason="; ".join(standing.doubt or before.doubt),
+            )
 
     def _shown(self, shown: Shown, now: float) -> None:
         for peer in shown.peers:

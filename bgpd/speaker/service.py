@@ -267,7 +267,10 @@ class Service:
                 r for by_prefix in current.advertisements.values() for r in by_prefix.values()
             )
             self._door.last = msgspec.structs.replace(
-                saved, sequence=current.sequence, advertisements=tuple(routes)
+                saved,
+                sequence=current.sequence,
+                advertisements=tuple(routes),
+                standing=self._reflex.situation.standing,
             )
             self._state.save_desired(self._door.last)
 

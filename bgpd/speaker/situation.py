@@ -5,6 +5,7 @@ From these follows what is said with every route; which routes there are is deci
 
 from typing import Final
 
+from bgpd.ipc.message import Standing
 from bgpd.mesh.machine import Mesh
 from bgpd.mesh.settings import MeshSettings
 from bgpd.model.member import NodeName, SpeakerPolicy
@@ -30,6 +31,8 @@ class Situation:
         self.agent = AgentPresence(now)
         self.drain = Drain()
         self.policy = SpeakerPolicy()
+        self.standing = Standing()
+        """What the agent says of the node as a whole, or said last."""
         self._sessions = sessions
 
     @property
@@ -54,16 +57,19 @@ class Situation:
     def base_stance(self, now: float) -> Stance:
         """Return what we say with every route right now."""
         members = self.mesh_status(now).members
-        in_doubt = self.agent.in_doubt(now, self.policy.agent_grace_seconds)
+        in_doubt = self._in_doubt(now, self.policy.agent_grace_seconds)
         quarantined = self.mesh is not None and self.mesh.quarantined
         draining = self.drain.active
         return Stance(
             generation=self.generation,
             floor=stance.floor(draining=draining, in_doubt=in_doubt or quarantined),
             others=stance.staying(members, self.node) if draining else frozenset(),
-            withdraw_unranked=draining
-            or not stance.half_of_the_agents_are_away(members, ours_away=in_doubt),
+            withdraw_unranked=draining or not stance.half_are_in_doubt(members, we_are=in_doubt),
         )
+
+    def _in_doubt(self, now: float, grace: float) -> bool:
+        """Return whether the agent says so, or was away for *grace* seconds."""
+        return bool(self.standing.doubt) or self.agent.in_doubt(now, grace)
 
     def tell_mesh(self, now: float) -> None:
         """Let our heartbeats say how we are."""
@@ -72,7 +78,7 @@ class Situation:
             self.mesh.set_local(
                 agent_alive=self.agent.absent_since(now) is None,
                 draining=self.drain.active,
-                doubtful=self.agent.in_doubt(now, warned),
+                doubtful=self._in_doubt(now, warned),
                 peer_router_ids=self._sessions.router_ids(),
                 now=now,
             )

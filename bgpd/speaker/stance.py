@@ -62,11 +62,11 @@ def _says_no_more(member: MemberStatus) -> bool:
     return len(member.router_ids) >= MAX_ROUTER_IDS
 
 
-def half_of_the_agents_are_away(members: tuple[MemberStatus, ...], *, ours_away: bool) -> bool:
-    """Return whether withdrawing in doubt could leave nobody."""
-    states = [member.agent_alive for member in members if member.state is MemberState.ALIVE]
-    away = states.count(False) + ours_away
-    return 2 * away >= len(states) + 1
+def half_are_in_doubt(members: tuple[MemberStatus, ...], *, we_are: bool) -> bool:
+    """Return whether withdrawing in doubt could leave nobody: whoever has no agent counts, too."""
+    live = [member for member in members if member.state is MemberState.ALIVE]
+    doubtful = sum(member.doubtful or not member.agent_alive for member in live) + we_are
+    return 2 * doubtful >= len(live) + 1
 
 
 class Budget:

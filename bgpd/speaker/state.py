@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from bgpd.disk import Write, at_once
-from bgpd.ipc.message import Desired
+from bgpd.ipc.message import Desired, Standing
 from bgpd.model.route import Advertisement
 from bgpd.model.status import Condition
 from bgpd.model.timeline import Failover
@@ -56,13 +56,13 @@ class State:
         """Return the last desired state.
 
         After a reboot its routes are left out: nothing that ran then runs now, so only the
-        agent can say what this node can serve.
+        agent can say what this node can serve, and how the node is.
         """
         saved: _SavedDesired | None = self._load("desired.json", _SavedDesired)
         if saved is None:
             return None
-        if saved.boot_id != _boot_id():
-            return msgspec.structs.replace(saved.desired, advertisements=())
+        if (saved.desired.boot or saved.boot_id) != _boot_id():
+            return msgspec.structs.replace(saved.desired, advertisements=(), standing=Standing())
         routes = (*saved.desired.advertisements, *saved.advertisements)
         return msgspec.structs.replace(saved.desired, advertisements=routes)
 

@@ -142,6 +142,7 @@ def member(name: str, state: MemberState = MemberState.ALIVE, **facts: bool) -> 
         state=state,
         agent_alive=facts.get("agent_alive", True),
         draining=facts.get("draining", False),
+        doubtful=facts.get("doubtful", False),
     )
 
 
@@ -161,19 +162,19 @@ def test_who_stays(members: tuple[MemberStatus, ...], expected: set[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("members", "ours_away", "expected"),
+    ("members", "we_are", "expected"),
     [
         pytest.param((member("n2"), member("n3")), True, False, id="one of three"),
         pytest.param((member("n2", agent_alive=False), member("n3")), True, True, id="two of 3"),
+        pytest.param((member("n2", doubtful=True), member("n3")), True, True, id="an ill one"),
+        pytest.param((member("n2", doubtful=True), member("n3")), False, False, id="one ill of 3"),
         pytest.param((member("n2"),), True, True, id="one of two"),
         pytest.param((member("n2"), member("n3")), False, False, id="none"),
     ],
 )
-def test_half_of_the_agents(
-    members: tuple[MemberStatus, ...], ours_away: bool, expected: bool
-) -> None:
-    """When half of them are away, doubt says nothing about this node in particular."""
-    assert stance.half_of_the_agents_are_away(members, ours_away=ours_away) is expected
+def test_half_are_in_doubt(members: tuple[MemberStatus, ...], we_are: bool, expected: bool) -> None:
+    """When half of them are, doubt says nothing about this node in particular."""
+    assert stance.half_are_in_doubt(members, we_are=we_are) is expected
 
 
 def begin(timeline: Timeline, cause: str = "member n3 silent for 152 ms") -> None:

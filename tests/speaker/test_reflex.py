@@ -9,7 +9,7 @@ import pytest
 
 from bgpd.exabgp.command import Command
 from bgpd.exabgp.message import Failed, Terminating
-from bgpd.ipc.message import Applied, Beat, Delta, Desired
+from bgpd.ipc.message import Applied, Beat, Delta, Desired, Standing
 from bgpd.mesh.machine import Mesh
 from bgpd.mesh.settings import Keys
 from bgpd.model.member import Member, NodeName, SpeakerPolicy
@@ -161,7 +161,7 @@ class World:
             policy=SpeakerPolicy(agent_grace_seconds=60),
         )
 
-    def tell(self, name: str, message: Desired | Delta | Beat) -> None:
+    def tell(self, name: str, message: Desired | Delta | Standing | Beat) -> None:
         """Let the agent of *name* say *message*."""
         node = self.nodes[name]
         node.reflex.agent_message(message, self.now)
