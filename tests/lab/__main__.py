@@ -9,8 +9,9 @@ import textwrap
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from bgpd.model.peer import Takeover
 from tests.cluster.binaries import SERVER
 from tests.cluster.build import build
 from tests.cluster.error import ClusterError
@@ -21,6 +22,7 @@ from tests.lab.plan import (
     EX_CONFIG,
     MOST_LOCAL_SERVICES,
     MOST_NODES,
+    BfdPlan,
     FamilyChoice,
     LabError,
     Plan,
@@ -125,6 +127,22 @@ def _plan_options(to: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long the API is away (30; watch-cut: 15)",
     )
+    to.add_argument("--routers", type=int, default=1, help="1, or 2 behind an upstream" + default)
+    to.add_argument("--bfd", metavar="MSxN", help="BFD between nodes and routers, as 50x3")
+    to.add_argument(
+        "--graceful-restart",
+        type=int,
+        metavar="SECONDS",
+        help="how long routers keep the routes of a speaker that restarts",
+    )
+    to.add_argument(
+        "--takeover",
+        choices=[t.value for t in Takeover],
+        help="of the peers: whether BFD is waited for",
+    )
+    to.add_argument(
+        "--egress", action="store_true", help="nodes leave a router that is down (needs --bfd)"
+    )
     to.add_argument("--quick", action="store_true", help="shorten faults that repeat")
 
 
@@ -170,7 +188,40 @@ def plan_of(options: argparse.Namespace, fault: Fault | None = None) -> Plan:
         restart=Restart(options.restart),
         zebra_work_queue=options.zebra_work_queue,
         quick=options.quick,
+        **_routers_of(options, router),
     )
+
+
+def _routers_of(options: argparse.Namespace, router: RouterName) -> dict[str, Any]:
+    """Return what the plan says of routers beyond their make, or raise with a sentence."""
+    _between("--routers", options.routers, 1, 2)
+    special = options.routers > 1 or options.bfd or options.graceful_restart
+    if special and not router.forwards:
+        raise LabError("--routers 2, --bfd and --graceful-restart need bird or frr", EX_USAGE)
+    if options.routers > 1 and options.family != "v4":
+        raise LabError("--routers 2 is for --family v4", EX_USAGE)
+    if options.graceful_restart is not None:
+        _between("--graceful-restart", options.graceful_restart, 1, 4095)
+    bfd = None if options.bfd is None else bfd_of(options.bfd)
+    if options.egress and bfd is None:
+        raise LabError("--egress follows BFD: add --bfd 50x3", EX_USAGE)
+    return {
+        "routers": options.routers,
+        "bfd": bfd,
+        "graceful_restart": options.graceful_restart,
+        "takeover": options.takeover,
+        "egress": options.egress,
+    }
+
+
+def bfd_of(text: str) -> BfdPlan:
+    """Return the pace that *text* like 50x3 means, or raise with a sentence."""
+    interval, _, multiplier = text.partition("x")
+    if not (interval.isdecimal() and multiplier.isdecimal() and len(text) < 12):
+        raise LabError(f"--bfd {text!r}: say milliseconds and misses, as 50x3", EX_USAGE)
+    _between("--bfd milliseconds", int(interval), 10, 60000)
+    _between("--bfd misses", int(multiplier), 2, 255)
+    return BfdPlan(interval=int(interval), multiplier=int(multiplier))
 
 
 def fault_named(name: str) -> Fault:

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.nodes import NodeSource
-from tests.lab.plan import NODE_ASN, ROUTER_ASN, Plan, node_address, router_address
+from tests.lab.plan import (
+    NODE_ASN,
+    ROUTER_ASN,
+    Plan,
+    node_address,
+    router_address,
+    router_space,
+)
 
 GROUP = "bgpd.io/v1alpha1"
 NAMESPACE = "bgpd-system"
@@ -68,24 +75,57 @@ def configuration(plan: Plan) -> list[Document]:
     return [
         _ours("IPAddressPool", "lab", {"addresses": [plan.pool(v) for v in plan.family.versions]}),
         _ours("BGPAdvertisement", "lab", {"ipAddressPools": ["lab"]}),
-        *(peer(plan, name, version) for name in plan.names for version in plan.family.versions),
+        *bfd_profile(plan),
+        *speaker_policy(plan),
+        *(
+            peer(plan, name, version, router)
+            for router in plan.router_numbers
+            for name in plan.names
+            for version in plan.family.versions
+        ),
     ]
 
 
-def peer(plan: Plan, name: str, version: int) -> Document:
+def bfd_profile(plan: Plan) -> list[Document]:
+    """Return the BFDProfile of the peers, where there is BFD."""
+    if plan.bfd is None:
+        return []
+    interval = plan.bfd.interval
+    return [
+        _ours(
+            "BFDProfile",
+            "lab",
+            {
+                "receiveInterval": interval,
+                "transmitInterval": interval,
+                "detectMultiplier": plan.bfd.multiplier,
+            },
+        )
+    ]
+
+
+def speaker_policy(plan: Plan) -> list[Document]:
+    """Return the SpeakerPolicy, where a default does not serve."""
+    return [_ours("SpeakerPolicy", "lab", {"host": {"egress": True}})] if plan.egress else []
+
+
+def peer(plan: Plan, name: str, version: int, router: int = 1) -> Document:
     """Return the BGPPeer of node *name* over IP *version*: the router's end of its cable."""
-    return _ours(
-        "BGPPeer",
-        f"router-{name}-v{version}",
-        {
-            "myASN": NODE_ASN,
-            "peerASN": ROUTER_ASN,
-            "peerAddress": router_address(name, version),
-            "sourceAddress": node_address(name, version),
-            "holdTime": f"{plan.hold}s",
-            "nodeSelectors": [{"matchLabels": {"kubernetes.io/hostname": name}}],
-        },
-    )
+    spec: Document = {
+        "myASN": NODE_ASN,
+        "peerASN": ROUTER_ASN,
+        "peerAddress": router_address(name, version, router),
+        "sourceAddress": node_address(name, version, router),
+        "holdTime": f"{plan.hold}s",
+        "nodeSelectors": [{"matchLabels": {"kubernetes.io/hostname": name}}],
+    }
+    if plan.bfd is not None:
+        spec["bfdProfile"] = "lab"
+    if plan.graceful_restart is not None:
+        spec["gracefulRestart"] = plan.graceful_restart
+    if plan.takeover is not None:
+        spec["takeover"] = {"mode": plan.takeover}
+    return _ours("BGPPeer", f"{router_space(router)}-{name}-v{version}", spec)
 
 
 def node(plan: Plan, name: str) -> Document:

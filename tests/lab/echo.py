@@ -2,12 +2,15 @@
 
 One socket a family answers for every elastic IP, because the kernel says which address a packet
 came to (IP_PKTINFO) and the answer leaves from there.
+
+`GET /slow/N` on a connection is answered like HTTP, a line at a time for N seconds, then closed.
 """
 
 import selectors
 import socket
 import struct
 import sys
+import time
 
 _ANSWERS_A_WAKE = 64
 _IPV6_FREEBIND = 78  # linux/in6.h; elastic IPs are routes to lo, not addresses
@@ -57,10 +60,45 @@ def tcp(family: socket.AddressFamily, port: int) -> socket.socket:
     return sock
 
 
-def converse(selector: selectors.BaseSelector, sock: socket.socket, name: bytes) -> None:
+class Slow:
+    """An answer that takes its time, so that a request is in flight for long."""
+
+    EVERY = 0.1
+    HEAD = b"GET /slow/"
+
+    def __init__(self, sock: socket.socket, said: bytes, now: float) -> None:
+        """Promise a body of so many lines, and write the first one soon."""
+        self.sock = sock
+        self.left = int(float(said[len(self.HEAD) :].split()[0]) / self.EVERY)
+        self.due = now
+        length = self.left * len(LINE)
+        sock.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % length)
+
+    def step(self, now: float) -> bool:
+        """Write a line when it is time; tell whether more are to come."""
+        try:
+            while self.left and now >= self.due:
+                self.sock.send(LINE)
+                self.left -= 1
+                self.due += self.EVERY
+        except OSError:
+            self.left = 0
+        return self.left > 0
+
+
+LINE = b"." * 63 + b"\n"
+
+
+def converse(
+    selector: selectors.BaseSelector, sock: socket.socket, name: bytes, slow: list[Slow]
+) -> None:
     """Send back what one connection said, and the name; close it when it ends."""
     try:
         said = sock.recv(4096)
+        if said.startswith(Slow.HEAD):
+            slow.append(Slow(sock, said, time.monotonic()))
+            selector.unregister(sock)
+            return
         if said:
             sock.send(said + name + b"\n")
             return
@@ -74,11 +112,12 @@ def main() -> None:
     """Echo until killed: `echo.py NAME PORT`."""
     name, port = sys.argv[1].encode(), int(sys.argv[2])
     selector = selectors.DefaultSelector()
+    slow: list[Slow] = []
     for family in (socket.AF_INET, socket.AF_INET6):
         selector.register(udp(family, port), selectors.EVENT_READ, "udp")
         selector.register(tcp(family, port), selectors.EVENT_READ, "tcp")
     while True:
-        for key, _ in selector.select():
+        for key, _ in selector.select(Slow.EVERY / 4 if slow else None):
             sock = key.fileobj
             assert isinstance(sock, socket.socket)
             if key.data == "udp":
@@ -88,7 +127,11 @@ def main() -> None:
                 connection.setblocking(False)
                 selector.register(connection, selectors.EVENT_READ, "connection")
             else:
-                converse(selector, sock, name)
+                converse(selector, sock, name, slow)
+        now = time.monotonic()
+        for answering in [each for each in slow if not each.step(now)]:
+            slow.remove(answering)
+            answering.sock.close()
 
 
 if __name__ == "__main__":

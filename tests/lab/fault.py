@@ -1,8 +1,11 @@
 """What a fault is: a name, a sentence, what is done, and the promise about it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from tests.lab.documents import Document
+from tests.lab.plan import Plan
 from tests.lab.strikes import Heal, Strike, nothing
 
 
@@ -23,6 +26,11 @@ class Sessions(Enum):
     ANY = "reported"
 
 
+def no_documents(_plan: Plan) -> list[Document]:
+    """Return what most faults need besides the lab's own documents: nothing."""
+    return []
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One way in which things go wrong, and the promise about it."""
@@ -41,6 +49,13 @@ class Fault:
     """Whether the client sends meanwhile."""
     prepare: Heal = nothing
     """What has to happen before traffic is watched."""
+    documents: Callable[[Plan], list[Document]] = no_documents
+    """What the agents read besides the lab's own documents, from before *prepare* on."""
+    connects: bool = False
+    """Whether the client also opens short TCP connections all the time: see `connections`."""
+    lasting: bool = False
+    """Whether it takes long and promises no milliseconds: then a moment in which this machine
+    stood still voids no run that held."""
     api: bool = False
     """Whether it is about the API server, so that there must be one."""
     moves: bool = False

@@ -1,8 +1,11 @@
 """A node's first process: starts the commands, restarts what ends, remembers the pids.
 
-`init.py SPEC` where SPEC is a JSON file: directory, binds, commands, restart. It restarts like
-systemd (`Restart=always`, RestartSec 100 ms, no limit) or like kubelet (10 s, doubled up to
+`init.py SPEC` where SPEC is a JSON file: directory, binds, commands, held, restart. It restarts
+like systemd (`Restart=always`, RestartSec 100 ms, no limit) or like kubelet (10 s, doubled up to
 300 s, forgotten after ten minutes of good behavior). Figures say which.
+
+What is `held` waits for an order, a line in the FIFO `orders`: `start NAME`, `stop NAME` (SIGTERM,
+and it stays away) or `kill NAME` (the same by SIGKILL).
 """
 
 import ctypes
@@ -20,6 +23,8 @@ from typing import Any
 _PR_SET_CHILD_SUBREAPER = 36
 _KUBELET_FIRST, _KUBELET_MOST, _KUBELET_FORGETS = 10.0, 300.0, 600.0
 _SYSTEMD_DELAY = 0.1
+ORDERS = "orders"
+_ENDINGS = {"stop": signal.SIGTERM, "kill": signal.SIGKILL}
 
 
 def delay(restart: str, crashes: int) -> float:
@@ -35,6 +40,7 @@ class Service:
     def __init__(self, name: str, command: Sequence[str], restart: str, directory: Path) -> None:
         """Remember; nothing is started yet."""
         self.name = name
+        self.wanted = True
         self.command = list(command)
         self.restart = restart
         self.directory = directory
@@ -50,6 +56,14 @@ class Service:
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         self.started = now
+
+    def obey(self, verb: str, now: float) -> None:
+        """Start at once, or end and stay away."""
+        self.wanted = verb == "start"
+        if self.wanted:
+            self.due = now
+        elif self.process is not None:
+            self.process.send_signal(_ENDINGS[verb])
 
     def ended(self, now: float) -> None:
         """Decide when to start again."""
@@ -95,7 +109,8 @@ def prepare(spec: dict[str, Any]) -> None:
     """Give this node its own /run/bgpd and /var/lib/bgpd, so that the defaults are used."""
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/var/lib"], check=True)
     for source, target in spec["binds"].items():
-        Path(target).mkdir(parents=True, exist_ok=True)
+        if Path(source).is_dir():
+            Path(target).mkdir(parents=True, exist_ok=True)
         subprocess.run(["mount", "--bind", source, target], check=True)
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -109,26 +124,50 @@ def wake_on_child() -> int:
     return readable
 
 
+def listen(directory: Path) -> int:
+    """Return the FIFO from which orders are read; it never ends, because we may write to it too."""
+    path = directory / ORDERS
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    return os.open(path, os.O_RDWR | os.O_NONBLOCK)
+
+
+def obey(services: Sequence[Service], orders: bytes, now: float) -> None:
+    """Do what each line of *orders* says; each was written whole (pipe(7), PIPE_BUF)."""
+    for line in orders.decode().splitlines():
+        verb, name = line.split()
+        for service in services:
+            if service.name == name:
+                service.obey(verb, now)
+
+
 def main() -> None:
     """Run the node until SIGTERM."""
     spec: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text())
     directory = Path(spec["directory"])
     prepare(spec)
     services = [Service(n, c, spec["restart"], directory) for n, c in spec["commands"].items()]
+    for service in services:
+        service.wanted = service.name not in spec["held"]
+    orders = listen(directory)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     woken = wake_on_child()
     while True:
         changed = reap(services, directory)
         now = time.monotonic()
         for service in services:
-            if service.process is None and now >= service.due:
+            if service.wanted and service.process is None and now >= service.due:
                 service.start(now)
                 changed = True
         if changed:
             remember(services, directory)
-        waiting = [s.due - now for s in services if s.process is None]
-        if select.select([woken], [], [], max(0.001, min(waiting)) if waiting else None)[0]:
+        waiting = [s.due - now for s in services if s.wanted and s.process is None]
+        timeout = max(0.001, min(waiting)) if waiting else None
+        ready = select.select([woken, orders], [], [], timeout)[0]
+        if woken in ready:
             os.read(woken, 64)
+        if orders in ready:
+            obey(services, os.read(orders, 4096), time.monotonic())
 
 
 if __name__ == "__main__":

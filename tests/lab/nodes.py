@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from bgpd.ipc.ask import ask
 from bgpd.ipc.message import Ask
 from bgpd.model.errors import BgpdError
+from tests.lab.init import ORDERS
 from tests.lab.plan import CLUSTER_UID, ECHO_PORT, LabError, Plan
 from tests.lab.topology import inside
 
@@ -22,6 +24,9 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PROGRAMS = Path(sys.executable).parent
 """Where `bgpd` and `bgpctl` are: beside the Python that runs us, never those of OpenBGPD."""
+HEALTHZ = {"kubelet": 10248, "kube-proxy": 10256}
+"""Stand-ins for what Kubernetes runs on a node, and their ports: held until an order."""
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,10 @@ def commands(name: str, source: str, key_file: Path) -> dict[str, list[str]]:
             *("--source", source, "--cluster-uid", CLUSTER_UID),
         ],
         "echo": [sys.executable, "-S", "-E", str(HERE / "echo.py"), name, str(ECHO_PORT)],
+        **{
+            which: [sys.executable, "-S", "-E", str(HERE / "healthz.py"), which, str(port)]
+            for which, port in HEALTHZ.items()
+        },
     }
 
 
@@ -63,16 +72,28 @@ class Node:
         for path in (directory, self.run_directory, self.state_directory):
             path.mkdir(parents=True, exist_ok=True)
             path.chmod(0o755)
+        self.boot_file = directory / "boot_id"
+        self.booted()
         self.process: subprocess.Popen[bytes] | None = None
 
+    def booted(self) -> None:
+        """Have another boot ID from the next start on: until then processes only restart."""
+        self.boot_file.write_text(f"{uuid.uuid4()}\n")
+
     def start(
-        self, source: NodeSource, key_file: Path, *, without: frozenset[str] = frozenset()
+        self,
+        source: NodeSource,
+        key_file: Path,
+        *,
+        without: frozenset[str] = frozenset(),
+        held: frozenset[str] = frozenset(HEALTHZ),
     ) -> None:
         """Start the node's init in its own mount namespace, inside its network.
 
-        What is in *without* runs already, or shall not.
+        What is in *without* runs already, or shall not; what is in *held* waits for an order.
         """
         binds = {self.run_directory: "/run/bgpd", self.state_directory: "/var/lib/bgpd"}
+        binds |= {self.boot_file: _BOOT_ID}
         binds |= source.binds
         spec = {
             "directory": str(self.directory),
@@ -82,6 +103,7 @@ class Node:
                 for which, words in commands(self.name, source.word, key_file).items()
                 if which not in without
             },
+            "held": sorted(held),
             "restart": self.plan.restart.value,
         }
         path = self.directory / "init.json"
@@ -129,6 +151,17 @@ class Node:
             time.sleep(0.02)
         return pids[which]
 
+    def order(self, verb: str, which: str) -> None:
+        """Have init `start`, `stop` or `kill` one process; ended, it stays away until started."""
+        with (self.directory / ORDERS).open("w") as orders:
+            orders.write(f"{verb} {which}\n")
+
+    def end(self, which: str, *, verb: str = "stop", seconds: float = 60) -> float:
+        """End one process for good and return how many seconds it took."""
+        pid = self.pid(which)
+        self.order(verb, which)
+        return until(lambda: not alive(pid), seconds, f"{self.name}: {which} did not end", 0.01)
+
     def signal(self, which: str, number: Signals) -> int:
         """Send a signal to exactly one process and return its pid."""
         pid = self.pid(which)
@@ -157,9 +190,13 @@ class Node:
         """Return the speaker's own status, or None while it does not answer."""
         return self._ask("speaker.sock", timeout)
 
+    def told(self, timeout: float = 1.0) -> Mapping[str, Any]:
+        """Return the agent's own status, empty while it does not answer."""
+        return self._ask("agent.sock", timeout) or {}
+
     def reasons(self, timeout: float = 1.0) -> frozenset[str]:
         """Return the reasons of the conditions that the agent tells, none while it is silent."""
-        status = self._ask("agent.sock", timeout) or {}
+        status = self.told(timeout)
         return frozenset(each["reason"] for each in status.get("conditions", ()))
 
     def _ask(self, socket: str, timeout: float) -> Mapping[str, Any] | None:
@@ -201,12 +238,16 @@ class Node:
 
     def bgpctl(self, *words: str) -> str:
         """Return what the shipped bgpctl prints on this node, or nothing when it fails."""
-        init = ("nsenter", "--target", str(self.pid("init")), "--mount", "--net", "--")
-        done = subprocess.run(
-            [*init, str(PROGRAMS / "bgpctl"), *words],
-            capture_output=True, text=True, check=False, timeout=30,
-        )  # fmt: skip
+        done = self.control(*words)
         return done.stdout if done.returncode == 0 else ""
+
+    def control(self, *words: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+        """Run the shipped bgpctl on this node to its end."""
+        init = ("nsenter", "--target", str(self.pid("init")), "--mount", "--net", "--")
+        return subprocess.run(
+            [*init, str(PROGRAMS / "bgpctl"), *words],
+            capture_output=True, text=True, check=False, timeout=timeout,
+        )  # fmt: skip
 
 
 def children(pid: int) -> list[int]:

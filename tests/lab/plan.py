@@ -8,6 +8,10 @@ client 198.18.0.2 ── router ─┬─ 10.99.1.0/31 ── n1      each node:
 with `--source kubernetes`, on a bridge that neither BGP nor the mesh uses:
 api 10.98.0.1 ─────────────────┬─ 10.98.1.1 ── n1
                                └─ 10.98.2.1 ── n2 …
+
+with `--routers 2`, where every node has a cable to each and a session with each:
+client 198.18.0.2 ── upstream ─┬─ 10.95.1.0/31 ── router  ── 10.99.N.0/31 ── nN
+                               └─ 10.95.2.0/31 ── router2 ── 10.97.N.0/31 ── nN
 ```
 """
 
@@ -18,6 +22,7 @@ from enum import StrEnum
 CLUSTER_UID = "lab"
 NODE_ASN = 65000
 ROUTER_ASN = 65530
+UPSTREAM_ASN = 65540
 MESH_PORT = 7179
 ECHO_PORT = 7
 MOST_NODES = 60
@@ -80,6 +85,18 @@ class Restart(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BfdPlan:
+    """How fast BFD is between nodes and routers."""
+
+    interval: int
+    """Milliseconds, both ways and at both ends."""
+    multiplier: int
+
+    def __str__(self) -> str:
+        return f"{self.interval}x{self.multiplier}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One lab, complete: the same plan builds the same world."""
 
@@ -96,6 +113,16 @@ class Plan:
     source: SourceName = SourceName.DIRECTORY
     outage: float | None = None
     """Seconds for which the API server is away; None leaves it to the fault."""
+    routers: int = 1
+    """1, or 2 with an upstream router before them."""
+    bfd: BfdPlan | None = None
+    """None: nodes and routers speak no BFD."""
+    graceful_restart: int | None = None
+    """Seconds for which routers keep the routes of a speaker that restarts; None: not at all."""
+    takeover: str | None = None
+    """`spec.takeover.mode` of the peers; None leaves its default."""
+    egress: bool = False
+    """Whether nodes move their default route away from a router that is down."""
 
     @property
     def api(self) -> bool:
@@ -129,9 +156,14 @@ class Plan:
             for service in range(1, self.services + 1)
         )
 
-    def gateways(self, version: int) -> dict[str, str]:
-        """Return node name -> its address, which is also the next hop of its routes."""
-        return {name: node_address(name, version) for name in self.names}
+    def gateways(self, version: int, router: int = 1) -> dict[str, str]:
+        """Return node name -> its address on *router*, which is the next hop of its routes."""
+        return {name: node_address(name, version, router) for name in self.names}
+
+    @property
+    def router_numbers(self) -> tuple[int, ...]:
+        """The numbers of the routers, from 1."""
+        return tuple(range(1, self.routers + 1))
 
 
 def number(name: str) -> int:
@@ -139,11 +171,11 @@ def number(name: str) -> int:
     return int(name[1:])
 
 
-def node_address(name: str, version: int) -> str:
-    """Return the address of a node on its link to the router."""
+def node_address(name: str, version: int, router: int = 1) -> str:
+    """Return the address of a node on its link to *router*."""
     if version == 6:
-        return f"2001:db8:99:{number(name):x}::b"
-    return f"10.99.{number(name)}.1"
+        return f"2001:db8:{_NETS[router]}:{number(name):x}::b"
+    return f"10.{_NETS[router]}.{number(name)}.1"
 
 
 def management_address(name: str) -> str:
@@ -151,8 +183,26 @@ def management_address(name: str) -> str:
     return f"10.98.{number(name)}.1"
 
 
-def router_address(name: str, version: int) -> str:
-    """Return the router's address on its link to node *name*."""
+def router_address(name: str, version: int, router: int = 1) -> str:
+    """Return the address of *router* on its link to node *name*."""
     if version == 6:
-        return f"2001:db8:99:{number(name):x}::a"
-    return f"10.99.{number(name)}.0"
+        return f"2001:db8:{_NETS[router]}:{number(name):x}::a"
+    return f"10.{_NETS[router]}.{number(name)}.0"
+
+
+def router_space(router: int) -> str:
+    """Return the network namespace of a router: `router`, `router2`."""
+    return "router" if router == 1 else f"router{router}"
+
+
+def router_id(router: int) -> str:
+    """Return the BGP identifier of a router."""
+    return f"169.254.255.{router}"
+
+
+def uplink(router: int) -> tuple[str, str]:
+    """Return the addresses of the upstream and of *router* on the link between them."""
+    return f"10.95.{router}.0", f"10.95.{router}.1"
+
+
+_NETS = {1: 99, 2: 97}

@@ -19,12 +19,14 @@ from typing import Any
 
 from tests.lab.configurations import (
     bird_configuration,
+    frr_bfd_configuration,
     frr_configuration,
     gobgp_configuration,
     openbgpd_configuration,
+    upstream_configuration,
 )
-from tests.lab.kernel import kernel_paths
-from tests.lab.plan import EX_CONFIG, LabError, Plan, RouterName, node_address
+from tests.lab.kernel import kernel_paths, paths_in
+from tests.lab.plan import EX_CONFIG, LabError, Plan, RouterName, node_address, router_space, uplink
 from tests.lab.topology import inside
 
 _EVERYWHERE = ("ip", "nft", "nsenter", "setpriv", "unshare")
@@ -32,13 +34,15 @@ _FRR = Path("/usr/lib/frr")
 
 
 class Router(ABC):
-    """One routing daemon (or two that belong together) in the namespace `router`."""
+    """One routing daemon (or several that belong together) in a namespace of its own."""
 
     programs: tuple[str, ...] = ()
 
-    def __init__(self, plan: Plan, directory: Path) -> None:
-        """Prepare; nothing is started yet."""
+    def __init__(self, plan: Plan, directory: Path, number: int = 1) -> None:
+        """Prepare router *number*; nothing is started yet."""
         self.plan = plan
+        self.number = number
+        self.space = router_space(number)
         self.directory = directory
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -75,12 +79,12 @@ class Router(ABC):
     def _spawn(self, name: str, *command: str) -> None:
         with (self.directory / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [*inside("router"), *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [*inside(self.space), *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
 
     def _ask(self, *command: str) -> str:
         done = subprocess.run(
-            [*inside("router"), *command], capture_output=True, text=True, check=False, timeout=30
+            [*inside(self.space), *command], capture_output=True, text=True, check=False, timeout=30
         )
         return done.stdout
 
@@ -97,20 +101,19 @@ class Bird(Router):
     programs = ("bird", "birdc")
 
     def start(self) -> None:
-        """Start BIRD with its default socket, so that plain `birdc` works inside the router."""
+        """Start BIRD; the first router has its default socket, so that plain `birdc` works."""
         Path("/run/bird").mkdir(exist_ok=True)
-        self._spawn(
-            "bird",
-            "bird",
-            "-f",
-            "-c",
-            self._write("bird.conf", bird_configuration(self.plan, self.directory)),
-        )
+        text = bird_configuration(self.plan, self.directory, self.number)
+        self._spawn("bird", "bird", "-f", "-s", self._socket, "-c", self._write("bird.conf", text))
+
+    @property
+    def _socket(self) -> str:
+        return "/run/bird/bird.ctl" if self.number == 1 else f"/run/bird/{self.space}.ctl"
 
     def sessions(self) -> dict[str, bool]:
         """Ask birdc."""
         states = {}
-        for line in self._ask("birdc", "-r", "show", "protocols").splitlines():
+        for line in self._ask("birdc", "-s", self._socket, "-r", "show", "protocols").splitlines():
             words = line.split()
             if len(words) > 1 and words[1] == "BGP":
                 states[words[0]] = words[-1] == "Established"
@@ -118,23 +121,23 @@ class Bird(Router):
 
     def paths(self) -> dict[str, frozenset[str]]:
         """Read the kernel's table, which is what counts."""
-        return kernel_paths(self.plan)
+        return kernel_paths(self.plan, self.number)
 
 
 class Frr(Router):
     """FRR: zebra and bgpd, started by hand, ECMP by `maximum-paths`."""
 
-    programs = (str(_FRR / "bgpd"), str(_FRR / "zebra"), "vtysh")
+    programs = (str(_FRR / "bgpd"), str(_FRR / "zebra"), str(_FRR / "bfdd"), "vtysh")
 
     def start(self) -> None:
-        """Start zebra, wait for its socket, start bgpd."""
-        run_directory = Path("/run/frr")
-        run_directory.mkdir(exist_ok=True)
+        """Start zebra, wait for its socket, start bfdd where it is needed, and bgpd."""
+        self._run.mkdir(parents=True, exist_ok=True)
         owner = _frr_owner()
         if owner == "frr":
-            shutil.chown(run_directory, "frr", "frr")
+            for path in {self._run, self._run.parent if self.number > 1 else self._run}:
+                shutil.chown(path, "frr", "frr")
             shutil.chown(self.directory, "frr", "frr")
-        elif "zebra" not in self.processes:
+        elif "zebra" not in self.processes and self.number == 1:
             self._join_vty_group()
         if "zebra" not in self.processes:
             # With next-hop groups in the kernel, zebra 8.4 leaves a next hop out for good once
@@ -143,8 +146,20 @@ class Frr(Router):
             if self.plan.zebra_work_queue is not None:
                 configuration += f"zebra work-queue {self.plan.zebra_work_queue}\n"
             self._daemon("zebra", owner, configuration, "-s", "90000000")
-            _until((run_directory / "zserv.api").exists, "zebra did not start", self.directory)
-        self._daemon("bgpd", owner, frr_configuration(self.plan))
+            _until((self._run / "zserv.api").exists, "zebra did not start", self.directory)
+        if (self.plan.bfd or self.plan.routers > 1) and "bfdd" not in self.processes:
+            self._daemon("bfdd", owner, frr_bfd_configuration(self.plan))
+            _until((self._run / "bfdd.vty").exists, "bfdd did not start", self.directory)
+        self._daemon("bgpd", owner, frr_configuration(self.plan, self.number))
+
+    @property
+    def _run(self) -> Path:
+        """Where its sockets are: a directory of its own for each but the first router."""
+        return Path("/run/frr") if self.number == 1 else Path("/run/frr") / self.space
+
+    @property
+    def _named(self) -> tuple[str, ...]:
+        return () if self.number == 1 else ("-N", self.space)
 
     def _join_vty_group(self) -> None:
         """Make root a member of FRR's group, in this world only: FRR insists on it."""
@@ -169,6 +184,7 @@ class Frr(Router):
             owner,
             "-g",
             owner,
+            *self._named,
             *more,
         )
 
@@ -182,15 +198,56 @@ class Frr(Router):
         states = {}
         for version in (4, 6):
             text = self._ask(
-                "vtysh", "-d", "bgpd", "-c", f"show bgp ipv{version} unicast summary json"
+                "vtysh",
+                *self._named,
+                "-d",
+                "bgpd",
+                "-c",
+                f"show bgp ipv{version} unicast summary json",
             )
             for address, peer in _json(text).get("peers", {}).items():
                 states[address] = peer.get("state") == "Established"
-        return _by_address(self.plan, states)
+        return _by_address(self.plan, states, self.number)
 
     def paths(self) -> dict[str, frozenset[str]]:
         """Read the kernel's table, which is what counts."""
-        return kernel_paths(self.plan)
+        return kernel_paths(self.plan, self.number)
+
+
+class Upstream(Router):
+    """The router before two others: BIRD, which spreads flows over them and hears BFD of both."""
+
+    programs = ("bird", "birdc")
+
+    def __init__(self, plan: Plan, directory: Path) -> None:
+        """Prepare; nothing is started yet."""
+        super().__init__(plan, directory)
+        self.space = "upstream"
+
+    def start(self) -> None:
+        """Start BIRD with a socket of its own."""
+        Path("/run/bird").mkdir(exist_ok=True)
+        text = self._write("bird.conf", upstream_configuration(self.plan, self.directory))
+        self._spawn("bird", "bird", "-f", "-s", self._socket, "-c", text)
+
+    @property
+    def _socket(self) -> str:
+        return "/run/bird/upstream.ctl"
+
+    def sessions(self) -> dict[str, bool]:
+        """Return router -> whether the session with it is established."""
+        lines = self._ask("birdc", "-s", self._socket, "-r", "show", "protocols").splitlines()
+        words = [line.split() for line in lines]
+        return {
+            each[0].removeprefix("to_"): each[-1] == "Established"
+            for each in words
+            if each[1:2] == ["BGP"]
+        }
+
+    def paths(self) -> dict[str, frozenset[str]]:
+        """Return prefix -> routers that its kernel sends it to."""
+        names = {uplink(router)[1]: router_space(router) for router in self.plan.router_numbers}
+        return paths_in("upstream", self.plan.pool(4), names)
 
 
 class Gobgp(Router):
@@ -314,9 +371,9 @@ def _by_node(plan: Plan, states: dict[str, bool]) -> dict[str, bool]:
     return {n: all(states.get(n + s, False) for s in suffixes) for n in plan.names}
 
 
-def _by_address(plan: Plan, states: dict[str, bool]) -> dict[str, bool]:
+def _by_address(plan: Plan, states: dict[str, bool], router: int = 1) -> dict[str, bool]:
     return {
-        n: all(states.get(node_address(n, v), False) for v in plan.family.versions)
+        n: all(states.get(node_address(n, v, router), False) for v in plan.family.versions)
         for n in plan.names
     }
 

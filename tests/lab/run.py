@@ -19,9 +19,9 @@ from tests.lab.fault import Fault
 from tests.lab.figures import measure
 from tests.lab.nodes import HERE, Node, until
 from tests.lab.pace import Pace
-from tests.lab.plan import ECHO_PORT, LabError, Plan
+from tests.lab.plan import ECHO_PORT, LabError, Plan, router_space
 from tests.lab.report import Run, judge
-from tests.lab.routers import ROUTERS
+from tests.lab.routers import ROUTERS, Router, Upstream
 from tests.lab.topology import build, inside
 from tests.lab.watch import RouterWatch, monotonic_at_epoch, spread
 
@@ -42,6 +42,11 @@ _QUARANTINE = 3
 Say = Callable[[str], None]
 
 
+def _made(directory: Path) -> Path:
+    directory.mkdir()
+    return directory
+
+
 class Lab:
     """One built lab: nodes, router, documents."""
 
@@ -60,9 +65,15 @@ class Lab:
         """A change of Service 1's endpoints, to be stored where no API server can be asked."""
         self.watch: RouterWatch | None = None
         self.nodes = {name: Node(name, plan, directory / name) for name in plan.names}
-        router_directory = directory / "router"
-        router_directory.mkdir()
-        self.router = ROUTERS[plan.router](plan, router_directory)
+        self.routers = tuple(self._router(number) for number in plan.router_numbers)
+        self.router = self.routers[0]
+        self.upstream: Upstream | None = None
+        if plan.routers > 1:
+            self.upstream = Upstream(plan, _made(directory / "upstream"))
+
+    def _router(self, number: int) -> Router:
+        directory = _made(self.directory / router_space(number))
+        return ROUTERS[self.plan.router](self.plan, directory, number)
 
     def start(self) -> None:
         """Build everything and start every node."""
@@ -75,7 +86,11 @@ class Lab:
         self.key_file.write_text(secrets.token_hex(32) + "\n")
         self.key_file.chmod(0o600)
         self.source.write_all()
-        self.router.start()
+        for router in self._all_routers():
+            router.start()
+
+    def _all_routers(self) -> tuple[Router, ...]:
+        return self.routers if self.upstream is None else (*self.routers, self.upstream)
 
     def start_nodes(self) -> None:
         """Start every node."""
@@ -116,7 +131,8 @@ class Lab:
         """End what was started; the world's end would do the same, less politely."""
         for node in self.nodes.values():
             node.stop()
-        self.router.stop()
+        for router in self._all_routers():
+            router.stop()
         self.source.stop()
 
     def steady(self, seconds: float = 90) -> float:
@@ -127,16 +143,23 @@ class Lab:
         return took + until(self.mesh_whole, seconds, what)
 
     def all_routes_present(self) -> bool:
-        """Tell whether the router uses a path to every node for every elastic IP."""
-        paths = self.router.paths()
+        """Tell whether every router uses a path to every node for every elastic IP."""
         everybody = frozenset(self.plan.names)
-        return all(paths.get(prefix) == everybody for prefix in self.plan.prefixes())
+        wanted = [(router, everybody) for router in self.routers]
+        if self.upstream is not None:
+            wanted.append((self.upstream, frozenset(router.space for router in self.routers)))
+        return all(
+            paths.get(prefix) == hops
+            for router, hops in wanted
+            for paths in (router.paths(),)
+            for prefix in self.plan.prefixes()
+        )
 
     def routes_avoid(self, names: tuple[str, ...]) -> bool:
         """Tell whether every elastic IP has a path, and none leads to one of *names*."""
-        paths = self.router.paths()
         away = frozenset(names)
-        used = [paths.get(prefix) for prefix in self.plan.prefixes()]
+        tables = [router.paths() for router in self.routers]
+        used = [paths.get(prefix) for paths in tables for prefix in self.plan.prefixes()]
         return all(nodes and not nodes & away for nodes in used)
 
     def mesh_whole(self) -> bool:

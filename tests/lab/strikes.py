@@ -31,7 +31,7 @@ def nothing(_lab: "Lab", _nodes: tuple[Node, ...]) -> None:
 
 
 def drop(lab: "Lab", rules: Mapping[str, tuple[str, ...]]) -> None:
-    """Install drop rules in one transaction: `ingress t1` -> matches (empty match: all)."""
+    """Install drop rules, one transaction a router: `ingress t1` -> matches (empty match: all)."""
     lines = [f"table netdev {_TABLE} {{"]
     for index, (where, matches) in enumerate(rules.items()):
         hook, device = where.split()
@@ -42,12 +42,14 @@ def drop(lab: "Lab", rules: Mapping[str, tuple[str, ...]]) -> None:
         lines.append(" }")
     lines.append("}")
     lab.strike_time = time.monotonic()
-    run(*inside("router"), "nft", "-f", "-", text="\n".join(lines))
+    for router in lab.routers:
+        run(*inside(router.space), "nft", "-f", "-", text="\n".join(lines))
 
 
-def undrop(_lab: "Lab", _nodes: tuple[Node, ...]) -> None:
+def undrop(lab: "Lab", _nodes: tuple[Node, ...]) -> None:
     """Remove all drop rules."""
-    run(*inside("router"), "nft", "delete", "table", "netdev", _TABLE)
+    for router in lab.routers:
+        run(*inside(router.space), "nft", "delete", "table", "netdev", _TABLE)
 
 
 def ends(nodes: tuple[Node, ...]) -> tuple[str, ...]:
@@ -69,10 +71,10 @@ def link_down(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
     return {}
 
 
-def link_up(_lab: "Lab", nodes: tuple[Node, ...]) -> None:
+def link_up(lab: "Lab", nodes: tuple[Node, ...]) -> None:
     """Bring the carrier back, and the default route that the node's own system would restore."""
     for node in nodes:
-        batch(["link set e0 up", *node_routes(node.name)], node.name)
+        batch(["link set e0 up", *node_routes(node.name, lab.plan.routers)], node.name)
 
 
 def kernel_pause(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:

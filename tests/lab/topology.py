@@ -15,15 +15,13 @@ from tests.lab.plan import (
     node_address,
     number,
     router_address,
+    router_space,
+    uplink,
 )
 
 _CLONE_NEWNET: Final = 0x40000000
-_FORWARD = (
-    "net.ipv4.ip_forward=1",
-    "net.ipv6.conf.all.forwarding=1",
-    "net.ipv4.fib_multipath_hash_policy=1",
-    "net.ipv6.fib_multipath_hash_policy=1",
-)
+_HASH_PORTS = ("net.ipv4.fib_multipath_hash_policy=1", "net.ipv6.fib_multipath_hash_policy=1")
+_FORWARD = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", *_HASH_PORTS)
 _ALL = (
     "net.ipv6.conf.all.accept_dad=0",
     "net.ipv6.conf.default.accept_dad=0",
@@ -35,15 +33,28 @@ _ALL = (
 
 def namespaces(plan: Plan) -> tuple[str, ...]:
     """Return the network namespaces of *plan*."""
-    return ("client", "router", *(("api",) if plan.api else ()), *plan.names)
+    routers = tuple(router_space(router) for router in plan.router_numbers)
+    upstream = ("upstream",) if plan.routers > 1 else ()
+    return ("client", *upstream, *routers, *(("api",) if plan.api else ()), *plan.names)
+
+
+def edge(plan: Plan) -> str:
+    """Return the namespace of the router that the client is connected to."""
+    return "upstream" if plan.routers > 1 else "router"
 
 
 def links(plan: Plan) -> Iterator[str]:
     """Yield the `ip` commands, run in the world's own namespace, that make every cable."""
-    yield "link add c0 netns client type veth peer name tc netns router"
-    for name in plan.names:
-        yield f"link add e0 netns {name} type veth peer name t{number(name)} netns router"
-        if plan.api:
+    yield f"link add c0 netns client type veth peer name tc netns {edge(plan)}"
+    for router in plan.router_numbers:
+        space = router_space(router)
+        if plan.routers > 1:
+            yield f"link add u{router} netns upstream type veth peer name u0 netns {space}"
+        for name in plan.names:
+            device = f"e{router - 1} netns {name}"
+            yield f"link add {device} type veth peer name t{number(name)} netns {space}"
+    if plan.api:
+        for name in plan.names:
             yield f"link add m0 netns {name} type veth peer name m{number(name)} netns api"
 
 
@@ -57,16 +68,33 @@ def client_commands() -> Iterator[str]:
     yield "route add ::/0 via 2001:db8:c::1"
 
 
-def router_commands(plan: Plan) -> Iterator[str]:
-    """Yield the `ip` commands of the router."""
-    yield "link set lo up"
+def edge_commands() -> Iterator[str]:
+    """Yield the `ip` commands of the client's cable at the router."""
     yield "addr add 198.18.0.1/24 dev tc"
     yield "addr add 2001:db8:c::1/64 dev tc nodad"
     yield "link set tc up"
+
+
+def upstream_commands(plan: Plan) -> Iterator[str]:
+    """Yield the `ip` commands of the upstream router."""
+    yield "link set lo up"
+    for router in plan.router_numbers:
+        yield f"addr add {uplink(router)[0]}/31 dev u{router}"
+        yield f"link set u{router} up"
+
+
+def router_commands(plan: Plan, router: int = 1) -> Iterator[str]:
+    """Yield the `ip` commands of a router."""
+    yield "link set lo up"
+    if plan.routers > 1:
+        theirs, ours = uplink(router)
+        yield f"addr add {ours}/31 dev u0"
+        yield "link set u0 up"
+        yield f"route add default via {theirs}"
     for name in plan.names:
         device = f"t{number(name)}"
-        yield f"addr add {router_address(name, 4)}/31 dev {device}"
-        yield f"addr add {router_address(name, 6)}/127 dev {device} nodad"
+        yield f"addr add {router_address(name, 4, router)}/31 dev {device}"
+        yield f"addr add {router_address(name, 6, router)}/127 dev {device} nodad"
         yield f"link set {device} up"
 
 
@@ -83,10 +111,15 @@ def api_commands(plan: Plan) -> Iterator[str]:
 def node_commands(plan: Plan, name: str) -> Iterator[str]:
     """Yield the `ip` commands of one node; its kernel answers for whole pools."""
     yield "link set lo up"
-    yield f"addr add {node_address(name, 4)}/31 dev e0"
-    yield f"addr add {node_address(name, 6)}/127 dev e0 nodad"
-    yield "link set e0 up"
-    yield from node_routes(name)
+    for router in plan.router_numbers:
+        device = f"e{router - 1}"
+        yield f"addr add {node_address(name, 4, router)}/31 dev {device}"
+        yield f"addr add {node_address(name, 6, router)}/127 dev {device} nodad"
+        yield f"link set {device} up"
+    yield from node_routes(name, plan.routers)
+    if plan.routers > 1:
+        # The members' addresses are those of this cable: heartbeats, too, go by it.
+        yield f"route add 10.99.0.0/16 via {router_address(name, 4)} dev e0"
     if plan.api:
         yield f"addr add {management_address(name)}/16 dev m0"
         yield "link set m0 up"
@@ -94,10 +127,15 @@ def node_commands(plan: Plan, name: str) -> Iterator[str]:
         yield f"route add local {plan.pool(version)} dev lo"
 
 
-def node_routes(name: str) -> Iterator[str]:
-    """Yield the default routes of one node: they vanish when its link goes down."""
-    yield f"route replace default via {router_address(name, 4)} dev e0"
-    yield f"route replace ::/0 via {router_address(name, 6)} dev e0"
+def node_routes(name: str, routers: int = 1) -> Iterator[str]:
+    """Yield the default routes of one node: they vanish when its links go down."""
+    for version in (4, 6):
+        hops = [
+            f"via {router_address(name, version, router)} dev e{router - 1}"
+            for router in range(1, routers + 1)
+        ]
+        words = hops[0] if routers == 1 else " ".join(f"nexthop {hop}" for hop in hops)
+        yield f"route replace {'default' if version == 4 else '::/0'} {words}"
 
 
 def build(plan: Plan) -> None:
@@ -106,8 +144,15 @@ def build(plan: Plan) -> None:
         run("ip", "netns", "add", namespace)
         configure(namespace, _ALL)
     batch(links(plan))
-    configure("router", _FORWARD)
-    batch(router_commands(plan), "router")
+    for router in plan.router_numbers:
+        configure(router_space(router), _FORWARD)
+        batch(router_commands(plan, router), router_space(router))
+    if plan.routers > 1:
+        configure("upstream", _FORWARD)
+        batch(upstream_commands(plan), "upstream")
+        for name in plan.names:
+            configure(name, _HASH_PORTS)
+    batch(edge_commands(), edge(plan))
     batch(client_commands(), "client")
     if plan.api:
         batch(api_commands(plan), "api")

@@ -2,7 +2,8 @@
 
 `traffic.py SPEC RECORD` prints `ready` once every flow has heard something, sends until a line
 arrives on stdin, waits for the last answers and writes RECORD (JSON). It says for each tick how
-late it was itself, so that a figure can be told from a busy machine.
+late it was itself, so that a figure can be told from a busy machine. Where SPEC names addresses for
+`short` connections, it opens fifty a second in turn: each asks once, hears once and ends.
 """
 
 import gc
@@ -21,6 +22,7 @@ from typing import Any
 TICK = 0.004
 LATE = 0.010
 _TCP_EVERY = 10  # ticks
+_SHORT_EVERY = 5  # ticks
 _TCP_SILENT = 3.0  # seconds without an answer: the connection is given up
 _LINGER = 0.4
 _PATIENCE = 10.0
@@ -110,20 +112,93 @@ class TcpFlow:
         self.connect(now)
 
 
-def drain(poller: select.epoll, flows: dict[int, UdpFlow], until: float) -> None:
+class ShortConnection:
+    """One TCP connection that asks once: connects, says a word, hears its echo, ends."""
+
+    def __init__(self, address: str, port: int, now: float) -> None:
+        """Send the SYN."""
+        self.address = address
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.sock = socket.socket(family, socket.SOCK_STREAM)
+        self.sock.setblocking(False)
+        self.began, self.asked = now, False
+        self.sock.connect_ex((address, port))
+
+    def proceed(self) -> tuple[str, str] | None:
+        """Take the next step; return node and what went wrong at the end, None before."""
+        try:
+            if not self.asked:
+                self.sock.send(b"short|")
+                self.asked = True
+                return None
+            said = self.sock.recv(256)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            return "", type(error).__name__
+        node = said.strip().split(b"|")[-1].decode()
+        return (node, "") if said.endswith(b"\n") else ("", "closed")
+
+
+class ShortConnections:
+    """All short connections; each that has ended is a row."""
+
+    def __init__(self, addresses: list[str], port: int, poller: select.epoll) -> None:
+        """Open none yet."""
+        self._addresses, self._port, self._poller = addresses, port, poller
+        self._open: dict[int, ShortConnection] = {}
+        self.rows: list[tuple[str, float, float, str, str]] = []
+        """Address, SYN, end, node, and what went wrong: empty where nothing did."""
+
+    def begin(self, now: float, number: int) -> None:
+        """Open the next one."""
+        if self._addresses:
+            address = self._addresses[number % len(self._addresses)]
+            made = ShortConnection(address, self._port, now)
+            self._open[made.sock.fileno()] = made
+            self._poller.register(made.sock.fileno(), select.EPOLLOUT)
+
+    def ready(self, descriptor: int) -> None:
+        """Let one go on."""
+        connection = self._open[descriptor]
+        if outcome := connection.proceed():
+            self._end(descriptor, *outcome)
+        elif connection.asked:
+            self._poller.modify(descriptor, select.EPOLLIN)
+
+    def give_up(self, before: float) -> None:
+        """End those whose SYN left before that time."""
+        for descriptor, connection in list(self._open.items()):
+            if connection.began < before:
+                self._end(descriptor, "", "silent")
+
+    def _end(self, descriptor: int, node: str, wrong: str) -> None:
+        ended = self._open.pop(descriptor)
+        self._poller.unregister(descriptor)
+        ended.sock.close()
+        self.rows.append((ended.address, ended.began, time.monotonic(), sys.intern(node), wrong))
+
+
+def drain(
+    poller: select.epoll, flows: dict[int, UdpFlow], short: ShortConnections, until: float
+) -> None:
     """Receive until the clock says *until*."""
     while True:
         left = until - time.monotonic()
         if left <= 0:
             return
         for descriptor, _ in poller.poll(left):
-            flows[descriptor].receive()
+            if flow := flows.get(descriptor):
+                flow.receive()
+            else:
+                short.ready(descriptor)
 
 
-def loop(flows: list[UdpFlow], tcp: list[TcpFlow]) -> list[tuple[float, float]]:
+def loop(
+    flows: list[UdpFlow], tcp: list[TcpFlow], short: ShortConnections, poller: select.epoll
+) -> list[tuple[float, float]]:
     """Send and receive until stdin says stop; return when and how much we were late."""
     late: list[tuple[float, float]] = []
-    poller = select.epoll()
     by_descriptor = {flow.sock.fileno(): flow for flow in flows}
     for descriptor in by_descriptor:
         poller.register(descriptor, select.EPOLLIN)
@@ -138,15 +213,18 @@ def loop(flows: list[UdpFlow], tcp: list[TcpFlow]) -> list[tuple[float, float]]:
         if tick % _TCP_EVERY == 0:
             for connection in tcp:
                 connection.beat(now)
+        if announced and tick % _SHORT_EVERY == 0:
+            short.begin(now, tick // _SHORT_EVERY)
+            short.give_up(now - _TCP_SILENT)
         due += TICK
         tick += 1
-        drain(poller, by_descriptor, due)
+        drain(poller, by_descriptor, short, due)
         if not announced and all(flow.answers for flow in flows):
             announced = True
             print("ready", flush=True)
         if not announced and tick * TICK > _PATIENCE:
             sys.exit("no answer on some flows")
-    drain(poller, by_descriptor, time.monotonic() + _LINGER)
+    drain(poller, by_descriptor, short, time.monotonic() + _LINGER)
     return late
 
 
@@ -163,10 +241,13 @@ def main() -> None:
     tcp = [TcpFlow(flow["address"], flow["port"]) for flow in spec["tcp"]]
     gc.disable()
     prefer_ourselves()
-    late = loop(flows, tcp)
+    poller = select.epoll()
+    short = ShortConnections(spec.get("short", []), spec["tcp"][0]["port"], poller)
+    late = loop(flows, tcp, short, poller)
     record = {
         "udp": [{"spec": f.spec, "sent": f.sent, "answers": f.answers} for f in flows],
         "tcp": [{"address": c.address, "node": c.node, "breaks": c.breaks} for c in tcp],
+        "short": short.rows,
         "late": late,
     }
     Path(sys.argv[2]).write_text(json.dumps(record))

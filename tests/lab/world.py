@@ -201,7 +201,7 @@ def state_file(name: str) -> Path:
 
 
 def _into(state: State, target: str) -> tuple[str, ...]:
-    if target in {"client", "router"}:
+    if target in {"client", "router", "router2", "upstream"}:
         return ("nsenter", f"--net=/run/netns/{target}", "--")
     pids = Path(state.directory) / target / "pids.json"
     if not pids.exists():
