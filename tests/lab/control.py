@@ -39,6 +39,8 @@ class ControlPlane:
         """Prepare; nothing is started yet."""
         self._plan = plan
         self.directory = directory
+        self._special: list[Document] = []
+        """What is configured besides the plan's own documents."""
         netns = Path("/run/netns") / NETNS
         self.cluster = Cluster(directory, API_ADDRESS, API_PORT, netns=netns)
 
@@ -47,7 +49,7 @@ class ControlPlane:
         self.serve()
         plan = self._plan
         self.install()
-        self.cluster.apply(documents.configuration(plan))
+        self.configure([])
         self.apply_fast(documents.service(plan, i) for i in documents.services(plan))
         self.apply_fast(
             each
@@ -106,6 +108,22 @@ class ControlPlane:
                 "KUBERNETES_SERVICE_PORT": str(API_PORT),
             },
         )
+
+    def configure(self, special: Iterable[Document]) -> None:
+        """Have the configuration of the plan, with *special* besides or in place of it."""
+        plain, wanted = documents.configuration(self._plan), list(special)
+        known = [(each["kind"], each["metadata"]["name"]) for each in (*plain, *wanted)]
+        self.cluster.apply(documents.merged(plain, wanted))
+        for each in self._special:
+            if (each["kind"], each["metadata"]["name"]) not in known:
+                self.cluster.api.delete(each)
+        self._special = wanted
+
+    def write_nodes(self, special: Iterable[Document]) -> None:
+        """Have the Nodes of the plan, *special* in place of their namesakes."""
+        plain = [documents.node(self._plan, name) for name in self._plan.names]
+        for each in documents.merged(plain, special):
+            self._write_node(each)
 
     def write_endpoints(self, number: int, nodes: tuple[str, ...]) -> float:
         """Patch Service *number* to have one endpoint on each of *nodes*; return when."""

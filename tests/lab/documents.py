@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,21 @@ class Directory:
         """Write every document: JSON, one a line block, which is YAML as well."""
         self._directory.mkdir(parents=True, exist_ok=True)
         plan = self._plan
-        replace(self._directory / "cluster.yaml", configuration(plan))
-        replace(self._directory / "nodes.yaml", [node(plan, name) for name in plan.names])
+        self.configure([])
+        self.write_nodes([])
         replace(self._directory / "services.yaml", [service(plan, i) for i in services(plan)])
         for i in services(plan):
             self.write_endpoints(i, plan.names)
+
+    def configure(self, special: Iterable[Document]) -> None:
+        """Have the configuration of the plan, with *special* besides or in place of it."""
+        wanted = merged(configuration(self._plan), special)
+        replace(self._directory / "cluster.yaml", wanted)
+
+    def write_nodes(self, special: Iterable[Document]) -> None:
+        """Have the Nodes of the plan, *special* in place of their namesakes."""
+        plain = [node(self._plan, name) for name in self._plan.names]
+        replace(self._directory / "nodes.yaml", merged(plain, special))
 
     def write_endpoints(self, number: int, nodes: tuple[str, ...]) -> float:
         """Say that Service *number* has one endpoint on each of *nodes*; return when."""
@@ -63,6 +74,12 @@ def replace(path: Path, documents: list[Document]) -> float:
     now = time.monotonic()
     os.replace(temporary, path)  # noqa: PTH105 - the name says what the kernel does
     return now
+
+
+def merged(plain: Iterable[Document], special: Iterable[Document]) -> list[Document]:
+    """Return *plain* with what *special* says in place of those with the same kind and name."""
+    found = {(each["kind"], each["metadata"]["name"]): each for each in (*plain, *special)}
+    return list(found.values())
 
 
 def services(plan: Plan) -> range:

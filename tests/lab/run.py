@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab import shares
+from tests.lab.connections import account, moves
 from tests.lab.control import ControlPlane
-from tests.lab.documents import Directory
+from tests.lab.documents import Directory, Document
 from tests.lab.fault import Fault
 from tests.lab.figures import measure
 from tests.lab.nodes import HERE, Node, until
@@ -22,6 +23,7 @@ from tests.lab.pace import Pace
 from tests.lab.plan import ECHO_PORT, LabError, Plan, router_space
 from tests.lab.report import Run, judge
 from tests.lab.routers import ROUTERS, Router, Upstream
+from tests.lab.strikes import Findings
 from tests.lab.topology import build, inside
 from tests.lab.watch import RouterWatch, monotonic_at_epoch, spread
 
@@ -64,6 +66,7 @@ class Lab:
         self.stored: dict[str, bytes] = {}
         """A change of Service 1's endpoints, to be stored where no API server can be asked."""
         self.watch: RouterWatch | None = None
+        self._special: list[Document] = []
         self.nodes = {name: Node(name, plan, directory / name) for name in plan.names}
         self.routers = tuple(self._router(number) for number in plan.router_numbers)
         self.router = self.routers[0]
@@ -74,6 +77,12 @@ class Lab:
     def _router(self, number: int) -> Router:
         directory = _made(self.directory / router_space(number))
         return ROUTERS[self.plan.router](self.plan, directory, number)
+
+    def configure(self, special: list[Document]) -> None:
+        """Have *special* documents besides those of the plan until told otherwise."""
+        if special != self._special:
+            self.source.configure(special)
+            self._special = special
 
     def start(self) -> None:
         """Build everything and start every node."""
@@ -244,11 +253,14 @@ class Lab:
 class Traffic:
     """The client process while it sends."""
 
-    def __init__(self, lab: Lab, seed: int, attempt: int) -> None:
+    def __init__(self, lab: Lab, seed: int, attempt: int, *, connects: bool = False) -> None:
         """Start sending; the seed decides the source ports and so the router's hash."""
         self.record = lab.directory / f"traffic-{seed}-{attempt}.json"
         spec = lab.directory / "traffic.json"
-        spec.write_text(json.dumps(traffic_spec(lab.plan, seed, attempt)))
+        flows = traffic_spec(lab.plan, seed, attempt)
+        if connects:
+            flows |= {"short": [flow["address"] for flow in flows["udp"]]}
+        spec.write_text(json.dumps(flows))
         self.process = subprocess.Popen(
             [*inside("client"), sys.executable, "-S", "-E", str(HERE / "traffic.py"),
              str(spec), str(self.record)],
@@ -311,7 +323,7 @@ def strike(
         attempt += 1
         problems = judge(lab.plan, fault, outcome)
         # With the API it is no matter of milliseconds either: what held, holds.
-        doubtful = problems or (figures and not fault.api)
+        doubtful = problems or (figures and not (fault.api or fault.lasting))
         why = void(fault, outcome) if attempt < _ATTEMPTS and doubtful else ""
         if not why:
             return replace(outcome, problems=problems)
@@ -344,13 +356,14 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
     names = victims(lab.plan, fault, seed)
     nodes = tuple(lab.nodes[name] for name in names)
     lab.watch = RouterWatch()
+    lab.configure(fault.documents(lab.plan))
     fault.prepare(lab, nodes)
     if fault.name == "return":
         lab.accused.update(names)  # whoever has to die first is accused as well
     witnesses = () if len(names) == lab.plan.nodes else names
     lab.before_harm = lab.total_generation(without=witnesses)
     measured = fault.client and lab.plan.router.forwards
-    traffic = Traffic(lab, seed, attempt) if measured else None
+    traffic = Traffic(lab, seed, attempt, connects=fault.connects) if measured else None
     pace = Pace()
     try:
         time.sleep(_LEAD)
@@ -371,9 +384,11 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
     survivors = [node for name, node in lab.nodes.items() if name not in names]
     after = lab.total_generation(without=witnesses)
     findings |= _takeover_shares(lab, fault, names, survivors)
+    findings |= _connections(lab, fault, record)
     timeline = survivors[0].timeline() if survivors else []
     for name in names:
         lab.accused[name] += (after or 0) - (lab.before_harm or 0)
+    lab.configure([])
     fault.heal(lab, nodes)
     recovered, quarantined = lab.recover()
     lab.record = record
@@ -395,6 +410,12 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
         timeline=timeline,
         attempts=1,
     )
+
+
+def _connections(lab: Lab, fault: Fault, record: Mapping[str, Any] | None) -> Findings:
+    if record is None or lab.watch is None or not fault.connects:
+        return {}
+    return {**account(record, moves(lab.watch.routes)).findings()}
 
 
 def _spread(lab: Lab, fault: Fault, survivors: list[Node]) -> float | None:

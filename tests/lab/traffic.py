@@ -225,6 +225,7 @@ def loop(
         if not announced and tick * TICK > _PATIENCE:
             sys.exit("no answer on some flows")
     drain(poller, by_descriptor, short, time.monotonic() + _LINGER)
+    short.give_up(time.monotonic())
     return late
 
 
