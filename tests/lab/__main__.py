@@ -141,7 +141,9 @@ def _plan_options(to: argparse.ArgumentParser) -> None:
         help="of the peers: whether BFD is waited for",
     )
     to.add_argument(
-        "--egress", action="store_true", help="nodes leave a router that is down (needs --bfd)"
+        "--egress",
+        action=argparse.BooleanOptionalAction,
+        help="nodes leave a router that is down (needs --bfd)",
     )
     to.add_argument("--quick", action="store_true", help="shorten faults that repeat")
 
@@ -188,30 +190,34 @@ def plan_of(options: argparse.Namespace, fault: Fault | None = None) -> Plan:
         restart=Restart(options.restart),
         zebra_work_queue=options.zebra_work_queue,
         quick=options.quick,
-        **_routers_of(options, router),
+        **_routers_of(options, router, fault),
     )
 
 
-def _routers_of(options: argparse.Namespace, router: RouterName) -> dict[str, Any]:
+def _routers_of(
+    options: argparse.Namespace, router: RouterName, fault: Fault | None
+) -> dict[str, Any]:
     """Return what the plan says of routers beyond their make, or raise with a sentence."""
-    _between("--routers", options.routers, 1, 2)
-    special = options.routers > 1 or options.bfd or options.graceful_restart
-    if special and not router.forwards:
-        raise LabError("--routers 2, --bfd and --graceful-restart need bird or frr", EX_USAGE)
-    if options.routers > 1 and options.family != "v4":
-        raise LabError("--routers 2 is for --family v4", EX_USAGE)
-    if options.graceful_restart is not None:
-        _between("--graceful-restart", options.graceful_restart, 1, 4095)
-    bfd = None if options.bfd is None else bfd_of(options.bfd)
-    if options.egress and bfd is None:
-        raise LabError("--egress follows BFD: add --bfd 50x3", EX_USAGE)
-    return {
+    asked = {
         "routers": options.routers,
-        "bfd": bfd,
+        "bfd": None if options.bfd is None else bfd_of(options.bfd),
         "graceful_restart": options.graceful_restart,
         "takeover": options.takeover,
         "egress": options.egress,
     }
+    needs = dict(fault.needs) if fault else {}
+    found = needs | {name: value for name, value in asked.items() if value is not None}
+    routers = found.get("routers", 1)
+    _between("--routers", routers, needs.get("routers", 1), 2)
+    if found and found != {"routers": 1} and not router.forwards:
+        raise LabError("--routers 2, --bfd and --graceful-restart need bird or frr", EX_USAGE)
+    if routers > 1 and options.family != "v4":
+        raise LabError("--routers 2 is for --family v4", EX_USAGE)
+    if "graceful_restart" in found:
+        _between("--graceful-restart", found["graceful_restart"], 1, 4095)
+    if found.get("egress") and "bfd" not in found:
+        raise LabError("--egress follows BFD: add --bfd 50x3", EX_USAGE)
+    return found
 
 
 def bfd_of(text: str) -> BfdPlan:

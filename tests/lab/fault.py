@@ -1,12 +1,16 @@
 """What a fault is: a name, a sentence, what is done, and the promise about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING, Any
 
 from tests.lab.documents import Document
 from tests.lab.plan import Plan
-from tests.lab.strikes import Heal, Strike, nothing
+from tests.lab.strikes import Findings, Heal, Strike, nothing
+
+if TYPE_CHECKING:
+    from tests.lab.run import Lab
 
 
 class Loss(Enum):
@@ -29,6 +33,14 @@ class Sessions(Enum):
 def no_documents(_plan: Plan) -> list[Document]:
     """Return what most faults need besides the lab's own documents: nothing."""
     return []
+
+
+Examine = Callable[["Lab", Mapping[str, Any]], Findings]
+
+
+def unexamined(_lab: "Lab", _record: Mapping[str, Any]) -> Findings:
+    """Find nothing beside what is measured anyway."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +70,14 @@ class Fault:
     stood still voids no run that held."""
     api: bool = False
     """Whether it is about the API server, so that there must be one."""
+    needs: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the plan that it is about, with the values that they have unless told otherwise."""
+    examine: Examine = unexamined
+    """What else the client's record says, asked before the harm is undone."""
     moves: bool = False
     """Whether every route must have left the affected nodes when the time is over."""
+    bfd_gap: bool = False
+    """Whether the router's own detection, and 50 ms, is the target for the worst flow."""
     gap_ms: float | None = None
     """Target for the worst flow; None where the table promises no gap."""
     loss: Loss = Loss.ANY

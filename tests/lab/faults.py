@@ -2,6 +2,7 @@
 
 from tests.lab.apifaults import API_FAULTS
 from tests.lab.fault import Fault, Loss, Sessions
+from tests.lab.routerfaults import ROUTER_FAULTS
 from tests.lab.strikes import (
     come_back,
     die_first,
@@ -252,5 +253,6 @@ FAULTS: dict[str, Fault] = {
             targets={"speaker_pss_mb": 80, "agent_pss_mb": 60, "cpu_percent": 2},
         ),
         *API_FAULTS,
+        *ROUTER_FAULTS,
     )
 }

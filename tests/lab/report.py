@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bgpd.model.peer import Takeover
 from tests.lab.fault import Fault, Loss, Sessions
 from tests.lab.figures import TrafficFigures, summarize
 from tests.lab.plan import Plan
@@ -87,6 +88,8 @@ TERMINAL = 80
 _WIDE = 26
 MANY_SERVICES = 1000
 MANY_EXTRA_MS = 100.0
+_ROUTER_MS = 50.0
+"""What a router may take from the end of its BFD session to the end of its routes."""
 
 
 def report(plan: Plan, fault: Fault, runs: list[Run], error: str = "") -> dict[str, Any]:
@@ -114,6 +117,8 @@ def report(plan: Plan, fault: Fault, runs: list[Run], error: str = "") -> dict[s
 
 def _gap_target(plan: Plan, fault: Fault) -> float | None:
     """Return the target for the worst flow; a thousand routes take the router longer to move."""
+    if fault.bfd_gap and plan.bfd and plan.takeover != Takeover.ALWAYS:
+        return plan.bfd.interval * plan.bfd.multiplier + _ROUTER_MS
     if fault.gap_ms is None or plan.services < MANY_SERVICES:
         return fault.gap_ms
     return fault.gap_ms + MANY_EXTRA_MS

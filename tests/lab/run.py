@@ -66,6 +66,12 @@ class Lab:
         self.stored: dict[str, bytes] = {}
         """A change of Service 1's endpoints, to be stored where no API server can be asked."""
         self.watch: RouterWatch | None = None
+        self.flows: list[dict[str, Any]] = []
+        """The client's UDP flows."""
+        self.router_deaths = 0
+        self.dead_router: Router | None = None
+        self.ways: object = None
+        """Which flows pass the router that dies, as its strike found it."""
         self._special: list[Document] = []
         self.nodes = {name: Node(name, plan, directory / name) for name in plan.names}
         self.routers = tuple(self._router(number) for number in plan.router_numbers)
@@ -258,6 +264,7 @@ class Traffic:
         self.record = lab.directory / f"traffic-{seed}-{attempt}.json"
         spec = lab.directory / "traffic.json"
         flows = traffic_spec(lab.plan, seed, attempt)
+        lab.flows = flows["udp"]
         if connects:
             flows |= {"short": [flow["address"] for flow in flows["udp"]]}
         spec.write_text(json.dumps(flows))

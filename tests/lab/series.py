@@ -56,11 +56,16 @@ class Series:
     usual: int = 20
     """Repetitions unless told otherwise: a fault that takes long by its nature gets fewer."""
     zebra_work_queue: int | None = None
+    bfd: str | None = None
+    """`50x3`; None: as the fault needs it."""
+    takeover: str | None = None
+    """Of the peers; None: the default."""
 
     @property
     def name(self) -> str:
         """Return the name of its file."""
         special = "" if self.zebra_work_queue is None else f"-zebra{self.zebra_work_queue}"
+        special += "".join(f"-{word}" for word in (self.bfd, self.takeover) if word)
         return f"{self.fault}-{self.router}-{self.family}-{self.services}{special}"
 
     def runs(self, repeat: int | None) -> int:
@@ -75,6 +80,8 @@ class Series:
             "nodes": self.nodes,
             "services": self.services,
             "zebra-work-queue": self.zebra_work_queue,
+            "bfd": self.bfd,
+            "takeover": self.takeover,
             "repeat": self.runs(repeat),
             "json": json,
         }

@@ -20,6 +20,8 @@ from tests.lab.world import unshare_command
 from tests.lacking import lacking
 
 API = {fault.name for fault in FAULTS.values() if fault.api}
+OTHER_ROUTERS = {fault.name for fault in FAULTS.values() if fault.needs}
+"""Faults for a lab whose routers are more than one, or speak more than BGP."""
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 
@@ -104,7 +106,9 @@ class TestBird:
 
     plan = Plan(quick=True)
 
-    @pytest.mark.parametrize("fault", sorted(set(FAULTS) - API - {"two-nodes", "idle"}))
+    @pytest.mark.parametrize(
+        "fault", sorted(set(FAULTS) - API - OTHER_ROUTERS - {"two-nodes", "idle"})
+    )
     def test_what_the_fault_may_cost(self, served: Served, fault: str) -> None:
         """Three nodes, IPv4: the promise about this fault holds."""
         holds(served, fault)
