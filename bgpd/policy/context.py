@@ -18,6 +18,7 @@ from bgpd.model.configuration import (
     NodePolicy,
 )
 from bgpd.model.errors import ConfigError
+from bgpd.model.health import HealthCheck
 from bgpd.model.member import Member, NodeName, SpeakerPolicy
 from bgpd.model.peer import Peer
 from bgpd.model.prefix import Address, Prefix
@@ -45,9 +46,11 @@ from bgpd.policy.members import members_of, mesh_address, mesh_family
 from bgpd.policy.overruled import overruled
 from bgpd.policy.peers import PeerSet, peers_of
 from bgpd.policy.pools import PoolIndex, admit_pools, index_of
+from bgpd.policy.probing import Checks
 from bgpd.policy.profiles import echoing, without_profile
 from bgpd.policy.reach import PoolRules, rules_of
 from bgpd.policy.selector import matches_any
+from bgpd.policy.standing import drain_cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,10 @@ class Context:
     """By the pool's name."""
     blocked: tuple[Reason, str] | None
     """Why this node attracts no traffic at all, if so."""
+    checks: Checks = field(default_factory=Checks)
+    """What people want to be asked before a Service is advertised."""
+    drain: str = ""
+    """Why the node is to be drained, in a sentence; empty: it is not."""
 
     @property
     def ordered(self) -> bool:
@@ -111,6 +118,7 @@ class Context:
         reports: Iterable[NodeReport] = (),
         communities: Iterable[Community] = (),
         bfd_profiles: Mapping[str, BFDProfile] | None = None,
+        health_checks: Iterable[HealthCheck] = (),
         load_balancer_class: str | None = None,
         ignore_exclude_label: bool = False,
         password_of: Mapping[str, str] | None = None,
@@ -136,7 +144,12 @@ class Context:
         # A pool that is refused for what it holds has the mark all the same.
         marked = tuple(one for one in (*pools, *kept_pools.admitted) if one.migrating)
         peer_set = peers_of(
-            node, documents, password_of=password_of or {}, previous=before.peers, held=bool(marked)
+            node,
+            documents,
+            password_of=password_of or {},
+            previous=before.peers,
+            held=bool(marked),
+            profiles=bfd_profiles,
         )
         advertisements = tuple(advertisements)
         aliases = aliases_of(
@@ -200,6 +213,8 @@ class Context:
                 members={member.name for member in members},
             ),
             blocked=_blocked(node),
+            checks=Checks(health_checks),
+            drain=drain_cause(node, policy),
         )
 
 

@@ -7,14 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bgpd.model.cluster import Node
-from bgpd.model.configuration import BGPPeer
+from bgpd.model.configuration import BFDProfile, BGPPeer
 from bgpd.model.peer import Lever, Peer, PeerName
 from bgpd.model.prefix import Address, Family, family_of
 from bgpd.policy.admission import admit
+from bgpd.policy.profiles import bfd_of
 from bgpd.policy.selector import matches_any
 
 _LONGEST_PASSWORD: Final = 80
 """Bytes of a TCP MD5 key (TCP_MD5SIG_MAXKEYLEN; RFC 2385, section 4.5)."""
+
+_ONE_HOP: Final = 255
+"""The TTL of what a neighbor sent (RFC 5082, section 3)."""
 
 WORD: Final = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 """How people call a family."""
@@ -42,6 +46,7 @@ def peers_of(
     password_of: Mapping[str, str],
     previous: PeerSet,
     held: bool = False,
+    profiles: Mapping[str, BFDProfile] | None = None,
 ) -> PeerSet:
     """Return the peers that *documents* give *node*; *held* leaves all of them without a lever.
 
@@ -55,6 +60,8 @@ def peers_of(
     before = previous.by_name
     for document in admission.admitted:
         peer = _peer(document, node, password_of)
+        if not isinstance(peer, str):
+            peer = _watched(peer, document, password_of, profiles, before.get(document.name))
         if isinstance(peer, str):
             refused.append(peer)
             kept = before.get(document.name)
@@ -136,6 +143,37 @@ def _peer(document: BGPPeer, node: Node, password_of: Mapping[str, str]) -> Peer
                 f"1..{_LONGEST_PASSWORD} printable ASCII characters on one line"
             )
     return _complete(document, node, local, password)
+
+
+def _watched(
+    peer: Peer,
+    document: BGPPeer,
+    password_of: Mapping[str, str],
+    profiles: Mapping[str, BFDProfile] | None,
+    before: Peer | None,
+) -> Peer | str:
+    """Return *peer* with the BFD that its document asks for, or why that cannot be.
+
+    Without its profile a session goes on without BFD: it is worse watched, and it works. Where
+    nothing is known of profiles, what was there *before* stays.
+    """
+    if not document.bfd_profile:
+        return peer
+    if profiles is None:
+        same = before is not None and before.address == peer.address
+        return replace(peer, bfd=before.bfd) if before is not None and same else peer
+    profile = profiles.get(document.bfd_profile)
+    if profile is None:
+        return peer
+    found = bfd_of(profile, multihop=_multihop(peer), password_of=password_of)
+    return found if isinstance(found, str) else replace(peer, bfd=found)
+
+
+def _multihop(peer: Peer) -> bool:
+    """Return whether the router may be further than one hop away (RFC 5883)."""
+    if peer.ttl_security is not None:
+        return peer.ttl_security < _ONE_HOP
+    return peer.ttl is not None and peer.ttl > 1
 
 
 def _complete(document: BGPPeer, node: Node, local: Address, password: str | None) -> Peer:

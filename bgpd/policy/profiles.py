@@ -1,13 +1,47 @@
-"""What is wrong with the BFD profiles that peers name: one is not there, or cannot go with IPv6.
+"""What the BFD profiles that peers name make of a session, and what is wrong with them.
 
-bgpd does not do BFD yet, so neither costs a session; a person hears of it all the same.
+One that is not there, or that cannot go with IPv6, costs no session; a person hears of it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from bgpd.model.configuration import BFDProfile, BGPAdvertisement, BGPPeer, IPAddressPool
+from bgpd.model.peer import BFD
 from bgpd.model.prefix import Family, family_of
 from bgpd.policy.reach import names_peer, names_pool
+
+_NEAR: Final = 255
+"""The TTL of what a neighbor sent (RFC 5881, section 5)."""
+_LONGEST_KEY: Final = 20
+"""Bytes of a SHA1 key (RFC 5880, section 6.7.4)."""
+
+
+def bfd_of(profile: BFDProfile, *, multihop: bool, password_of: Mapping[str, str]) -> BFD | str:
+    """Return the BFD that *profile* asks for, or why there cannot be any, in a sentence."""
+    password, path = profile.password, profile.password_file
+    if path is not None:
+        password = password_of.get(path)
+        if not password:
+            return (
+                f"BFDProfile {profile.name}: spec.passwordFile {path} is missing, unreadable or "
+                "empty; without its key the router hears nothing from us"
+            )
+    if password is not None and len(password.encode()) > _LONGEST_KEY:
+        return (
+            f"BFDProfile {profile.name}: the password must have 1..{_LONGEST_KEY} bytes, it has "
+            f"{len(password.encode())}"
+        )
+    return BFD(
+        receive_milliseconds=profile.receive_interval,
+        transmit_milliseconds=profile.transmit_interval,
+        multiplier=profile.detect_multiplier,
+        passive=profile.passive_mode,
+        multihop=multihop,
+        minimum_ttl=profile.minimum_ttl if multihop else _NEAR,
+        password=password,
+        key_id=profile.key_id,
+    )
 
 
 def without_profile(
@@ -18,7 +52,7 @@ def without_profile(
         if one.bfd_profile and profiles is not None and one.bfd_profile not in profiles:
             yield (
                 f"BGPPeer {one.name}: spec.bfdProfile names BFDProfile {one.bfd_profile}, which "
-                "does not exist; correct the name or add it"
+                "does not exist; correct the name or add it; until then the session has no BFD"
             )
 
 

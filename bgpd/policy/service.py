@@ -19,6 +19,7 @@ from bgpd.policy.lever import RANKED
 from bgpd.policy.merge import Decision, Merged, merge
 from bgpd.policy.peers import WORD
 from bgpd.policy.reach import NO_RULES, Offer, PoolRules, Reach
+from bgpd.policy.verdict import FINE, Verdict
 
 __all__ = ["Context", "Decision", "Merged", "decide", "merge"]
 
@@ -46,8 +47,16 @@ class _Carried:
     """How many endpoints are on this node."""
 
 
-def decide(service: Service, slices: Iterable[EndpointSlice], context: Context) -> Decision:
-    """Return what this node advertises for *service*, and a reason for whatever it does not."""
+def decide(
+    service: Service,
+    slices: Iterable[EndpointSlice],
+    context: Context,
+    verdict: Verdict = FINE,
+) -> Decision:
+    """Return what this node advertises for *service*, and a reason for whatever it does not.
+
+    *verdict* is what local health says of it.
+    """
     refusal = _not_ours(service, context)
     if refusal is not None:
         if refusal.reason is Reason.NOT_LOAD_BALANCER and not service.ingress:
@@ -57,7 +66,7 @@ def decide(service: Service, slices: Iterable[EndpointSlice], context: Context) 
     advertisements: list[Advertisement] = []
     withheld: list[Withheld] = []
     for text in _distinct(service.ingress):
-        for route in _routes(service, text, endpoints, context):
+        for route in _routes(service, text, endpoints, context, verdict):
             if isinstance(route, Withheld):
                 withheld.append(route)
             else:
@@ -91,7 +100,11 @@ def _not_ours(service: Service, context: Context) -> _No | None:
 
 
 def _routes(
-    service: Service, text: str, slices: tuple[EndpointSlice, ...], context: Context
+    service: Service,
+    text: str,
+    slices: tuple[EndpointSlice, ...],
+    context: Context,
+    verdict: Verdict,
 ) -> Iterator[Advertisement | Withheld]:
     """Yield an answer for the address *text*: one for all peers, or one for each peer."""
     address = _parse(text)
@@ -106,12 +119,15 @@ def _routes(
         return
     rules = context.rules.get(pool, NO_RULES)
     reach = _reach(service, family_of(prefix), rules, slices, context)
+    if isinstance(reach, Reach):
+        reach = _fit(service, rules, reach, context, verdict)
     if isinstance(reach, _No):
         yield _withheld(service, prefix, reach)
         return
     carrying = [offer for offer in reach.offers if family_of(prefix) in offer.peer.families]
     if carrying:
-        yield from _advertised(address, carrying, _carried(service, rules, reach, slices), context)
+        carried = _carried(service, rules, reach, slices)
+        yield from _advertised(address, carrying, carried, context, verdict.floor)
         return
     # With a session for each family, the other one's silence is as it should be.
     for name in sorted({offer.peer.name for offer in reach.offers}):
@@ -154,14 +170,23 @@ def _reach(
     missing = _no_endpoint(service, slices, context)
     if missing is not None:
         return missing
-    if not reach.offers:
-        names = ", ".join(one.name for one in matching)
-        message = (
-            f"BGPAdvertisement {names} of Service {service.key} reaches no BGPPeer of node "
-            f"{context.node}"
-        )
-        return _No(Reason.NO_PEER, message)
     return reach
+
+
+def _fit(
+    service: Service, rules: PoolRules, reach: Reach, context: Context, verdict: Verdict
+) -> Reach | _No:
+    """Return *reach* where local health allows it and somebody would hear of it."""
+    if verdict.reason is not None:
+        return _No(verdict.reason, f"Service {service.key}: {verdict.message}")
+    if reach.offers:
+        return reach
+    names = ", ".join(one.name for one in rules.matching(service.labels))
+    message = (
+        f"BGPAdvertisement {names} of Service {service.key} reaches no BGPPeer of node "
+        f"{context.node}"
+    )
+    return _No(Reason.NO_PEER, message)
 
 
 def _no_advertisement(service: Service, rules: PoolRules, context: Context) -> _No:
@@ -225,6 +250,7 @@ def _advertised(
     offers: Iterable[Offer],
     carried: _Carried,
     context: Context,
+    floor: int,
 ) -> Iterator[Advertisement]:
     """Yield a route for each of *offers*: for the address, or for a block around it."""
     seen: set[tuple[PeerName, Prefix]] = set()
@@ -233,7 +259,7 @@ def _advertised(
         # Two lengths are one where the pool has no room for the shorter.
         if (offer.peer.name, prefix) not in seen:
             seen.add((offer.peer.name, prefix))
-            yield _advertisement(prefix, offer, carried)
+            yield _advertisement(prefix, offer, carried, floor)
 
 
 def _prefix(
@@ -247,7 +273,7 @@ def _prefix(
     return Prefix(str(ipaddress.ip_network((address, length), strict=False)))
 
 
-def _advertisement(prefix: Prefix, offer: Offer, carried: _Carried) -> Advertisement:
+def _advertisement(prefix: Prefix, offer: Offer, carried: _Carried, floor: int) -> Advertisement:
     rank = offer.rank
     ahead: tuple[str, ...] = ()
     if offer.contest is not None:
@@ -257,7 +283,7 @@ def _advertisement(prefix: Prefix, offer: Offer, carried: _Carried) -> Advertise
     return Advertisement(
         peer=offer.peer.name,
         prefix=prefix,
-        rank=rank,
+        rank=max(rank, floor),
         med=offer.med,
         local_pref=offer.local_pref,
         communities=offer.communities,

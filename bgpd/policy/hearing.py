@@ -1,0 +1,187 @@
+"""What the probes of this node said of each Service, and the verdict that follows.
+
+Any check that failed withholds the Service. A check without an answer changes nothing: what it
+said last holds, also what an agent before us heard in the same boot. Only after a boot a Service
+waits for its first answers, until all that was asked then has been answered once.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bgpd.model.health import Health
+from bgpd.policy.probing import NODE_PORT, Inquiry, Question, QuestionKey
+from bgpd.policy.verdict import UNHEARD, Answer, Verdict, failed, together, unanswered
+
+_WAITS: Final = ""
+"""Remembered of a check that was waited for when its agent ended."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """One Service's checks."""
+
+    inquiries: tuple[Inquiry, ...]
+    last: dict[str, Answer]
+    """By check: what it said last that was not Unknown."""
+    waits: set[str]
+    """The checks that must answer before the Service is advertised."""
+
+
+class Hearing:
+    """Questions and answers of all Services that have any."""
+
+    def __init__(
+        self,
+        node: str,
+        *,
+        starting: bool = False,
+        withheld: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        """Let Services wait for answers while *starting*.
+
+        *withheld* is what an agent before us knew in this boot: Service -> check -> last answer.
+        """
+        self.starting = starting
+        self.questions: dict[QuestionKey, Question] = {}
+        """What is to be asked now."""
+        self._node = node
+        self._asked: dict[str, _Asked] = {}
+        self._answers: dict[QuestionKey, Answer] = {}
+        self._verdicts: dict[str, Verdict] = {}
+        self._kept = {key: dict(checks) for key, checks in (withheld or {}).items()}
+        self._waiting: set[str] = set()
+
+    def __contains__(self, service: str) -> bool:
+        """Return whether anything is asked about *service*."""
+        return service in self._asked
+
+    def verdict(self, service: str) -> Verdict | None:
+        """Return why *service* is withheld; None where nothing speaks against it."""
+        return self._verdicts.get(service)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a Service waits for its first answers."""
+        return bool(self._waiting)
+
+    @property
+    def withheld(self) -> dict[str, dict[str, str]]:
+        """What the next agent should know: Service -> check -> last answer of what is withheld."""
+        found: dict[str, dict[str, str]] = {key: dict(one) for key, one in self._kept.items()}
+        for service in sorted(self._verdicts):
+            asked = self._asked[service]
+            said = {
+                check: one.message or "unhealthy"
+                for check, one in asked.last.items()
+                if one.health is Health.UNHEALTHY
+            }
+            found[service] = {**dict.fromkeys(sorted(asked.waits), _WAITS), **said}
+        return found
+
+    def ask(self, service: str, inquiries: Iterable[Inquiry]) -> bool:
+        """Ask *inquiries* about *service* from now on; return whether other questions follow."""
+        new = tuple(inquiries)
+        known = self._asked.get(service)
+        if known is not None and known.inquiries == new:
+            return False
+        if known is None and not new:
+            self._kept.pop(service, None)
+            return False
+        before = () if known is None else known.inquiries
+        self._replace(before, new)
+        if new:
+            self._asked[service] = self._carried(service, known, new)
+        else:
+            del self._asked[service]
+        self._judge(service)
+        return True
+
+    def forget(self, service: str) -> bool:
+        """Note that *service* is no more, or not ours; return whether questions go with it."""
+        return self.ask(service, ())
+
+    def hear(self, key: QuestionKey, health: Health, message: str) -> bool:
+        """Take the answer to one question; return whether the verdict on its Service changed."""
+        if key not in self.questions:
+            return False
+        self._answers[key] = Answer(health=health, message=message)
+        return self._judge(key.service)
+
+    def give_up(self) -> tuple[str, ...]:
+        """Wait for no healthCheckNodePort any more; return the Services that waited for theirs.
+
+        A HealthCheck gets its answer, if only that there is none; a port may have nobody behind it.
+        """
+        found = tuple(sorted(one for one in self._waiting if NODE_PORT in self._asked[one].waits))
+        for service in found:
+            self._asked[service].waits.discard(NODE_PORT)
+            self._judge(service)
+        return found
+
+    def answers(self, service: str) -> dict[str, Answer]:
+        """Return what each check says of *service* now."""
+        asked = self._asked.get(service)
+        if asked is None:
+            return {}
+        return {one.check: self._now(one) for one in asked.inquiries}
+
+    def _replace(self, before: tuple[Inquiry, ...], after: tuple[Inquiry, ...]) -> None:
+        old = {one.key for inquiry in before for one in inquiry.questions}
+        new = {one.key: one for inquiry in after for one in inquiry.questions}
+        for key in old - new.keys():
+            del self.questions[key]
+            self._answers.pop(key, None)
+        self.questions |= new
+
+    def _carried(
+        self, service: str, known: _Asked | None, inquiries: tuple[Inquiry, ...]
+    ) -> _Asked:
+        """Return the checks of *service* with what is known of them."""
+        names = {one.check for one in inquiries}
+        if known is not None:
+            last = {check: one for check, one in known.last.items() if check in names}
+            fresh = {one.check for one in known.inquiries}
+            new = names - fresh if self.starting else set()
+            return _Asked(inquiries, last, (known.waits & names) | new)
+        kept = self._kept.pop(service, None)
+        if kept is None:
+            return _Asked(inquiries, {}, set(names) if self.starting else set())
+        last = {
+            check: Answer(health=Health.UNHEALTHY, message=said)
+            for check, said in kept.items()
+            if check in names and said != _WAITS
+        }
+        return _Asked(inquiries, last, {check for check in names if kept.get(check) == _WAITS})
+
+    def _now(self, inquiry: Inquiry) -> Answer:
+        answers = [self._answers.get(one.key, UNHEARD) for one in inquiry.questions]
+        return together(inquiry.target, answers)
+
+    def _judge(self, service: str) -> bool:
+        """Work out the verdict on *service*; return whether it is another one."""
+        before = self._verdicts.pop(service, None)
+        self._waiting.discard(service)
+        asked = self._asked.get(service)
+        if asked is None:
+            return before is not None
+        for one in asked.inquiries:
+            answer = self._now(one)
+            if answer.health is not Health.UNKNOWN:
+                asked.last[one.check] = answer
+                asked.waits.discard(one.check)
+        if asked.waits:
+            self._waiting.add(service)
+        verdict = self._verdict(asked)
+        if verdict is not None:
+            self._verdicts[service] = verdict
+        return verdict != before
+
+    def _verdict(self, asked: _Asked) -> Verdict | None:
+        for one in asked.inquiries:
+            last = asked.last.get(one.check)
+            if last is not None and last.health is Health.UNHEALTHY:
+                return failed(one.check, last, successes=one.successes)
+        if asked.waits:
+            return unanswered(sorted(asked.waits), self._node)
+        return None
