@@ -19,7 +19,8 @@ ADMINISTRATIVE_SHUTDOWN: Final = 2
 PEER_DECONFIGURED: Final = 3
 ADMINISTRATIVE_RESET: Final = 4
 OTHER_CONFIGURATION_CHANGE: Final = 6
-"""Subcodes of the Cease NOTIFICATION (RFC 4486, section 3)."""
+BFD_DOWN: Final = 10
+"""Subcodes of the Cease NOTIFICATION (RFC 4486, section 3; RFC 9384 for the last)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +106,27 @@ class EndOfRib:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Have no session with these peers, and hold no other one back. Answer: `Done`.
+
+    It says everything: a peer that an earlier one named and this one does not may have its
+    session again. What is established is closed as `Close` would, but at once: whoever is held
+    hears nothing that is queued. Routes are kept, and sent again with the next session.
+    """
+
+    id: int
+    peers: tuple[Address, ...]
+    subcode: int = BFD_DOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
     """End ExaBGP with status 0, after sessions still open were closed as `Close` would."""
 
     id: int
 
 
-Command: TypeAlias = Update | Reload | Show | Ping | Close | EndOfRib | Exit
+Command: TypeAlias = Update | Reload | Show | Ping | Close | EndOfRib | Hold | Exit
 
 _KINDS: Final[Mapping[str, type[Command]]] = {
     "update": Update,
@@ -120,6 +135,7 @@ _KINDS: Final[Mapping[str, type[Command]]] = {
     "ping": Ping,
     "close": Close,
     "end-of-rib": EndOfRib,
+    "hold": Hold,
     "exit": Exit,
 }
 _codec: Final[wire.Codec[Command]] = wire.Codec(_KINDS)

@@ -21,6 +21,7 @@ from bgpd.exabgp.command import (
     Command,
     EndOfRib,
     Exit,
+    Hold,
     PeerUpdate,
     Ping,
     Reload,
@@ -82,7 +83,7 @@ class ReflexCommands(API):  # type: ignore[misc]
         """Whether a `Close` waits for its answer."""
         return bool(self._closing)
 
-    def _obey(self, found: Command | None, began: float) -> None:
+    def _obey(self, found: Command | None, began: float) -> None:  # noqa: C901 - one for each kind
         match found:
             case None:
                 raise ProtocolError("not a command of ours")
@@ -102,6 +103,8 @@ class ReflexCommands(API):  # type: ignore[misc]
                 for session in sessions:
                     session.finish(found.subcode)
                 self._closing.append((found, began, sessions))
+            case Hold():
+                self._hold(found, began)
             case Exit(id=number):
                 self._answer(Done(id=number))
                 self.reactor.leave()
@@ -143,6 +146,22 @@ class ReflexCommands(API):  # type: ignore[misc]
                         session.neighbor.eor.append(ExabgpFamily(*pair))
         self._flushed(end.id, sessions, end.peers, began)
 
+    def _hold(self, hold: Hold, began: float) -> None:
+        sessions = list(self._named(hold.peers)) if hold.peers else []
+        for session in self.reactor.sessions():
+            if session.address in hold.peers:
+                session.hold(hold.subcode)
+            else:
+                session.release()
+        self._answer(
+            Done(
+                id=hold.id,
+                flushed=tuple(session.address for session in sessions),
+                unknown=tuple(self._unknown(hold.peers, sessions)),
+                elapsed_milliseconds=_milliseconds(began),
+            )
+        )
+
     def _flushed(
         self, number: int, sessions: list[Any], asked: Iterable[Address], began: float
     ) -> None:
@@ -164,7 +183,8 @@ class ReflexCommands(API):  # type: ignore[misc]
             ShownPeer(session=session.shown(), routes=groups(session.rib.offered()))
             for session in self.reactor.sessions()
         )
-        self._answer(Shown(id=number, peers=peers, terminating=self.reactor.terminating))
+        held = tuple(session.address for session in self.reactor.sessions() if session.held)
+        self._answer(Shown(id=number, peers=peers, terminating=self.reactor.terminating, held=held))
 
     def _reload(self, number: int, began: float) -> None:
         outcome = self.reactor.reload_configuration()

@@ -36,7 +36,7 @@ class SessionChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The answer to `Update`, `Close` and `EndOfRib`, peer by peer."""
+    """The answer to `Update`, `Close`, `EndOfRib` and `Hold`, peer by peer."""
 
     id: int
     flushed: tuple[Address, ...] = ()
@@ -80,6 +80,8 @@ class Shown:
     peers: tuple[ShownPeer, ...] = ()
     terminating: bool = False
     """`Terminating` has been said, perhaps to a reflex that died since."""
+    held: tuple[Address, ...] = ()
+    """Peers that `Hold` named last, perhaps by a reflex that died since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,8 @@ _FAMILIES: Final = {
     (AFI.ipv6, SAFI.unicast): Family.IPV6,
 }
 _EXTENDED: Final = (AFI.ipv4, SAFI.unicast, AFI.ipv6)
+# RFC 8538 and RFC 9384: what ExaBGP has no name for, it calls unknown, also to the peer.
+Notification._str_subcode.update({(6, 9): "Hard Reset", (6, 10): "BFD Down"})  # noqa: SLF001
 
 
 class PromptDelay(Delay):  # type: ignore[misc]
@@ -131,6 +133,10 @@ class Session(peer.Peer):  # type: ignore[misc]
         self.latest: Any = None
         self.error = ""
         self.retiring = False
+        self.held = False
+        """Whether there shall be no connection until `release`."""
+        self._offered_restart: Any = None
+        """What `hold` has to put back once the session is closed."""
         self._subcode: int | None = None
         self._deadline = 0.0
         self._reported: SessionChanged | None = None
@@ -162,8 +168,10 @@ class Session(peer.Peer):  # type: ignore[misc]
         """Whether only the network, a command or a slow timer can make this session move."""
         if self._subcode is not None:
             return False
-        if self.fsm in (FSM.OPENSENT, FSM.OPENCONFIRM, FSM.ESTABLISHED):
+        if self._waits_for_release:
             return True
+        if self.fsm in (FSM.OPENSENT, FSM.OPENCONFIRM, FSM.ESTABLISHED):
+            return self._teardown is None
         connection = self.latest.connection if self.latest is not None else None
         return isinstance(connection, PeerConnection) and connection.connecting
 
@@ -183,6 +191,9 @@ class Session(peer.Peer):  # type: ignore[misc]
 
     def run(self) -> Any:
         """Take one turn; ExaBGP calls this."""
+        if self._waits_for_release:
+            self._observe()
+            return ACTION.LATER
         before = self.fsm.state
         action = super().run()
         self._close_when_flushed()
@@ -233,6 +244,28 @@ class Session(peer.Peer):  # type: ignore[misc]
         self.reestablish(neighbor)
         self._teardown = subcode
 
+    def hold(self, subcode: int) -> None:
+        """Close with Cease and *subcode*, at once, and have no connection until `release`."""
+        if self.held or self._subcode is not None:
+            return
+        self.held = True
+        if self.established():
+            self._offered_restart = self.neighbor["capability"]["graceful-restart"]
+            self._say_goodbye()
+            self.teardown(subcode)
+        else:
+            # Nobody has heard an OPEN that counts: there is nothing to take back.
+            self.error = "held back: BFD with the peer is down"
+            self._stop("held")
+            self._disconnect()
+
+    def release(self) -> None:
+        """Connect again, without a pause."""
+        if self.held:
+            self.held = False
+            if isinstance(self._delay, PromptDelay):
+                self._delay.skip()
+
     def abandon(self) -> None:
         """Close at once."""
         self._abandon("closed")
@@ -256,6 +289,11 @@ class Session(peer.Peer):  # type: ignore[misc]
 
     def _reset(self, message: str = "", error: Any = "") -> None:
         self.error = _sentence(message, error)
+        if self.held and not isinstance(error, Notification):
+            self.error = "closed without a NOTIFICATION (graceful restart): BFD is down"
+        if self._offered_restart is not None:
+            self.neighbor["capability"]["graceful-restart"] = self._offered_restart
+            self._offered_restart = None
         super()._reset(message, error)
 
     def _close_when_flushed(self) -> None:
@@ -281,9 +319,17 @@ class Session(peer.Peer):  # type: ignore[misc]
         self.stop()
         if isinstance(self._delay, PromptDelay):
             self._delay.skip()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         latest, self.latest = self.latest, None
         if latest is not None and latest.connection is not None:
             latest.connection.close()
+
+    @property
+    def _waits_for_release(self) -> bool:
+        """Whether it is held, and the connection that was has ended."""
+        return self.held and self._subcode is None and not self.generator and self.proto is None
 
     def _stuffed(self) -> bool:
         connection = self.proto.connection if self.proto is not None else None

@@ -7,6 +7,7 @@ from bgpd.exabgp.command import (
     Command,
     EndOfRib,
     Exit,
+    Hold,
     PeerUpdate,
     Ping,
     Reload,
@@ -66,6 +67,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(Exit, id=ids),
     st.builds(Close, id=ids, subcode=st.integers(0, 255), peers=many(addresses)),
     st.builds(EndOfRib, id=ids, peers=many(addresses), families=many(families)),
+    st.builds(Hold, id=ids, peers=many(addresses), subcode=st.integers(0, 255)),
 )
 sessions = st.builds(
     SessionChanged,
@@ -102,6 +104,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
         id=ids,
         peers=many(st.builds(ShownPeer, session=sessions, routes=many(route_groups))),
         terminating=st.booleans(),
+        held=many(addresses),
     ),
     st.builds(Pong, id=ids),
     st.builds(Terminating, seconds=seconds),

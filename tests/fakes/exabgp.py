@@ -13,6 +13,7 @@ from bgpd.exabgp.command import (
     Command,
     EndOfRib,
     Exit,
+    Hold,
     Ping,
     Reload,
     RouteGroup,
@@ -50,6 +51,7 @@ class FakeExabgp:
         self.routes: dict[Address, dict[Prefix, Attributes]] = {}
         self.closed: list[int] = []
         self.exited = False
+        self.held: tuple[Address, ...] = ()
         self.updates: list[Update] = []
 
     def peers(self) -> tuple[Address, ...]:
@@ -58,7 +60,7 @@ class FakeExabgp:
             Address(found) for found in re.findall(r"neighbor (\S+) \{", self.configuration)
         )
 
-    def answer(self, command: Command) -> list[Message]:  # noqa: PLR0911 - one for each kind
+    def answer(self, command: Command) -> list[Message]:  # noqa: C901, PLR0911 - one for each kind
         """Carry out *command* and return what ExaBGP says to it."""
         self.commands.append(command)
         if self.refuses(command):
@@ -67,7 +69,8 @@ class FakeExabgp:
             case Ping(id=number):
                 return [Pong(id=number)]
             case Show(id=number):
-                return [Shown(id=number, peers=tuple(self._shown(peer) for peer in self.routes))]
+                peers = tuple(self._shown(peer) for peer in self.routes)
+                return [Shown(id=number, peers=peers, held=self.held)]
             case Reload(id=number) if self.reload_error:
                 return [Failed(id=number, error=self.reload_error)]
             case Reload(id=number):
@@ -84,6 +87,10 @@ class FakeExabgp:
                 self.closed.append(subcode)
                 self.routes = {}
                 return [Done(id=number)]
+            case Hold(id=number, peers=peers):
+                self.held = tuple(peer for peer in peers if peer in self.routes)
+                unknown = tuple(peer for peer in peers if peer not in self.routes)
+                return [Done(id=number, flushed=self.held, unknown=unknown)]
             case Exit(id=number):
                 self.exited = True
                 return [Done(id=number)]
