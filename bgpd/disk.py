@@ -9,6 +9,7 @@ the write counts as done.
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from typing import Final
 
 MODE: Final = 0o600
 """What is kept holds MD5 keys: only our own user may read it."""
+REST: Final = 0.001
+"""Seconds between two pieces. A thread that encodes without a pause takes the interpreter from the
+loop for a millisecond at each of its system calls: twenty in a row, with ten thousand Services."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,18 +28,23 @@ class Write:
 
     path: Path
     content: Callable[[], Iterable[bytes]]
-    """Gives the content in pieces, in the thread: it must touch nothing that the loop changes."""
+    """Gives the content in pieces, in the thread: it must touch nothing that the loop changes.
+
+    Between them the thread rests, so small pieces leave the interpreter to the loop.
+    """
     done: Callable[[str], None]
     """Called in the loop with "" or a sentence about what went wrong."""
 
 
-def carry_out(write: Write) -> str:
-    """Replace the file; return "" or why that did not work."""
+def carry_out(write: Write, rest: Callable[[], None] = lambda: None) -> str:
+    """Replace the file, with a *rest* between pieces; return "" or why that did not work."""
     beside = write.path.with_name(write.path.name + ".new")
     try:
         number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE)
         with os.fdopen(number, "wb") as file:
-            for piece in write.content():
+            for number, piece in enumerate(write.content()):
+                if number:
+                    rest()
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
@@ -77,6 +86,7 @@ class Writer:
         self._idle.set()
         self._wake = threading.Semaphore(0)
         self._thread: threading.Thread | None = None
+        self._closing = False
 
     @property
     def busy(self) -> bool:
@@ -91,6 +101,7 @@ class Writer:
 
     async def close(self, seconds: float) -> bool:
         """Wait for what was handed over, at most *seconds*; return whether it is all written."""
+        self._closing = True
         try:
             async with asyncio.timeout(seconds):
                 await self._idle.wait()
@@ -114,11 +125,16 @@ class Writer:
             write = self._writing
             if write is None:
                 return
-            error = carry_out(write)
+            error = carry_out(write, self._rest)
             try:
                 self._loop.call_soon_threadsafe(self._end, write, error)
             except RuntimeError:
                 return  # the loop is closed: nobody waits for the answer
+
+    def _rest(self) -> None:
+        """Leave the interpreter to the loop, which asks for it at every system call."""
+        if not self._closing:
+            time.sleep(REST)
 
     def _end(self, write: Write, error: str) -> None:
         self._writing = None

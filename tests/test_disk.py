@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bgpd.disk import Write, Writer, at_once
+from bgpd.disk import Write, Writer, at_once, carry_out
 
 PATIENCE = 10.0
 
@@ -119,3 +119,19 @@ def test_what_cannot_be_encoded_is_an_error_like_any_other(tmp_path: Path) -> No
     at_once(Write(path=path, content=content, done=said.append))
     assert said == ["no such type"]
     assert path.read_bytes() == b"whole"
+
+
+def test_the_thread_rests_between_pieces(tmp_path: Path) -> None:
+    """Whoever writes in many pieces leaves the interpreter to the loop after each but the last."""
+    path = tmp_path / "file"
+    seen: list[str] = []
+
+    def content() -> Iterator[bytes]:
+        for text in (b"a", b"b", b"c"):
+            seen.append(text.decode())
+            yield text
+
+    one = Write(path=path, content=content, done=lambda _: None)
+    assert carry_out(one, lambda: seen.append("rest")) == ""
+    assert path.read_bytes() == b"abc"
+    assert seen == ["a", "b", "rest", "c", "rest"]

@@ -17,7 +17,7 @@ from bgpd.ipc.message import Delta, Desired
 from bgpd.kube.store import Changes
 from bgpd.kube.view import Objects
 
-AT_ONCE: Final = 200
+AT_ONCE: Final = 100
 """Services that are decided on in one go."""
 
 

@@ -140,12 +140,13 @@ class Planner:
         return self.desired() if self._facts_differ(before) else self._delta(changed)
 
     def go_on(self, objects: Objects, most: int) -> Desired | Delta | None:
-        """Decide on *most* more Services; after the last, return what the speaker must be told."""
+        """Decide on *most* more Services; with none left, return what the speaker is told."""
         draft = self._draft
         if draft is None:
             return None
-        draft.go_on(objects, most)
         if not draft.complete:
+            # Also after the last piece: to tell ten thousand routes takes a turn of its own.
+            draft.go_on(objects, most)
             return None
         before, self.context = self.context, draft.context
         self._replaced, self._merged = self._merged, draft.merged
