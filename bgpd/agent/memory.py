@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bgpd.agent.keptcheck import KeptCheck, kept_check
 from bgpd.disk import Write, at_once
 from bgpd.kube.documents import Key, Object
 from bgpd.kube.view import Objects, View
@@ -30,6 +31,7 @@ from bgpd.model.configuration import (
     NodePolicy,
     Secret,
 )
+from bgpd.model.health import HealthCheck
 from bgpd.model.status import Condition
 
 FILE_NAME: Final = "objects.json"
@@ -37,9 +39,9 @@ VERSION: Final = 1
 """What is written; a file of a later version counts as absent."""
 MAX_BYTES: Final = 64 * 1024 * 1024
 """More is not written: the file before it stays, with a condition."""
-_PIECE: Final = 200
+_PIECE: Final = 50
 """Objects that are encoded in one go, so that the loop has its turn."""
-_KINDS: Final[Mapping[str, type[Object]]] = {
+_KINDS: Final[Mapping[str, type[Object | KeptCheck]]] = {
     "Service": Service,
     "EndpointSlice": EndpointSlice,
     "Node": Node,
@@ -52,6 +54,7 @@ _KINDS: Final[Mapping[str, type[Object]]] = {
     "BFDProfile": BFDProfile,
     "L2Advertisement": L2Advertisement,
     "Secret": Secret,
+    "HealthCheck": KeptCheck,
 }
 
 
@@ -179,11 +182,11 @@ class Memory:
             self.problems.append(f"{self._path}: {key}: ignored: a kind of another version")
             return None
         try:
-            found: Object = msgspec.json.decode(raw, type=kind)
+            found: Object | KeptCheck = msgspec.json.decode(raw, type=kind)
+            return found.check() if isinstance(found, KeptCheck) else found
         except (ValueError, RecursionError) as error:
             self.problems.append(f"{self._path}: {key}: ignored: {error}")
             return None
-        return found
 
 
 def _pieces(origin: str, snapshot: Snapshot) -> Iterator[bytes]:
@@ -212,5 +215,7 @@ def _kept(snapshot: Snapshot, key: Key, value: Object) -> _Kept:
         namespace=key.namespace,
         source=snapshot.sources.get(key, ""),
         resource_version=snapshot.resource_versions.get(key, ""),
-        object=msgspec.Raw(msgspec.json.encode(value)),
+        object=msgspec.Raw(
+            msgspec.json.encode(kept_check(value) if isinstance(value, HealthCheck) else value)
+        ),
     )

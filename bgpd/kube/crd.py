@@ -10,10 +10,11 @@ from typing import Annotated, Any, Final
 import msgspec
 import yaml
 
-from bgpd.kube import metallbform, nodeform, objects
+from bgpd.kube import healthform, metallbform, nodeform, objects
 from bgpd.kube.crd_schema import Schema, Texts, schema_of
 from bgpd.kube.reference import MEANINGS
 from bgpd.model.configuration import Distribution, Weight
+from bgpd.model.health import NTP, HTTPGet, ProbeTarget, Rhythm
 from bgpd.model.member import SpeakerPolicy
 from bgpd.model.peer import Takeover
 
@@ -52,8 +53,9 @@ class Kind:
     columns: tuple[Column, ...]
     spec: type | None
     spec_required: bool = False
-    status: type
-    status_description: str
+    status: type | None
+    """None where nobody says what became of it; then a node's BGPNodeStatus says what is wrong."""
+    status_description: str = ""
     defaults: Mapping[str, Any]
     namespaced: bool = True
 
@@ -91,6 +93,7 @@ class _PoolStatus(_ObjectStatus, kw_only=True):
 
 _STATUS: Final = "What the controller made of it."
 _POLICY: Final = SpeakerPolicy()
+_RHYTHM: Final = Rhythm()
 
 KINDS: Final = (
     Kind(
@@ -205,6 +208,32 @@ KINDS: Final = (
         defaults={"spec.autoAssign": True, "spec.avoidBuggyIPs": False},
     ),
     Kind(
+        name="HealthCheck",
+        plural="healthchecks",
+        description="What each node asks of the Services beside it, all of them or some. Where the "
+        "answer is no, that node alone stops to advertise the Service.",
+        columns=(
+            Column(name="Target", path=".spec.target"),
+            Column(name="Period", path=".spec.periodMilliseconds", type="integer"),
+            Column(name="Failures", path=".spec.failureThreshold", type="integer"),
+            _AGE,
+        ),
+        spec=healthform.HealthCheckSpec,
+        spec_required=True,
+        status=None,
+        defaults={
+            "spec.target": ProbeTarget.ENDPOINT.value,
+            "spec.periodMilliseconds": _RHYTHM.period_milliseconds,
+            "spec.timeoutMilliseconds": _RHYTHM.timeout_milliseconds,
+            "spec.failureThreshold": _RHYTHM.failure_threshold,
+            "spec.successThreshold": _RHYTHM.success_threshold,
+            "spec.httpGet.path": HTTPGet().path,
+            "spec.dns.type": "A",
+            "spec.dns.rcode": "NOERROR",
+            "spec.ntp.maxStratum": NTP().max_stratum,
+        },
+    ),
+    Kind(
         name="SpeakerPolicy",
         plural="speakerpolicies",
         description="How the speakers of some or all nodes behave. Without one the defaults hold.",
@@ -263,6 +292,16 @@ _STANDARD: Final = {
 
 def definition(kind: Kind) -> Schema:
     """Return the CustomResourceDefinition of *kind*."""
+    version: Schema = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [one.document() for one in kind.columns],
+        "schema": {"openAPIV3Schema": schema(kind)},
+    }
+    if kind.status is None:
+        del version["subresources"]
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -277,16 +316,7 @@ def definition(kind: Kind) -> Schema:
                 "categories": ["bgpd"],
             },
             "scope": "Namespaced" if kind.namespaced else "Cluster",
-            "versions": [
-                {
-                    "name": VERSION,
-                    "served": True,
-                    "storage": True,
-                    "subresources": {"status": {}},
-                    "additionalPrinterColumns": [one.document() for one in kind.columns],
-                    "schema": {"openAPIV3Schema": schema(kind)},
-                }
-            ],
+            "versions": [version],
         },
     }
 
@@ -305,8 +335,9 @@ def schema(kind: Kind) -> Schema:
         found["properties"]["spec"] = spec
     else:
         found["x-kubernetes-validations"] = [_OWN_NAME]
-    status = {"description": kind.status_description} | schema_of(kind.status, texts, "status")
-    found["properties"]["status"] = status
+    if kind.status is not None:
+        status = {"description": kind.status_description} | schema_of(kind.status, texts, "status")
+        found["properties"]["status"] = status
     return found
 
 

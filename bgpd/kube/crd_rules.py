@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bgpd.kube import metallbform, objects
+from bgpd.kube import healthform, metallbform, objects
 
 MULTICAST: Final = ("224.0.0.0/4", "ff00::/8")
 
@@ -142,6 +142,22 @@ CHECKS: Final[Mapping[str, Check]] = {
         expression=f"self == '' || ({_whole('self')} && duration(self) <= duration('24h'))",
         longest=40,
     ),
+    healthform.URL_PATH_LEGAL: Check(
+        expression="self == '' || self.matches('^/[!-~]*$')", longest=1024
+    ),
+    healthform.HOST_LEGAL: Check(
+        expression=r"self == '' || self.matches('^[A-Za-z0-9._:\\[\\]-]+$')", longest=253
+    ),
+    healthform.STATUS_LEGAL: Check(
+        expression="self.matches('^[1-5][0-9][0-9](-[1-5][0-9][0-9])?$')"
+        " && (self.size() == 3 || int(self.substring(0, 3)) <= int(self.substring(4)))",
+        longest=7,
+    ),
+    healthform.DOMAIN_LEGAL: Check(
+        expression=r"self.matches('^([.]|([A-Za-z0-9_-]{1,63}[.])*[A-Za-z0-9_-]{1,63}[.]?)$')",
+        longest=253,
+    ),
+    healthform.ARGUMENT_LEGAL: Check(expression=r"!self.matches('\\x00')", longest=4096),
     "internal or external": Check(expression="self in ['', 'internal', 'external']", longest=16),
 }
 """How CEL says each legal range that is words, by the words."""
@@ -169,6 +185,17 @@ _NO_KEEPALIVE: Final = (
     f"!has(self.keepaliveTime) || self.keepaliveTime == '' || !{_whole('self.keepaliveTime')}"
 )
 _BAD_HOLD: Final = f"has(self.holdTime) && !{_whole('self.holdTime')}"
+
+_HOST_PORTS: Final = tuple(
+    Rule(
+        path=f".{one}.port",
+        expression=f"!has(self.{one}) || has(self.{one}.port)"
+        " || !has(self.target) || self.target != 'Host'",
+        message=healthform.NEEDS_PORT,
+        reason="FieldValueRequired",
+    )
+    for one in healthform.PORTED
+)
 
 RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
     objects.Expression: (
@@ -223,6 +250,30 @@ RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
             expression=f"{_ALL_SERVICES} || !has(self.aggregationLengthV6)"
             " || self.aggregationLengthV6 == 128",
             message="must be 128 where spec.serviceSelectors choose Services",
+        ),
+    ),
+    healthform.HealthCheckSpec: (
+        Rule(
+            expression=f"[{', '.join(f'has(self.{one})' for one in healthform.PROBES)}]"
+            ".filter(one, one).size() == 1",
+            message=healthform.ONE_PROBE,
+        ),
+        *_HOST_PORTS,
+    ),
+    healthform.HTTPGetSpec: (
+        Rule(
+            path=".headers",
+            expression="!has(self.headers) || self.headers.all(name,"
+            " name.matches('^[A-Za-z0-9!#$%&*+.^_`|~-]{1,128}$')"
+            " && self.headers[name].matches('^[ -~\\\\t]*$'))",
+            message=f"must be {healthform.HEADERS_LEGAL}",
+        ),
+    ),
+    healthform.ExecSpec: (
+        Rule(
+            path=".command",
+            expression="self.command[0].startsWith('/')",
+            message=healthform.NOT_ABSOLUTE,
         ),
     ),
     metallbform.CommunitySpec: (

@@ -13,8 +13,10 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import msgspec
 
 from bgpd.kube import (
+    checking,
     configure,
     convert,
+    healthform,
     metallb,
     metallbform,
     objects,
@@ -40,6 +42,7 @@ from bgpd.model.configuration import (
     NodePolicy,
     Secret,
 )
+from bgpd.model.health import HealthCheck
 
 Object: TypeAlias = (
     Service
@@ -56,6 +59,7 @@ Object: TypeAlias = (
     | BFDProfile
     | L2Advertisement
     | Secret
+    | HealthCheck
 )
 
 
@@ -288,7 +292,7 @@ _OUR_GROUPS: Final = frozenset({"bgpd.io", "metallb.io"})
 _GROUPS: Final = _OUR_GROUPS | {"", "discovery.k8s.io"}
 _CLOSE: Final = 0.85
 """How alike a kind and its misspelling are: `Service` and `Servicee`, not `ServiceAccount`."""
-_KNOWN_KINDS: Final = frozenset({"AddressPool", "BGPNodeStatus", "HealthCheck"})
+_KNOWN_KINDS: Final = frozenset({"AddressPool", "BGPNodeStatus"})
 """Kinds of our groups that exist, but that nobody reads here."""
 _REPORTS: Final = frozenset({"ConfigurationState", "ServiceBGPStatus", "ServiceL2Status"})
 """What MetalLB writes itself: nobody's wish."""
@@ -313,6 +317,7 @@ _CONVERTERS: Final[Mapping[type, Callable[[Any, Faults], Object]]] = {
     objects.BGPPeer: peering.peer,
     objects.SpeakerPolicy: configure.speaker_policy,
     objects.BGPNodeStatus: convert.node_report,
+    healthform.HealthCheck: checking.health_check,
     requestform.RequestedService: request.service_request,
     requestform.Namespace: request.namespace,
     metallbform.Community: metallb.community,

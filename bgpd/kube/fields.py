@@ -61,11 +61,13 @@ def _walk(info: Any, path: str) -> Iterator[Field]:
 def _field(info: Any, path: str, *, required: bool) -> Iterator[Field]:
     words, plain = unwrap(info)
     match plain:
-        case inspect.ListType(item_type=item, max_length=most):
+        case inspect.ListType(item_type=item, min_length=least, max_length=most):
             item_words, item_plain = unwrap(item)
             path += "[]"
             type_ = f"list of {_type(item_plain)}"
             words = words or item_words or words_of(item_plain)
+            if least:
+                words += f"; at least {least} in the list"
             if most is not None:
                 words += f"; at most {most} in the list"
             plain = item_plain

@@ -7,7 +7,7 @@ and only wants to know where their addresses lead.
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from bgpd.kube import metallbform, objects, requestform
+from bgpd.kube import healthform, metallbform, objects, requestform
 
 AnyDocument: TypeAlias = (
     objects.Service
@@ -18,6 +18,7 @@ AnyDocument: TypeAlias = (
     | objects.BGPPeer
     | objects.SpeakerPolicy
     | objects.BGPNodeStatus
+    | healthform.HealthCheck
     | requestform.RequestedService
     | requestform.Namespace
     | metallbform.Community
@@ -62,6 +63,7 @@ AGENT: Final[Kinds] = {
     **_both({**_SHARED, **_ROUTING}),
     (METALLB_PEER, "BGPPeer"): objects.BGPPeer,
     (OUR_GROUP, "SpeakerPolicy"): objects.SpeakerPolicy,
+    (OUR_GROUP, "HealthCheck"): healthform.HealthCheck,
 }
 """What an agent reads."""
 CONTROLLER: Final[Kinds] = {

@@ -383,6 +383,6 @@ class BGPNodeStatus(Lenient):
 
 OUR_GROUP = "bgpd.io/v1alpha1"
 
-NAMESPACED = frozenset({"Service", "EndpointSlice"})
-"""Kinds whose name is unique only within a namespace. Our kinds are referred to by name alone,
-so their names are unique whatever namespace a document says."""
+NAMESPACED = frozenset({"Service", "EndpointSlice", "HealthCheck"})
+"""Kinds whose name is unique only within a namespace. Our other kinds are referred to by name
+alone, so their names are unique whatever namespace a document says."""

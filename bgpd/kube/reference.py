@@ -13,6 +13,7 @@ from bgpd.kube.kinds import KINDS
 
 _SELECTORS: Final = "label selectors, any of which may match; absent means all"
 _NOT_DONE: Final = "not supported"
+_PORT: Final = "the port; default that of the endpoint, or of the Service at its elastic IP"
 
 MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "IPAddressPool": {
@@ -105,6 +106,56 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "preferredNodeSelectors": f"the nodes that answer rather than others; {_NOT_DONE}",
         "preferredNodeSelectors.weight": "how much they are wanted",
         "preferredNodeSelectors.preference": "the nodes, by label",
+    },
+    "HealthCheck": {
+        "serviceSelectors": "the Services of its namespace that are asked; absent means all",
+        "httpGet": "healthy: a GET is answered with one of the expected statuses",
+        "httpGet.port": _PORT,
+        "httpGet.path": "what is asked for; default /",
+        "httpGet.host": "the Host header; default the address and port that are asked",
+        "httpGet.headers": "headers that are sent beside it",
+        "httpGet.statuses": "the statuses that are fine; default 200-399",
+        "httpGet.body": "text that the first 64 KiB of the answer must hold",
+        "httpGet.tls": "that it is there makes the probe speak TLS",
+        "httpGet.tls.verify": "whether the certificate must be trusted; default false",
+        "httpGet.tls.serverName": "the name that is asked for, and that the certificate is for",
+        "httpGet.tls.caFile": "a file on the node with the authorities; default the system's",
+        "tcpSocket": "healthy: a connection is accepted, and answered as expected",
+        "tcpSocket.port": _PORT,
+        "tcpSocket.send": "text that is sent once connected",
+        "tcpSocket.expect": "text that the first 64 KiB received must hold",
+        "tcpSocket.tls": "that it is there makes the probe speak TLS",
+        "tcpSocket.tls.verify": "whether the certificate must be trusted; default false",
+        "tcpSocket.tls.serverName": "the name that is asked for, and that the certificate is for",
+        "tcpSocket.tls.caFile": "a file on the node with the authorities; default the system's",
+        "dns": "healthy: a query (RFC 1035) is answered as expected",
+        "dns.name": "the name that is asked for",
+        "dns.type": "the type of its record; default A",
+        "dns.port": _PORT,
+        "dns.tcp": "whether TCP is spoken; default false",
+        "dns.rcode": "the response code that is fine; default NOERROR",
+        "dns.answers": "each must be among the answers; default any answer at all",
+        "ntp": "healthy: a client's query (RFC 5905) is answered by a synchronized server",
+        "ntp.port": _PORT,
+        "ntp.maxStratum": "the largest stratum that is fine; default 15",
+        "ntp.maxOffsetMilliseconds": "how far its clock may be from ours; default not looked at",
+        "grpc": "healthy: grpc.health.v1.Health/Check answers SERVING",
+        "grpc.port": _PORT,
+        "grpc.service": "the service that is asked for; default the server as a whole",
+        "grpc.tls": "that it is there makes the probe speak TLS",
+        "grpc.tls.verify": "whether the certificate must be trusted; default false",
+        "grpc.tls.serverName": "the name that is asked for, and that the certificate is for",
+        "grpc.tls.caFile": "a file on the node with the authorities; default the system's",
+        "exec": "healthy: a program beside the agent exits with 0; SERVICE, ADDRESS, PORT and NODE "
+        "are in its environment",
+        "exec.command": "the program's absolute path, then its arguments; there is no shell",
+        "target": "what is asked: the endpoints on the node, of which one must answer; the elastic"
+        " IPs, of which all must; or the node itself, 127.0.0.1; default Endpoint",
+        "periodMilliseconds": "time between two probes; default 1000",
+        "timeoutMilliseconds": "an answer that comes later is none; default 1000",
+        "failureThreshold": "failures in a row until it is unhealthy; default 3",
+        "successThreshold": "successes in a row until it is healthy again; default 1",
+        "sourceAddress": "an address of the node that the probes come from; default the system's",
     },
     "SpeakerPolicy": {
         "nodeSelectors": f"the nodes that it is for: {_SELECTORS}",

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from bgpd.kube import metallbform, objects, requestform
+from bgpd.kube import healthform, metallbform, objects, requestform
 from bgpd.kube.convert import SERVICE_LABEL
 from bgpd.kube.kinds import KINDS, METALLB, METALLB_PEER, AnyDocument
 
@@ -71,7 +71,10 @@ class Resource:
 
 
 def resources(namespace: str) -> tuple[Resource, ...]:
-    """Return everything that an agent watches; our kinds are read in *namespace* alone."""
+    """Return everything that an agent watches.
+
+    What configures bgpd is read in *namespace* alone.
+    """
     ours = f"/apis/{GROUP}/namespaces/{namespace}"
     return (
         *_metallb("IPAddressPool", "BGPAdvertisement", "BGPPeer", "Community", "BFDProfile"),
@@ -82,6 +85,15 @@ def resources(namespace: str) -> tuple[Resource, ...]:
         _ours("Community", metallbform.Community, f"{ours}/communities"),
         _ours("BFDProfile", metallbform.BFDProfile, f"{ours}/bfdprofiles"),
         _ours("SpeakerPolicy", objects.SpeakerPolicy, f"{ours}/speakerpolicies"),
+        Resource(
+            kind="HealthCheck",
+            form=healthform.HealthCheck,
+            # They stand beside the Services that they ask, wherever those are.
+            path=f"/apis/{GROUP}/healthchecks",
+            ours=True,
+            # An older chart gave no right to them, and nothing was asked before there were any.
+            optional=True,
+        ),
         Resource(
             kind="Service",
             form=objects.Service,

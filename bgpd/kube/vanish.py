@@ -27,6 +27,7 @@ from bgpd.model.configuration import (
     IPAddressPool,
     NodePolicy,
 )
+from bgpd.model.health import HealthCheck
 from bgpd.model.status import Condition
 
 SETTLE: Final = 2.0
@@ -41,6 +42,7 @@ KINDS: Final = frozenset(
         "BGPAdvertisement",
         "BFDProfile",
         "Community",
+        "HealthCheck",
         "Secret",
         "SpeakerPolicy",
     }
@@ -150,6 +152,11 @@ class Kept(Objects):
     def policies(self) -> tuple[NodePolicy, ...]:
         """All SpeakerPolicies."""
         return (*self._said.policies, *self._still(NodePolicy))
+
+    @property
+    def health_checks(self) -> tuple[HealthCheck, ...]:
+        """All HealthChecks, of all namespaces."""
+        return (*self._said.health_checks, *self._still(HealthCheck))
 
     def _still(self, kind: type[_Kind]) -> tuple[_Kind, ...]:
         return tuple(one for one in self.gone.values() if isinstance(one, kind))
@@ -285,7 +292,9 @@ class Keeper:
         return Changes(removed=frozenset(removed), conditions=conditions)
 
     def _condition(self, kind: str) -> Condition:
-        names = sorted(key.name for key in self._held if key.kind == kind)
+        names = sorted(
+            f"{key.namespace}/{key.name}".lstrip("/") for key in self._held if key.kind == kind
+        )
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         return Condition(
             type=CONDITION,

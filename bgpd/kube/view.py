@@ -17,6 +17,7 @@ from bgpd.model.configuration import (
     NodePolicy,
     Secret,
 )
+from bgpd.model.health import HealthCheck
 
 
 class Objects:
@@ -142,6 +143,11 @@ class Objects:
     def policies(self) -> tuple[NodePolicy, ...]:
         """All SpeakerPolicies."""
         return tuple(one for one in self._of("SpeakerPolicy") if isinstance(one, NodePolicy))
+
+    @property
+    def health_checks(self) -> tuple[HealthCheck, ...]:
+        """All HealthChecks, of all namespaces."""
+        return tuple(one for one in self._of("HealthCheck") if isinstance(one, HealthCheck))
 
     def _of(self, kind: str) -> ValuesView[Object]:
         return self._kinds.get(kind, _NONE).values()

@@ -27,6 +27,19 @@ PARTS += [
     ours("Community", "c", communities=[{"name": "edge", "value": "64512:1"}]),
     ours("BFDProfile", "b", detectMultiplier=3),
     ours("L2Advertisement", "l", interfaces=["eth0"]),
+    *(
+        ours("HealthCheck", f"h{number}", target="ElasticIP", periodMilliseconds=100, **probe)
+        for number, probe in enumerate(
+            (
+                {"httpGet": {"headers": {"a": "b"}, "statuses": ["200-299"], "tls": {}}},
+                {"tcpSocket": {"send": "x"}},
+                {"dns": {"name": "example.com", "answers": ["192.0.2.1"]}},
+                {"ntp": {"maxOffsetMilliseconds": 5}},
+                {"grpc": {"service": "s"}},
+                {"exec": {"command": ["/bin/true"]}},
+            )
+        )
+    ),
     {
         "apiVersion": "v1",
         "kind": "Secret",

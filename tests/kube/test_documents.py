@@ -386,7 +386,11 @@ def test_the_same_object_twice_in_a_file_is_one_and_a_problem() -> None:
 @pytest.mark.parametrize(("version", "kind"), sorted(KINDS))
 def test_every_version_of_every_kind_is_read(version: str, kind: str) -> None:
     """A MetalLB cluster's manifests are read as they are."""
-    specs = {"IPAddressPool": pool()["spec"], "BGPPeer": peer()["spec"]}
+    specs = {
+        "IPAddressPool": pool()["spec"],
+        "BGPPeer": peer()["spec"],
+        "HealthCheck": {"ntp": {}},
+    }
     document = {"apiVersion": version, "kind": kind, "metadata": {"name": "x"},
                 "spec": specs.get(kind, {})}  # fmt: skip
     if kind == "Secret":
