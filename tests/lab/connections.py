@@ -17,6 +17,16 @@ READ_LATE: Final = 0.02
 _NOTICED_WITHIN: Final = 4.0
 """Seconds after a change in which a long connection notices: it gives up silence after three."""
 
+COUNTED: Final = (
+    "route_changes",
+    "short_open_across_a_change",
+    "short_reset_across_a_change",
+    "short_failed_between_changes",
+    "slowest_short_connection_ms",
+    "long_resets",
+)
+"""The findings that a series sums up."""
+
 Moves = Mapping[str, Sequence[float]]
 """Prefix -> when the router's kernel sent it elsewhere, in order."""
 

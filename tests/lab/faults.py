@@ -1,7 +1,9 @@
-"""The faults of nodes, links and processes, as values; those of the API are in `apifaults`."""
+"""Every fault: those of nodes, links and processes as values here, the others by their subject."""
 
 from tests.lab.apifaults import API_FAULTS
+from tests.lab.drainfaults import DRAIN_FAULTS
 from tests.lab.fault import Fault, Loss, Sessions
+from tests.lab.healthfaults import HEALTH_FAULTS
 from tests.lab.routerfaults import ROUTER_FAULTS
 from tests.lab.strikes import (
     come_back,
@@ -252,6 +254,8 @@ FAULTS: dict[str, Fault] = {
             raises=(0,),
             targets={"speaker_pss_mb": 80, "agent_pss_mb": 60, "cpu_percent": 2},
         ),
+        *HEALTH_FAULTS,
+        *DRAIN_FAULTS,
         *API_FAULTS,
         *ROUTER_FAULTS,
     )

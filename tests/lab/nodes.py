@@ -129,8 +129,12 @@ class Node:
 
     def forget(self) -> None:
         """Remove what the node's processes keep between restarts."""
-        for path in (*self.state_directory.iterdir(), *self.run_directory.iterdir()):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        _empty(self.state_directory)
+        self.forget_run()
+
+    def forget_run(self) -> None:
+        """Remove what is not on a disk, as a boot does."""
+        _empty(self.run_directory)
         (self.directory / "pids.json").unlink(missing_ok=True)
 
     def pids(self) -> dict[str, int]:
@@ -248,6 +252,11 @@ class Node:
             [*init, str(PROGRAMS / "bgpctl"), *words],
             capture_output=True, text=True, check=False, timeout=timeout,
         )  # fmt: skip
+
+
+def _empty(directory: Path) -> None:
+    for path in directory.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def children(pid: int) -> list[int]:

@@ -8,6 +8,10 @@ from tests.lab.report import MANY_SERVICES
 
 ROUTERS = ("bird", "frr")
 DEATHS = ("power-loss", "kernel-pause", "pause-then-power-loss")
+EVIDENCE = ("pod-hang", "uplink-down", "gateway-silent")
+PURPOSE = ("drain", "drain-connections", "flapping-endpoint")
+"""What people do to nodes, and what Services do to speakers: nothing may be lost."""
+PATIENT = ("rolling-upgrade", "reboot", "kube-proxy-dead", "kubelet-dead")
 SHORT = ("agent-kill", "exabgp-kill", "link-down", "speaker-term")
 LONG = (
     "router-restart",
@@ -38,6 +42,15 @@ _STRIKE_SECONDS: Mapping[str, float] = {
     "router-restart": 4.0,
     "return": 4.0,
     "idle": 10.0,
+    "pod-hang": 1.0,
+    "gateway-silent": 15.0,
+    "flapping-endpoint": 12.0,
+    "drain": 5.0,
+    "drain-connections": 10.0,
+    "rolling-upgrade": 20.0,
+    "reboot": 20.0,
+    "kube-proxy-dead": 30.0,
+    "kubelet-dead": 30.0,
 }
 """What the strike itself takes; the rest are done at once."""
 _MANY_BUILD_SECONDS = 15.0
@@ -110,6 +123,10 @@ def all_series() -> Iterator[Series]:
         yield from on_routers(fault)
     yield from on_routers("two-nodes", nodes=5)
     yield from on_routers("power-loss", services=MANY_SERVICES, usual=10)
+    for fault in (*EVIDENCE, *PURPOSE):
+        yield from on_routers(fault, usual=10)
+    for fault in PATIENT:
+        yield from on_routers(fault, usual=10 if fault in {"rolling-upgrade", "reboot"} else 5)
     yield from on_routers("lossy-power-loss", usual=10)
     yield from on_routers("return", usual=10)
     for fault in SHORT:

@@ -1,0 +1,72 @@
+"""The documents that single faults need besides those of every lab."""
+
+from typing import Any
+
+from tests.lab.documents import GROUP, NAMESPACE, Document, node
+from tests.lab.plan import ECHO_PORT, Plan
+
+PROBE_MILLISECONDS = 100
+PROBE_FAILURES = 2
+_TIMEOUT_MILLISECONDS = 30
+"""The workload is on this very node: an answer takes less than one."""
+
+
+def health_checks(_plan: Plan) -> list[Document]:
+    """Return the HealthCheck of every Service: its endpoint has to repeat a word.
+
+    To connect would not do: the kernel accepts for a process that hangs.
+    """
+    spec = {
+        "tcpSocket": {"port": ECHO_PORT, "send": "probe", "expect": "probe"},
+        "target": "Endpoint",
+        "periodMilliseconds": PROBE_MILLISECONDS,
+        "timeoutMilliseconds": _TIMEOUT_MILLISECONDS,
+        "failureThreshold": PROBE_FAILURES,
+        "successThreshold": 1,
+    }
+    return [_document("HealthCheck", "echo", spec, namespace="default")]
+
+
+def doubt_seconds(plan: Plan) -> int:
+    """Return how long kubelet or kube-proxy may be away: the default, or less when quick."""
+    return 3 if plan.quick else 10
+
+
+def doubting(plan: Plan) -> list[Document]:
+    """Return the policy of a lab in which doubt begins after `doubt_seconds`."""
+    return [speaker_policy({"health": {"doubtSeconds": doubt_seconds(plan)}})] if plan.quick else []
+
+
+def waiting_for_connections(_plan: Plan) -> list[Document]:
+    """Return what a patient drain needs: its policy, and one active node for each elastic IP."""
+    spec = {"ipAddressPools": ["lab"], "distribution": "activeStandby"}
+    return [
+        _document("BGPAdvertisement", "lab", spec),
+        speaker_policy({"drain": "WaitForConnections", "drainMilliseconds": 20000}),
+    ]
+
+
+def speaker_policy(spec: dict[str, Any]) -> Document:
+    """Return the SpeakerPolicy of every node."""
+    return _document("SpeakerPolicy", "lab", spec)
+
+
+def shutting_down(plan: Plan, name: str) -> Document:
+    """Return Node *name* as kubelet describes it once systemd told it that the machine ends."""
+    found = node(plan, name)
+    ready = {
+        "type": "Ready",
+        "status": "False",
+        "reason": "KubeletNotReady",
+        "message": "node is shutting down",
+    }
+    return {**found, "status": {**found["status"], "conditions": [ready]}}
+
+
+def _document(kind: str, name: str, spec: dict[str, Any], namespace: str = NAMESPACE) -> Document:
+    return {
+        "apiVersion": GROUP,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": spec,
+    }
