@@ -127,7 +127,7 @@ def _plan_options(to: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long the API is away (30; watch-cut: 15)",
     )
-    to.add_argument("--routers", type=int, default=1, help="1, or 2 behind an upstream" + default)
+    to.add_argument("--routers", type=int, help="1, or 2 behind an upstream (1)")
     to.add_argument("--bfd", metavar="MSxN", help="BFD between nodes and routers, as 50x3")
     to.add_argument(
         "--graceful-restart",

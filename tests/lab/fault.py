@@ -86,3 +86,5 @@ class Fault:
     """Raises of the generation that are right; None: reported only."""
     targets: dict[str, float] = field(default_factory=dict)
     """Other targets by finding, in that finding's unit."""
+    reported: tuple[str, ...] = ()
+    """Findings that are told without a target."""

@@ -96,7 +96,7 @@ def report(plan: Plan, fault: Fault, runs: list[Run], error: str = "") -> dict[s
     """Return the JSON of a series of runs, with its summary; *error* ended it early."""
     flat = [run.as_json() for run in runs]
     traffic = ("worst_flow_gap_ms", "other_flows_gap_ms", "update_spread_ms")
-    figures = (*traffic, *fault.targets, *NAMES)
+    figures = (*traffic, *fault.targets, *fault.reported, *NAMES)
     return {
         "fault": fault.name,
         "plan": {**asdict(plan), "restart": plan.restart.value, "source": plan.source.value},

@@ -14,6 +14,7 @@ from tests.lab.strikes import power_loss, undrop
 
 _FAST = BfdPlan(interval=50, multiplier=3)
 _STALE_SECONDS = 120
+_WAYS = ("answered_through_dead_gap_ms", "flows_apart_lost")
 
 ROUTER_FAULTS = (
     Fault(
@@ -37,6 +38,7 @@ ROUTER_FAULTS = (
         affected=0,
         seconds=5.0,
         examine=ways_of_flows,
+        reported=("through_dead_gap_ms", *_WAYS),
     ),
     Fault(
         name="router-dead-bfd",
@@ -48,6 +50,7 @@ ROUTER_FAULTS = (
         seconds=3.0,
         examine=ways_of_flows,
         targets={"through_dead_gap_ms": 250},
+        reported=_WAYS,
     ),
     Fault(
         name="speaker-restart-gr",
@@ -58,6 +61,7 @@ ROUTER_FAULTS = (
         raises=(0,),
         seconds=3.0,
         examine=unnoticed,
+        reported=("exit_seconds", "back_seconds"),
     ),
     Fault(
         name="agent-upgrade",
@@ -86,6 +90,7 @@ ROUTER_FAULTS = (
         strike=stress,
         needs={"bfd": _FAST},
         sessions=Sessions.KEPT,
+        reported=("bfd_downs",),
         loss=Loss.ANY,
         seconds=1.0,
         lasting=True,

@@ -392,6 +392,7 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
     after = lab.total_generation(without=witnesses)
     findings |= _takeover_shares(lab, fault, names, survivors)
     findings |= _connections(lab, fault, record)
+    findings |= fault.examine(lab, record) if record else {}
     timeline = survivors[0].timeline() if survivors else []
     for name in names:
         lab.accused[name] += (after or 0) - (lab.before_harm or 0)
