@@ -75,6 +75,8 @@ class StateChanged:
     remote_diag: int
     at: float
     """When the cause was: a packet received, or the end of the detection time."""
+    silence: float | None = None
+    """Seconds that the peer was silent for, where that is why."""
 
 
 class Session:
@@ -163,7 +165,7 @@ class Session:
 
     def handle_timer(self, now: float) -> None:
         """Give up on a silent peer, and send what is due."""
-        silent_at = self._silent_at()
+        silent_at = self.silent_at()
         if silent_at is not None and now >= silent_at:
             self._judge(silent_at, now)
         if self._forget_due is not None and now >= self._forget_due:
@@ -203,12 +205,19 @@ class Session:
     def deadline(self) -> float | None:
         """Return when `handle_timer` wants to be called."""
         due = self._tx_due
-        silent_at = self._silent_at()
+        silent_at = self.silent_at()
         if silent_at is not None and (due is None or silent_at < due):
             due = silent_at
         if self._forget_due is not None and (due is None or self._forget_due < due):
             due = self._forget_due
         return due
+
+    def silent_at(self) -> float | None:
+        """Return when the peer's silence is long enough; None while none would be noticed."""
+        detection = self.detection_time
+        if detection is None or self._heard is None or self.state is State.ADMIN_DOWN:
+            return None
+        return max(self._heard + detection, self._excused_until)
 
     def packets(self) -> list[bytes]:
         """Return what is to be sent, and forget it."""
@@ -296,12 +305,6 @@ class Session:
     def _interval_in(self) -> int:
         return max(self._used_min_rx, self.remote_desired_min_tx)
 
-    def _silent_at(self) -> float | None:
-        detection = self.detection_time
-        if detection is None or self._heard is None or self.state is State.ADMIN_DOWN:
-            return None
-        return max(self._heard + detection, self._excused_until)
-
     def _judge(self, due: float, now: float) -> None:
         detection = self.detection_time or 0.0
         if now - due > _LATE_SHARE * detection and not self._excused:
@@ -314,16 +317,16 @@ class Session:
         self.remote_min_rx = 1
         self._remote_demand = False
         self._usual = b""
-        self._heard = None
+        heard, self._heard = self._heard or due, None
         self._forget_due = now + detection
         if self.state in {State.INIT, State.UP}:
-            self._enter(State.DOWN, Diag.DETECTION_TIME_EXPIRED, due)
+            self._enter(State.DOWN, Diag.DETECTION_TIME_EXPIRED, due, silence=due - heard)
         if self.settings.passive:
             self._tx_due = None
 
     # States and intervals
 
-    def _enter(self, new: State, diag: Diag, at: float) -> None:
+    def _enter(self, new: State, diag: Diag, at: float, silence: float | None = None) -> None:
         self._events.append(
             StateChanged(
                 old=self.state,
@@ -332,6 +335,7 @@ class Session:
                 remote_state=self.remote_state,
                 remote_diag=self.remote_diag,
                 at=at,
+                silence=silence,
             )
         )
         self.state, self.diag = new, diag
