@@ -187,7 +187,11 @@ class Service:
             self._synced = True
             logs.write(self._log, "info", "synced", [("documents", len(self._source.objects))])
         self._disk.changed()
-        self._tell()
+        if isinstance(message, Desired):
+            # Not in the very next turn: this one may have been long, and a look at it all is too.
+            asyncio.get_running_loop().call_soon(self._tell)
+        else:
+            self._tell()
 
     def _start(self) -> None:
         """After the first complete look: refuse a configuration that cannot work."""
