@@ -160,10 +160,6 @@ class Plan:
         """Return node name -> its address on *router*, which is the next hop of its routes."""
         return {name: node_address(name, version, router) for name in self.names}
 
-    def gateways_of(self, name: str, router: int) -> tuple[str, ...]:
-        """Return the addresses of *router* on its cable to node *name*."""
-        return tuple(router_address(name, version, router) for version in self.family.versions)
-
     @property
     def router_numbers(self) -> tuple[int, ...]:
         """The numbers of the routers, from 1."""

@@ -1,41 +1,41 @@
 """A router that goes silent beside another one, and what it costs the flows that passed it.
 
-Which router a flow passes, in either direction, is the kernels' choice by the flow's ports; they
-are asked (`ip route get`) just before the harm, because afterwards they answer differently.
+Which router a flow passes, in either direction, is the kernels' choice by the flow's ports; it is
+seen on the router's own link to the upstream just before the harm.
 """
 
-import json
+import socket
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.lab.figures import Flow, flows_of
 from tests.lab.nodes import Node
-from tests.lab.plan import ECHO_PORT, number, uplink
+from tests.lab.plan import ECHO_PORT, number
 from tests.lab.routers import Router
 from tests.lab.strikes import Findings
-from tests.lab.topology import inside, run
+from tests.lab.topology import inside, run, within
 
 if TYPE_CHECKING:
     from tests.lab.run import Lab
 
-_CLIENT = "198.18.0.2"
-_TABLE = "dead"
+_TABLE: Final = "dead"
+_LOOK: Final = 0.2
+"""Seconds; every flow sends fifty packets in it."""
+_ETH_P_ALL: Final = 0x0003  # what is sent is seen by those alone who ask for everything
+_IPV4: Final = b"\x08\x00"
+_UDP: Final = 17
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
-    """Which flows pass a router, by their place in the client's list."""
+    """The source ports of the client's flows that pass a router."""
 
     arriving: frozenset[int] = frozenset()
     """Those whose packets come to the nodes by it."""
-    leaving: Mapping[str, frozenset[int]] = field(default_factory=dict)
-    """Node -> those whose answers would leave it by the router."""
-
-    def answered_by(self, index: int, nodes: Iterable[str]) -> bool:
-        """Tell whether answers of flow *index*, from any of *nodes*, pass the router."""
-        return any(index in self.leaving.get(node, ()) for node in nodes)
+    leaving: frozenset[int] = frozenset()
+    """Those whose answers leave the nodes by it."""
 
 
 def router_dead(lab: "Lab", _nodes: tuple[Node, ...]) -> Findings:
@@ -43,7 +43,7 @@ def router_dead(lab: "Lab", _nodes: tuple[Node, ...]) -> Findings:
     router = lab.routers[lab.router_deaths % len(lab.routers)]
     lab.router_deaths += 1
     lab.dead_router = router
-    lab.ways = _ways(lab, router)
+    lab.ways = _ways(router)
     devices = ["u0", *(f"t{number(name)}" for name in lab.plan.names)]
     chains = [
         f" chain {hook}_{device} {{ type filter hook {hook} device {device} priority 0; "
@@ -68,11 +68,11 @@ def ways_of_flows(lab: "Lab", record: Mapping[str, Any]) -> Findings:
     assert isinstance(lab.ways, Ways)
     begin = lab.strike_time
     arriving, answered, apart = [], [], []
-    for index, flow in enumerate(flows_of(record)):
-        nodes = flow.nodes_between(begin - 0.5, begin)
-        if index in lab.ways.arriving:
+    for spec, flow in zip(lab.flows, flows_of(record), strict=True):
+        port = spec["source_port"]
+        if port in lab.ways.arriving:
             arriving.append(flow)
-        elif lab.ways.answered_by(index, nodes):
+        elif port in lab.ways.leaving:
             answered.append(flow)
         else:
             apart.append(flow)
@@ -91,32 +91,27 @@ def _worst(flows: Iterable[Flow], begin: float) -> float | None:
     return round(max(gaps) * 1000, 1) if gaps else None
 
 
-def _ways(lab: "Lab", router: Router) -> Ways:
-    flows = [(flow["address"], flow["source_port"]) for flow in lab.flows]
-    towards = [
-        f"route get {address} from {_CLIENT} iif tc ipproto udp sport {port} dport {ECHO_PORT}"
-        for address, port in flows
-    ]
-    back = [
-        f"route get {_CLIENT} from {address} ipproto udp sport {ECHO_PORT} dport {port}"
-        for address, port in flows
-    ]
-    own = uplink(router.number)[1]
-    leaving = {
-        name: _through(lab.plan.gateways_of(name, router.number), name, back)
-        for name in lab.plan.names
-    }
-    return Ways(arriving=_through((own,), "upstream", towards), leaving=leaving)
-
-
-def _through(gateways: Iterable[str], namespace: str, questions: list[str]) -> frozenset[int]:
-    """Return which of the *questions* the kernel of *namespace* answers with one of *gateways*."""
-    text = run("ip", "-n", namespace, "-j", "-batch", "-", text="\n".join(questions) + "\n")
-    wanted = frozenset(gateways)
-    decoder, found, at, index = json.JSONDecoder(), set(), 0, 0
-    while (at := text.find("[", at)) >= 0:
-        answer, at = decoder.raw_decode(text, at)
-        if answer and answer[0].get("gateway") in wanted:
-            found.add(index)
-        index += 1
-    return frozenset(found)
+def _ways(router: Router) -> Ways:
+    """Look at what passes between *router* and the upstream for a moment."""
+    arriving, leaving = set(), set()
+    with within(router.space):
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
+    with sock:
+        sock.bind(("u0", _ETH_P_ALL))
+        sock.settimeout(_LOOK)
+        end = time.monotonic() + _LOOK
+        while time.monotonic() < end:
+            try:
+                frame = sock.recv(128)
+            except TimeoutError:
+                break
+            packet = frame[14:]
+            if frame[12:14] != _IPV4 or packet[9] != _UDP:
+                continue
+            start = (packet[0] & 15) * 4
+            source, target = (int.from_bytes(packet[at : at + 2]) for at in (start, start + 2))
+            if target == ECHO_PORT:
+                arriving.add(source)
+            elif source == ECHO_PORT:
+                leaving.add(target)
+    return Ways(arriving=frozenset(arriving), leaving=frozenset(leaving))
