@@ -43,8 +43,7 @@ def probes_agree(lab: "Lab", _nodes: tuple[Node, ...]) -> None:
         checked = [one["health"] for one in probes if one["check"]]
         return len(checked) == lab.plan.services and set(checked) == {"Healthy"}
 
-    for node in lab.nodes.values():
-        until(lambda node=node: agreed(node), _PATIENCE, f"{node.name}: not every probe succeeds")
+    until(lambda: all(map(agreed, lab.nodes.values())), _PATIENCE, "not every probe succeeds")
     lab.steady()
 
 
