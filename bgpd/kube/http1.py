@@ -19,6 +19,8 @@ from bgpd.model.errors import ProtocolError
 MOST_HEAD: Final = 64 * 1024
 """Bytes of a status line with its header fields; nobody sends more in good faith."""
 _MOST_CHUNK_LINE: Final = 1024
+_SIZE_LINE: Final = 17
+"""Bytes of the first line of a chunk that says nothing but its size."""
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: .*)?", re.DOTALL)
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]{1,15}")
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
@@ -124,8 +126,25 @@ class Answers:
                 return self._counted(at)
             case _Where.CHUNK:
                 return self._chunk(at)
+            case _Where.CHUNK_SIZE if at < len(self._buffer):
+                return self._whole(at) or self._line(at)
             case _:
                 return self._line(at)
+
+    def _whole(self, at: int) -> tuple[Part, int] | None:
+        """Return the chunk that begins at *at* if all of it is here, as an event nearly always is.
+
+        Line, data and end one by one take three times as long.
+        """
+        end = self._buffer.find(b"\r\n", at, at + _SIZE_LINE)
+        size = bytes(self._buffer[at : max(at, end)])
+        if _HEX.fullmatch(size) is None:
+            return None
+        begin = end + 2
+        after = begin + int(size, 16)
+        if after == begin or not self._buffer.startswith(b"\r\n", after):
+            return None
+        return bytes(self._buffer[begin:after]), after + 2
 
     def _head(self, at: int) -> tuple[Part | None, int]:
         end = self._buffer.find(b"\r\n\r\n", at)
