@@ -39,6 +39,11 @@ class SaveMesh:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveBFD:
+    """Write what a process after us needs to go on with BFD."""
+
+
+@dataclass(frozen=True, slots=True)
 class DropAgent:
     """Close the agent's connection: it connects again and sends everything."""
 
@@ -67,5 +72,14 @@ class Note:
 
 
 Effect: TypeAlias = (
-    Send | WriteConfiguration | Tell | SaveDesired | SaveMesh | DropAgent | KillExabgp | Quit | Note
+    Send
+    | WriteConfiguration
+    | Tell
+    | SaveDesired
+    | SaveMesh
+    | SaveBFD
+    | DropAgent
+    | KillExabgp
+    | Quit
+    | Note
 )

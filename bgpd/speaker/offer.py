@@ -9,7 +9,7 @@ just before we crashed. So the agent gets a moment to say everything; until then
 added or taken back and no session changed, only the routes that are there follow the generation.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -70,6 +70,8 @@ class Offer:
         self._markers = Markers(outbox)
         self._stance: Stance | None = None
         self._present: dict[PeerName, frozenset[str]] = {}
+        self.patience: Callable[[Peer, float], float | None] = lambda _peer, _now: None
+        """How long a peer gets to notice a dead node itself, by BFD, before it hears a raise."""
         self.agent_awaited_until: float | None = None
         """While it is set, what is desired comes from the disk and may be old."""
 
@@ -221,6 +223,25 @@ class Offer:
         self._confirm()
         self._cadence.report_soon(now)
 
+    @property
+    def patient_until(self) -> float | None:
+        """When the first peer that waits for its own BFD hears the generation."""
+        return self.stances.waits_until
+
+    def lose_patience(self, now: float) -> None:
+        """Tell the generation to those that have had their time."""
+        if self.patient_until is not None and now >= self.patient_until:
+            self.restance(now)
+            if self.patient_until is None:
+                self._timeline.settle()
+
+    def review_patience(self, now: float) -> None:
+        """Note that BFD with a peer changed: it may be waited for without a reason."""
+        if self.patient_until is not None and self.advertising:
+            self.reconcile(now)
+            if self.patient_until is None:
+                self._timeline.settle()
+
     def restance(self, now: float) -> None:
         """Reconcile if what we say with every route has changed."""
         if self.advertising and self._stance_is_old(now):
@@ -309,6 +330,7 @@ class Offer:
                 unheard=unheard,
                 offered=self._hears_routes(peer),
                 now=now,
+                patience=self.patience(peer, now),
             )
             for name, peer in desired.peers.items()
             if self._adoption.holds(peer)

@@ -7,8 +7,10 @@ Here stimuli only find their way: what is offered decides `offer`, how the node 
 `leaving`, what all routes have in common `situation`.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Protocol, assert_never
 
+from bgpd.bfd.session import Memory
 from bgpd.exabgp.command import Ping
 from bgpd.exabgp.message import (
     Done,
@@ -27,7 +29,9 @@ from bgpd.mesh.machine import Mesh
 from bgpd.model.errors import BgpdError
 from bgpd.model.member import NodeName
 from bgpd.model.peer import PeerState
+from bgpd.model.prefix import Address
 from bgpd.speaker import comparable, journal
+from bgpd.speaker.bfd import BFDSessions
 from bgpd.speaker.cadence import Cadence
 from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.effect import DropAgent, Effect, KillExabgp, SaveDesired, SaveMesh
@@ -53,7 +57,7 @@ class MakeMesh(Protocol):
 class Reflex:
     """The composition of offer, situation and leaving; see the module's theory."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what only the driver has
         self,
         *,
         node: NodeName,
@@ -62,6 +66,8 @@ class Reflex:
         timeline: Timeline,
         now: float,
         wall_offset: float,
+        random: Callable[[], float] = lambda: 0.5,
+        bfd_memories: Mapping[Address, Memory] | None = None,
     ) -> None:
         self.node = node
         self.sessions = Sessions()
@@ -82,6 +88,10 @@ class Reflex:
         self._leaving = Leaving(
             situation=self.situation, offer=self.offer, timeline=timeline, outbox=self._outbox
         )
+        self.bfd = BFDSessions(
+            outbox=self._outbox, timeline=timeline, random=random, memories=bfd_memories
+        )
+        self.offer.patience = self.bfd.patience
         self._make_mesh = make_mesh
         self._watchdog = Watchdog(now)
         self._tick_due = now
@@ -186,8 +196,15 @@ class Reflex:
         if events:
             # Once for all of them: the timeline must be open before its command is sent.
             self.offer.restance(now)
-            self.timeline.settle()
+            if self.offer.patient_until is None:
+                self.timeline.settle()
         self.offer.begin(now)
+
+    def after_bfd(self, now: float) -> None:
+        """Act on what BFD found out; call after every stimulus of it that may change something."""
+        if self.bfd.settle(now, wall_offset=self.wall_offset):
+            self._cadence.report_soon(now)
+            self.offer.review_patience(now)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due by the clock."""
@@ -196,6 +213,7 @@ class Reflex:
             self._tick(now)
         self._leaving.handle_timer(now)
         self.offer.await_no_longer(now)
+        self.offer.lose_patience(now)
         if self._cadence.save_due(now):
             self._outbox.put(SaveDesired())
         self.after_mesh(now)
@@ -203,7 +221,11 @@ class Reflex:
     def deadline(self, now: float) -> float:
         """Return when `handle_timer` wants to be called, at the latest."""
         due = min(self._tick_due, self._cadence.deadline)
-        for other in (self.situation.drain.deadline, self.offer.agent_awaited_until):
+        for other in (
+            self.situation.drain.deadline,
+            self.offer.agent_awaited_until,
+            self.offer.patient_until,
+        ):
             if other is not None and other < due:
                 due = other
         if self.offer.waiting and self.mesh is not None:
@@ -256,6 +278,7 @@ class Reflex:
         self._outbox.note("info", "desired", sequence=message.sequence, peers=len(desired.peers))
         self.situation.tell_mesh(now)
         (self.offer.remember if remembered else self.offer.want)(desired, now)
+        self.bfd.want(desired.peers.values(), now)
         return True
 
     def _stand(self, standing: Standing, now: float) -> None:
@@ -280,6 +303,7 @@ class Reflex:
     def _shown(self, shown: Shown, now: float) -> None:
         for peer in shown.peers:
             self.sessions.changed(peer.session, now + self.wall_offset)
+        self.bfd.shown(shown.held, now)
         self.offer.shown(shown, now)
         if shown.terminating:
             self._leaving.begin(now, wall=now + self.wall_offset)

@@ -7,6 +7,7 @@ them out in order, arm one timer. Datagrams go first, because other speakers wai
 import asyncio
 import gc
 import os
+import random
 import signal
 import sys
 import time
@@ -24,6 +25,7 @@ from bgpd.ipc.server import Server
 from bgpd.model.member import NodeName
 from bgpd.model.status import SpeakerStatus
 from bgpd.speaker import effect, status
+from bgpd.speaker.bfdwire import BFDWire
 from bgpd.speaker.door import Door
 from bgpd.speaker.leaving import GOODBYE_SECONDS
 from bgpd.speaker.reflex import Reflex
@@ -92,6 +94,11 @@ class Service:
             timeline=Timeline(self._state.load_timeline()),
             now=self._loop.time(),
             wall_offset=time.time() - self._loop.time(),
+            random=random.random,
+            bfd_memories=self._state.load_bfd(),
+        )
+        self._bfd = BFDWire(
+            sessions=self._reflex.bfd, log=self._log, stirred=self._after_control_packets
         )
         self._door = Door(
             program=options.program,
@@ -139,6 +146,7 @@ class Service:
                     self._flush()
             self._say_goodbye()
             self._wire.close()
+            self._bfd.close()
             self._ended = True
 
     # Steps
@@ -152,6 +160,12 @@ class Service:
         if due is not None and due <= now:
             self._on_timer()
         elif self._reflex.has_effects or self._timer is None or _before(due, self._timer.when()):
+            self._flush()
+
+    def _after_control_packets(self) -> None:
+        """Let out what BFD led to; packets that say nothing new do not come here."""
+        self._reflex.after_bfd(self._loop.time())
+        if self._reflex.has_effects:
             self._flush()
 
     def _on_timer(self) -> None:
@@ -181,6 +195,7 @@ class Service:
     def _flush(self) -> None:
         now = self._loop.time()
         self._wire.send()
+        self._bfd.send()
         self._reflex.after_mesh(now)
         while effects := self._reflex.effects():
             for item in effects:
@@ -190,6 +205,7 @@ class Service:
         if self._reflex.report_due(now) and self._door.has_agent:
             self._reporting.begin()
         self._wire.listen(self._reflex.desired, now)
+        self._bfd.flush()
         self._arm(now, self._reflex.deadline(now))
 
     def _carry_out(self, item: effect.Effect) -> None:
@@ -200,10 +216,8 @@ class Service:
                 self._write_configuration(text)
             case effect.Tell(message):
                 self._door.tell(message)
-            case effect.SaveDesired():
-                self._save_desired()
-            case effect.SaveMesh():
-                self._save_mesh()
+            case effect.SaveDesired() | effect.SaveMesh() | effect.SaveBFD():
+                self._save(item)
             case effect.DropAgent(reason):
                 self._door.drop_agent(reason)
             case effect.KillExabgp(reason):
@@ -240,13 +254,18 @@ class Service:
             counters={
                 **{f"mesh_{name}": count for name, count in self._wire.counters.items()},
                 **{f"socket_{name}": count for name, count in self._server.counters.items()},
+                **{f"bfd_{name}": count for name, count in self._bfd.counters.items()},
                 **self._door.counters,
                 **self._state.counters,
                 "exabgp_lines_refused": self._pipe.refused,
                 "exabgp_commands_dropped": self._pipe.dropped,
                 "log_lines_dropped": stderr.dropped(),
             },
-            conditions=(*self._wire.conditions(), *self._state.conditions()),
+            conditions=(
+                *self._wire.conditions(),
+                *self._bfd.conditions(),
+                *self._state.conditions(),
+            ),
             rows=rows,
         )
 
@@ -259,6 +278,15 @@ class Service:
                 self._reflex.configuration_written(text, now)
 
         self._state.write_configuration(CONFIGURATION_NAME, text, done)
+
+    def _save(self, item: effect.SaveDesired | effect.SaveMesh | effect.SaveBFD) -> None:
+        match item:
+            case effect.SaveDesired():
+                self._save_desired()
+            case effect.SaveMesh():
+                self._save_mesh()
+            case effect.SaveBFD():
+                self._state.save_bfd(self._reflex.bfd.memories, self._parent)
 
     def _save_desired(self) -> None:
         saved, current = self._door.last, self._reflex.desired
@@ -306,6 +334,10 @@ class Service:
                 self._reflex.mesh.handle_timer(self._loop.time())
                 self._wire.send()
             self._save_mesh()
+        # After the sessions: a router that hears of this is not to take it for a failure, and one
+        # that keeps our routes must not take our silence for one.
+        self._reflex.bfd.say_goodbye(self._loop.time())
+        self._bfd.send()
         self._save_desired()
 
 

@@ -1,5 +1,6 @@
 """What the speaker says with its routes to each peer: generation, least rank, shutdown."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -93,8 +94,10 @@ class Stances:
     """Remembers the generation that each peer heard last, where it may lag behind ours.
 
     It lags with a lever of three steps, which must not wrap while a member is unheard, and with
-    a router that dampens flaps, which would suppress a route that changes too often. Peers are
-    known by address: a router remembers flaps whatever its peer is called here.
+    a router that dampens flaps, which would suppress a route that changes too often. And it lags
+    for a moment with a router that notices a dead node itself, by BFD: a raise would move flows
+    that the router alone leaves in peace. Peers are known by address: a router remembers flaps
+    whatever its peer is called here.
     """
 
     def __init__(self) -> None:
@@ -103,12 +106,28 @@ class Stances:
         self._held: set[Address] = set()
         self._behind: set[Address] = set()
         """Peers whose lever did not wrap because a member was unheard."""
+        self._told: dict[Address, int] = {}
+        self._waiting: dict[Address, deque[tuple[float, int]]] = {}
+        """For each peer that waits for its BFD: when it hears which generation."""
 
-    def of(self, peer: Peer, base: Stance, *, unheard: bool, offered: bool, now: float) -> Stance:
+    def of(
+        self,
+        peer: Peer,
+        base: Stance,
+        *,
+        unheard: bool,
+        offered: bool,
+        now: float,
+        patience: float | None = None,
+    ) -> Stance:
         """Return *base* as it applies to *peer*; *offered* says that it has routes of ours now.
 
         What nobody hears costs nothing: a peer that is down, or has no route, spends no budget.
+        A generation that is raised is told after *patience* seconds.
         """
+        told = self._patiently(peer.address, base.generation, patience if offered else None, now)
+        if told != base.generation:
+            base = replace(base, generation=told)
         stepped = peer.lever in _STEPPED
         if not stepped and not may_lag(peer):
             return base
@@ -123,6 +142,31 @@ class Stances:
             generation = self._afford(address, previous, generation, now)
         self._expressed[address] = generation
         return replace(base, generation=generation)
+
+    def _patiently(
+        self, address: Address, generation: int, patience: float | None, now: float
+    ) -> int:
+        """Return what the peer at *address* may hear of *generation* now."""
+        told = self._told.get(address, generation)
+        if patience is None or generation <= told:
+            self._told[address] = generation
+            self._waiting.pop(address, None)
+            return generation
+        waiting = self._waiting.setdefault(address, deque())
+        if not waiting or generation > waiting[-1][1]:
+            # Each raise is about another death, and each death has its own time.
+            waiting.append((now + patience, generation))
+        while waiting and waiting[0][0] <= now:
+            _, told = waiting.popleft()
+        if not waiting:
+            del self._waiting[address]
+        self._told[address] = told
+        return told
+
+    @property
+    def waits_until(self) -> float | None:
+        """When the first peer that waits for its BFD hears a generation."""
+        return min((waiting[0][0] for waiting in self._waiting.values()), default=None)
 
     def _afford(self, address: Address, previous: int, generation: int, now: float) -> int:
         budget = self._budgets.setdefault(address, Budget())
@@ -169,6 +213,8 @@ class Stances:
         """Return whether a peer that lags behind could be told the generation now."""
         if self._behind and not unheard:
             return True
+        if any(waiting[0][0] <= now for waiting in self._waiting.values()):
+            return True
         return any(self._budgets[address].left(now) for address in self._held)
 
     def forget_all_but(self, peers: Iterable[Peer], now: float) -> None:
@@ -176,6 +222,8 @@ class Stances:
         kept = {peer.address for peer in peers}
         kept |= {a for a, budget in self._budgets.items() if budget.left(now) < DAMPING_CHANGES}
         self._expressed = {a: value for a, value in self._expressed.items() if a in kept}
+        self._told = {a: value for a, value in self._told.items() if a in kept}
+        self._waiting = {a: value for a, value in self._waiting.items() if a in kept}
         self._budgets = {a: budget for a, budget in self._budgets.items() if a in kept}
         self._held &= kept
         self._behind &= kept

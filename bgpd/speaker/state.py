@@ -6,6 +6,7 @@ reader never sees half of one; one that cannot be read counts as absent, with a 
 is handed over (`bgpd.disk`): a heartbeat must not wait for a disk.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,8 +14,10 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from bgpd.bfd.session import Memory
 from bgpd.disk import Write, at_once
 from bgpd.ipc.message import Desired, Standing
+from bgpd.model.prefix import Address
 from bgpd.model.route import Advertisement
 from bgpd.model.status import Condition
 from bgpd.model.timeline import Failover
@@ -28,6 +31,13 @@ class KeptMesh(msgspec.Struct, frozen=True, kw_only=True):
 
     generation: Annotated[int, msgspec.Meta(ge=1, le=MAX_GENERATION)] = 1
     resets: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
+
+
+class _KeptBFD(msgspec.Struct, frozen=True, kw_only=True):
+    boot_id: str
+    exabgp: int
+    """The pid of the ExaBGP whose sessions these watch."""
+    sessions: dict[Address, Memory]
 
 
 _PIECE: Final = 500
@@ -69,6 +79,18 @@ class State:
     def save_desired(self, desired: Desired) -> None:
         """Remember *desired*, which holds MD5 keys: only our own user may read it."""
         self._write("desired.json", lambda: _pieces(_boot_id(), desired))
+
+    def load_bfd(self) -> dict[Address, Memory]:
+        """Return how BFD goes on; nothing unless the ExaBGP that it serves is still the same."""
+        kept: _KeptBFD | None = self._load("bfd.json", _KeptBFD)
+        if kept is None or (kept.boot_id, kept.exabgp) != (_boot_id(), os.getppid()):
+            return {}
+        return kept.sessions
+
+    def save_bfd(self, sessions: dict[Address, Memory], exabgp: int) -> None:
+        """Remember *sessions*, which serve the process *exabgp*."""
+        kept = _KeptBFD(boot_id=_boot_id(), exabgp=exabgp, sessions=sessions)
+        self._write("bfd.json", lambda: (msgspec.json.encode(kept),))
 
     def load_mesh(self) -> KeptMesh:
         """Return what the mesh wanted kept, or how a cluster begins."""

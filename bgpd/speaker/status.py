@@ -48,6 +48,7 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
                     peer, len(actual.get(peer.name, {})) if peer.name in up else 0
                 ),
                 damping_budget=reflex.offer.stances.budget(peer, now),
+                bfd=reflex.bfd.status(peer, now, wall_offset=reflex.wall_offset),
             )
             for peer in sorted(peers, key=lambda peer: peer.name)
         ),

@@ -80,6 +80,20 @@ class Timeline:
             )
         )
 
+    def record(
+        self, *, kind: str, cause: str, cause_at: float, decided_at: float, wall: float
+    ) -> None:
+        """Note what needed no route to change, and so is over at once."""
+        over = _Open(
+            kind=kind,
+            cause=cause,
+            cause_at=cause_at,
+            wall=wall,
+            generation=0,
+            decided_at=decided_at,
+        )
+        self._past.append(over.closed())
+
     def commanded(self, update: int, *, routes: int, now: float) -> None:
         """Note that *update* left for ExaBGP on behalf of the failovers that wait for one."""
         for item in self._open:
