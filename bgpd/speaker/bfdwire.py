@@ -91,9 +91,11 @@ class BFDWire:
         # A packet that says nothing new moves the deadline away: the timer finds that out.
 
     def _on_timer(self) -> None:
-        self._timer, timer = None, self._timer
         now = self._loop.time()
-        late = 0.0 if timer is None else now - timer.when()
+        late = 0.0
+        if self._timer is not None:
+            late = now - self._timer.when()
+            self._timer = None
         self._latest = max(self._latest, late)
         if self._sessions.endpoint.must_know_all(now):
             # Drain first, then judge silence: what has arrived is no longer missing.
