@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from typing import Final
 
 from bgpd.mesh.judge import Judge
 from bgpd.mesh.liveness import GRACE_LIMIT
@@ -24,6 +25,9 @@ from bgpd.mesh.track import Role, Track
 from bgpd.model.member import NodeName
 from bgpd.model.prefix import Address
 from bgpd.model.status import MemberState
+
+_TOLD: Final = Flag.DRAINING | Flag.DOUBTFUL
+"""What routes of ours may depend on at once."""
 
 
 class Ear:
@@ -152,7 +156,10 @@ class Ear:
         track.mark = self._sender.sequence
         if self._roster.full and 0 < track.beats < beat.beat:
             self._sender.keep_step(now)
+        before = track.flags
         track.hear(beat, us, members=1 + len(self._roster.tracks), now=now)
+        if (before ^ beat.flags) & _TOLD:
+            self._judge.tell_of(track, now)
         track.hears_majority = track.hears_us or self._hears_majority(track)
         if track.hears_us or track.hears_majority:
             track.vital_at = now

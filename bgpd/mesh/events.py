@@ -45,6 +45,16 @@ class MemberUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemberChanged:
+    """A member says something new of itself: that it is drained or doubtful, or no longer."""
+
+    member: NodeName
+    at: float
+    draining: bool
+    doubtful: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberSuspected:
     """A member is silent, or hears nobody."""
 
@@ -123,6 +133,7 @@ class KeyChanged:
 MeshEvent: TypeAlias = (
     GenerationChanged
     | MemberUp
+    | MemberChanged
     | MemberSuspected
     | MemberDead
     | MemberRestarting

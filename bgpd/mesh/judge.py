@@ -12,6 +12,7 @@ from typing import Final
 from bgpd.mesh.events import (
     GenerationChanged,
     Kind,
+    MemberChanged,
     MemberDead,
     MemberRestarting,
     MemberSuspected,
@@ -132,6 +133,17 @@ class Judge:
                 self.events.append(MemberDead(member=name, at=now, reason=why))
             case MemberState.UNHEARD:
                 pass
+
+    def tell_of(self, track: Track, now: float) -> None:
+        """Tell that *track* says something new of itself."""
+        self.events.append(
+            MemberChanged(
+                member=track.name,
+                at=now,
+                draining=bool(track.flags & Flag.DRAINING),
+                doubtful=bool(track.flags & Flag.DOUBTFUL),
+            )
+        )
 
     def notice_lateness(self, now: float) -> None:
         """Take our own loop's sleep out of everybody's silence; a long one proves nothing."""

@@ -184,12 +184,16 @@ class Mesh:
         now: float,
     ) -> None:
         """Set what our heartbeats say about this node."""
+        before = self._sender.flags
         self._sender.say(
             agent_alive=agent_alive,
             draining=draining,
             doubtful=doubtful,
             router_ids=peer_router_ids,
         )
+        if (before ^ self._sender.flags) & Flag.DRAINING:
+            # Others may have to take up what they left to us.
+            self._sender.soon(REPEATS, now)
         self._tidy_at = min(self._tidy_at, now)
 
     def raise_generation(self, cause: str, now: float) -> None:

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from bgpd.model.peer import Lever, Peer, Takeover
-from bgpd.model.prefix import Address, Family, family_of
+from bgpd.model.prefix import Address, Family, Prefix, family_of
 from bgpd.model.reason import Reason
 from bgpd.model.route import (
     GRACEFUL_SHUTDOWN,
@@ -63,11 +63,16 @@ class Stance:
     generation: int
     floor: int = 0
     """Least rank of every route: 250 in doubt, 255 while draining, else 0."""
+    as_is: frozenset[Prefix] = frozenset()
+    """While we drain, the prefixes that do not yet: for them the least rank is `as_is_floor`."""
+    as_is_floor: int = 0
+    withdrawn: frozenset[Prefix] = frozenset()
+    """While we drain, the prefixes whose traffic was moved to others."""
     others: frozenset[str] = frozenset()
     """While we drain, the members that stay: GRACEFUL_SHUTDOWN (RFC 8326) goes with each route
     that one of them carries, too."""
     withdraw_unranked: bool = True
-    """Whether a peer whose lever has no ranks is withdrawn from instead of ranked."""
+    """Whether a peer whose lever has no ranks is withdrawn from instead of ranked in doubt."""
     present: frozenset[str] = frozenset()
     """Of the nodes that come before us somewhere, those that this peer hears, too."""
     unranked: bool = False
@@ -93,8 +98,10 @@ def attributes(advertisement: Advertisement, peer: Peer, stance: Stance) -> Verd
     next_hop = next_hop_of(peer, family_of(advertisement.prefix))
     if next_hop is None:
         return Reason.FAMILY_NOT_NEGOTIATED
-    rank = max(_own_rank(advertisement, peer, stance), stance.floor)
-    if rank and peer.lever not in RANKED and (rank < RANK_SLOW_START or stance.withdraw_unranked):
+    own = _own_rank(advertisement, peer, stance)
+    rank = max(own, stance.floor)
+    stands_by = 0 < own < RANK_SLOW_START
+    if rank and peer.lever not in RANKED and (stands_by or stance.withdraw_unranked):
         return Reason.STANDBY
     communities = advertisement.communities
     if carried_by(stance.others, advertisement):

@@ -72,13 +72,20 @@ class DesiredState:
         advertised = ((item.peer, item.prefix) for item in delta.advertise)
         return frozenset({*delta.withdraw, *advertised})
 
-    def carried_by(self, others: AbstractSet[str]) -> bool:
-        """Return whether one of *others* carries one of our prefixes, too."""
-        return any(
-            carried_by(others, advertisement)
-            for routes in self.advertisements.values()
-            for advertisement in routes.values()
-        )
+    def carried_elsewhere(self, others: AbstractSet[str]) -> dict[Prefix, bool]:
+        """Return for each of our prefixes whether one of *others* carries it, too.
+
+        Where peers are told of it by unlike sets of nodes, the poorest set counts.
+        """
+        carried: dict[Prefix, bool] = {}
+        answers: dict[tuple[str, ...] | None, bool] = {}
+        for routes in self.advertisements.values():
+            for prefix, advertisement in routes.items():
+                carriers = advertisement.carriers
+                if carriers not in answers:
+                    answers[carriers] = carried_by(others, advertisement)
+                carried[prefix] = answers[carriers] and carried.get(prefix, True)
+        return carried
 
     def _advertise(self, advertisement: Advertisement) -> None:
         carriers = advertisement.carriers

@@ -12,6 +12,7 @@ from bgpd.model.status import SpeakerStatus
 from bgpd.policy import lever
 from bgpd.speaker import turns
 from bgpd.speaker.reflex import Reflex
+from bgpd.speaker.request import DrainRequest
 from bgpd.speaker.rows import Rows
 from bgpd.speaker.status import rows_of
 
@@ -128,13 +129,32 @@ class Door:
                 connection.send(Answer(content=self._reflex.timeline.failovers))
             case "generation-reset":
                 connection.send(self._reset_generation(ask, self._loop.time()))
-            case "drain" | "undrain":
-                connection.send(Answer(ok=False, error="not known yet"))
+            case "drain":
+                connection.send(self._drain(ask, self._loop.time()))
+            case "undrain":
+                self._reflex.draining.take_back(self._loop.time())
+                connection.send(self._drained())
             case "accept-vanished":
                 error = "only the agent knows what vanished; ask agent.sock"
                 connection.send(Answer(ok=False, error=error))
             case _:
                 assert_never(ask.question)
+
+    def _drain(self, ask: Ask, now: float) -> Answer:
+        request = DrainRequest(
+            forced=ask.arguments.get("force") == "true",
+            patient=ask.arguments.get("patient") == "true",
+            boot="this" if ask.arguments.get("until") == "boot" else "",
+            since=round(now + self._reflex.wall_offset, 3),
+        )
+        refused = self._reflex.draining.ask(request, now)
+        return self._drained() if refused is None else Answer(
+            ok=False, error=refused.sentence, content={"alone": refused.alone}
+        )  # fmt: skip
+
+    def _drained(self) -> Answer:
+        """Tell how the drain is now: there may be other causes than a person."""
+        return Answer(content={"drain": self._reflex.draining.status(self._loop.time())})
 
     def _reset_generation(self, ask: Ask, now: float) -> Answer:
         text = ask.arguments.get("to", "")

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from bgpd.exabgp.command import Command
 from bgpd.ipc.message import AnyMessage
+from bgpd.speaker.request import DrainRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,13 @@ class SaveDesired:
 @dataclass(frozen=True, slots=True)
 class SaveMesh:
     """Write generation and members to disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveDrain:
+    """Write what a person wants to disk; None: nothing any more."""
+
+    request: DrainRequest | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,7 @@ Effect: TypeAlias = (
     | Tell
     | SaveDesired
     | SaveMesh
+    | SaveDrain
     | SaveBFD
     | DropAgent
     | KillExabgp

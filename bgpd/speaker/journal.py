@@ -10,6 +10,7 @@ from bgpd.mesh.events import (
     GenerationChanged,
     KeyChanged,
     Kind,
+    MemberChanged,
     MemberDead,
     MemberRemoved,
     MemberRestarting,
@@ -29,13 +30,17 @@ _GENERATION = {
 }
 
 
-def line(event: MeshEvent) -> Note:  # noqa: C901, PLR0911 - a line each
+def line(event: MeshEvent) -> Note:  # noqa: C901, PLR0911, PLR0912 - a line each
     """Return the log line of *event*."""
     match event:
         case GenerationChanged():
             return _generation(event)
         case MemberUp(member=member):
             return _note("info", "member_up", member=member)
+        case MemberChanged(member=member, draining=draining, doubtful=doubtful):
+            return _note(
+                "info", "member_changed", member=member, draining=draining, doubtful=doubtful
+            )
         case MemberSuspected(member=member, reason=reason):
             return _note("warning", "member_suspected", member=member, reason=reason)
         case MemberDead(member=member, reason=reason):

@@ -1,15 +1,19 @@
-"""Leaving: what is done when a phase of the drain begins; `drain` says when that is."""
+"""Leaving: what is done when a phase of the end begins; `ending` says when that is."""
+
+from typing import Final
 
 from bgpd.exabgp.command import Close, Exit
 from bgpd.exabgp.message import Done
-from bgpd.speaker.drain import AFTERMATH_SECONDS, Phase
+from bgpd.speaker import stance
+from bgpd.speaker.drain import Fate, waits
 from bgpd.speaker.effect import Quit
+from bgpd.speaker.ending import AFTERMATH_SECONDS, Phase
 from bgpd.speaker.offer import Offer
 from bgpd.speaker.outbox import Outbox
 from bgpd.speaker.situation import Situation
 from bgpd.speaker.timeline import Timeline
 
-GOODBYE_SECONDS = 30.0
+GOODBYE_SECONDS: Final = 30.0
 """How long the mesh may expect us to be away after a planned exit."""
 
 
@@ -32,16 +36,13 @@ class Leaving:
         the routes with them: by then ours must have gone in their order.
         """
         situation = self._situation
-        if situation.drain.active:
+        if situation.ending.active:
             return
-        # Waiting is for routers that move traffic; with nobody to move it to, nobody waits.
-        desired = self._offer.desired
-        moves = desired is not None and desired.carried_by(situation.staying(now))
-        wished = situation.policy.drain_milliseconds / 1000 if moves else 0
+        wished = self._wished(now)
         wait = wished if within is None else min(wished, max(0, within - AFTERMATH_SECONDS))
         if wait < wished:
             self._outbox.note("warning", "drain_cut_short", wished=wished, seconds=wait)
-        situation.drain.begin(now, wait)
+        situation.ending.begin(now, wait)
         self._outbox.note("info", "draining", seconds=wait)
         self._timeline.begin(
             kind="drain",
@@ -55,9 +56,26 @@ class Leaving:
         self._offer.reconcile(now)
         self._timeline.settle()
 
+    def _wished(self, now: float) -> float:
+        """Return how long the drain should take: with nobody to move traffic to, no time.
+
+        A node that is drained, too, counts: it takes its routes up again when it hears of us.
+        """
+        situation, desired = self._situation, self._offer.desired
+        if desired is None:
+            return 0.0
+        patience, wait = waits(situation.policy, ends=True)
+        others = stance.living(situation.mesh_status(now).members, situation.node)
+        gone = situation.drain.of(Fate.WITHDRAWN)
+        carried = {
+            p: also for p, also in desired.carried_elsewhere(others).items() if p not in gone
+        }
+        busy = not carried.keys().isdisjoint(situation.standing.busy)
+        return (patience if busy else 0.0) + (wait if any(carried.values()) else 0.0)
+
     def done(self, done: Done, now: float) -> None:
         """Go on when that was what the phase waits for."""
-        phase = self._situation.drain.phase
+        phase = self._situation.ending.phase
         withdrawn = phase is Phase.WITHDRAWING and self._offer.settled
         closed = phase is Phase.CLOSING and done.id == self._closing
         if withdrawn or closed:
@@ -65,11 +83,11 @@ class Leaving:
 
     def handle_timer(self, now: float) -> None:
         """Go on when the phase has lasted as long as it may."""
-        if self._situation.drain.due(now):
+        if self._situation.ending.due(now):
             self._advance(now)
 
     def _advance(self, now: float) -> None:
-        match self._situation.drain.advance(now):
+        match self._situation.ending.advance(now):
             case Phase.WITHDRAWING:
                 self._offer.withdraw_all(now)
                 if self._offer.settled:
@@ -82,5 +100,5 @@ class Leaving:
             case Phase.DONE:
                 self._outbox.send(Exit(id=self._outbox.number()))
                 self._outbox.put(Quit())
-            case Phase.NOT_DRAINING | Phase.DEMOTED | Phase.SETTLING:
+            case Phase.STAYING | Phase.DEMOTED | Phase.SETTLING:
                 pass

@@ -25,8 +25,8 @@ from bgpd.speaker import stance
 from bgpd.speaker.adoption import Adoption, routes
 from bgpd.speaker.cadence import Cadence
 from bgpd.speaker.desired import DesiredState
-from bgpd.speaker.drain import Phase
 from bgpd.speaker.effect import DropAgent, Tell
+from bgpd.speaker.ending import Phase
 from bgpd.speaker.levers import Levers
 from bgpd.speaker.markers import Markers
 from bgpd.speaker.outbox import Outbox
@@ -316,10 +316,15 @@ class Offer:
             self.desired is not None
             and self._adoption.known
             and (self.advertising or self._situation.may_advertise(now))
-            and self._situation.drain.phase in {Phase.NOT_DRAINING, Phase.DEMOTED}
+            and self._situation.ending.phase in {Phase.STAYING, Phase.DEMOTED}
         )
 
+    def review_drain(self, now: float) -> None:
+        """Decide anew which routes a drain demotes and takes back."""
+        self._situation.review_drain(self.desired, self.rib.actual, now)
+
     def _current_stances(self, desired: DesiredState, now: float) -> dict[PeerName, Stance]:
+        self.review_drain(now)
         self._stance = base = self._situation.base_stance(now)
         self._present = self._rivals_present(desired, now)
         unheard = self._unheard(now)
@@ -354,6 +359,7 @@ class Offer:
 
     def _stance_is_old(self, now: float) -> bool:
         """Return whether some route on the wire says something else than it should now."""
+        self.review_drain(now)
         if self._situation.base_stance(now) != self._stance:
             return True
         if self.desired is not None and self._rivals_present(self.desired, now) != self._present:

@@ -34,10 +34,12 @@ from bgpd.speaker import comparable, journal
 from bgpd.speaker.bfd import BFDSessions
 from bgpd.speaker.cadence import Cadence
 from bgpd.speaker.desired import DesiredState
+from bgpd.speaker.draining import Draining
 from bgpd.speaker.effect import DropAgent, Effect, KillExabgp, SaveDesired, SaveMesh
 from bgpd.speaker.leaving import Leaving
 from bgpd.speaker.offer import Offer
 from bgpd.speaker.outbox import Outbox
+from bgpd.speaker.request import DrainRequest
 from bgpd.speaker.sessions import Sessions
 from bgpd.speaker.situation import Situation, mesh_settings
 from bgpd.speaker.timeline import Timeline
@@ -88,6 +90,14 @@ class Reflex:
         self._leaving = Leaving(
             situation=self.situation, offer=self.offer, timeline=timeline, outbox=self._outbox
         )
+        self.draining = Draining(
+            situation=self.situation,
+            offer=self.offer,
+            timeline=timeline,
+            outbox=self._outbox,
+            cadence=self._cadence,
+            wall=lambda at: at + self.wall_offset,
+        )
         self.bfd = BFDSessions(
             outbox=self._outbox, timeline=timeline, random=random, memories=bfd_memories
         )
@@ -115,9 +125,17 @@ class Reflex:
 
     # Stimuli
 
-    def start(self, *, configuration: str, saved: Desired | None, now: float) -> None:
-        """Begin: *configuration* is the file ExaBGP was started with, *saved* the last state."""
+    def start(
+        self,
+        *,
+        configuration: str,
+        saved: Desired | None,
+        now: float,
+        drain: DrainRequest | None = None,
+    ) -> None:
+        """Begin: *configuration* is the file ExaBGP was started with, the rest what was saved."""
         self.offer.peering.on_disk = configuration
+        self.situation.request = drain
         if saved is not None:
             self._take(saved, now, remembered=True)
         if self.desired is None:
@@ -198,6 +216,7 @@ class Reflex:
             self.offer.restance(now)
             if self.offer.patient_until is None:
                 self.timeline.settle()
+            self.draining.follow(now)
         self.offer.begin(now)
 
     def after_bfd(self, now: float) -> None:
@@ -212,6 +231,7 @@ class Reflex:
             self._tick_due = now + PING_SECONDS
             self._tick(now)
         self._leaving.handle_timer(now)
+        self.draining.handle_timer(now)
         self.offer.await_no_longer(now)
         self.offer.lose_patience(now)
         if self._cadence.save_due(now):
@@ -221,8 +241,10 @@ class Reflex:
     def deadline(self, now: float) -> float:
         """Return when `handle_timer` wants to be called, at the latest."""
         due = min(self._tick_due, self._cadence.deadline)
+        situation = self.situation
         for other in (
-            self.situation.drain.deadline,
+            situation.ending.deadline,
+            situation.drain.deadline,
             self.offer.agent_awaited_until,
             self.offer.patient_until,
         ):
@@ -269,30 +291,29 @@ class Reflex:
             return False
         self._awaits_state = False
         self.situation.policy = desired.policy
-        self._note_standing(message.standing)
+        self._note_standing(message.standing, now)
         if self.mesh is None:
             self.situation.mesh = self._make_mesh(desired, now)
         else:
             self.mesh.configure(settings=settings, members=desired.members, now=now)
         self._outbox.put(SaveMesh())
         self._outbox.note("info", "desired", sequence=message.sequence, peers=len(desired.peers))
-        self.situation.tell_mesh(now)
+        self.draining.changed(now)
         (self.offer.remember if remembered else self.offer.want)(desired, now)
         self.bfd.want(desired.peers.values(), now)
         return True
 
     def _stand(self, standing: Standing, now: float) -> None:
         """Take over how the agent sees the node as a whole."""
-        if standing == self.situation.standing:
-            return
-        self._note_standing(standing)
-        self.situation.tell_mesh(now)
-        self._cadence.save_soon(now)
-        self._cadence.report_soon(now)
-        self.offer.restance(now)
+        if standing != self.situation.standing:
+            self._cadence.save_soon(now)
+            self._cadence.report_soon(now)
+        self._note_standing(standing, now)
+        self.draining.changed(now)
 
-    def _note_standing(self, standing: Standing) -> None:
-        before, self.situation.standing = self.situation.standing, standing
+    def _note_standing(self, standing: Standing, now: float) -> None:
+        before = self.situation.standing
+        self.situation.stand(standing, now)
         if standing.doubt != before.doubt:
             self._outbox.note(
                 "warning" if standing.doubt else "info",

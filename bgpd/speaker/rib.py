@@ -4,7 +4,8 @@ The rib remembers what ExaBGP was told, or what it said it announces (`adopt`), 
 a restart of this process nothing is withdrawn that should stay and nothing stays that should go.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from bgpd.model.peer import Peer, PeerName
 from bgpd.model.prefix import Prefix, family_of
@@ -135,12 +136,12 @@ class Rib:
             refused.pop(prefix, None)
         candidates = [prefix for prefix in prefixes if prefix in known]
         passed, stopped = admit(candidates, peer=peer, fence=desired.fence, present=frozenset())
-        for item in stopped:
+        for item in (*stopped, *_drained(passed, peer, stance)):
             self._refuse(refused, item)
-        for prefix in passed:
-            self._judge(
-                attributes(known[prefix], peer, stance), known[prefix], peer, wanted, refused
-            )
+        calm = _calm(stance)
+        for prefix in (one for one in passed if one not in stance.withdrawn):
+            verdict = attributes(known[prefix], peer, calm if prefix in stance.as_is else stance)
+            self._judge(verdict, known[prefix], peer, wanted, refused)
         return wanted
 
     def _routes_for(
@@ -151,16 +152,20 @@ class Rib:
         refused: dict[Prefix, Withheld] = {}
         present = self.actual.get(peer.name, {}).keys()
         passed, stopped = admit(sorted(known), peer=peer, fence=desired.fence, present=present)
-        for item in stopped:
+        for item in (*stopped, *_drained(passed, peer, stance)):
             self._refuse(refused, item)
         wanted: dict[Prefix, Attributes] = {}
         verdicts: dict[tuple[object, ...], Verdict] = {}
+        calm = _calm(stance)
         for prefix in passed:
+            if prefix in stance.withdrawn:
+                continue
             advertisement = known[prefix]
-            key = _template(advertisement, stance)
+            ours = calm if prefix in stance.as_is else stance
+            key = _template(advertisement, ours)
             verdict = verdicts.get(key)
             if verdict is None:
-                verdict = verdicts[key] = attributes(advertisement, peer, stance)
+                verdict = verdicts[key] = attributes(advertisement, peer, ours)
             self._judge(verdict, advertisement, peer, wanted, refused)
         self._withheld[peer.name] = refused
         return wanted
@@ -217,9 +222,27 @@ class Rib:
         )
 
 
+def _calm(stance: Stance) -> Stance:
+    """Return what is said with the routes that a drain does not touch yet."""
+    if not stance.as_is:
+        return stance
+    return replace(stance, floor=stance.as_is_floor, others=frozenset())
+
+
+def _drained(passed: Iterable[Prefix], peer: Peer, stance: Stance) -> Iterator[Withheld]:
+    """Yield why those of *passed* that the drain took back are not advertised."""
+    for prefix in passed if stance.withdrawn else ():
+        if prefix in stance.withdrawn:
+            message = f"this node is drained; {prefix} was left to the other nodes"
+            yield Withheld(
+                service="", prefix=prefix, reason=Reason.DRAINED, message=message, peer=peer.name
+            )
+
+
 def _template(advertisement: Advertisement, stance: Stance) -> tuple[object, ...]:
     """Return what decides the attributes of *advertisement*: everything but its address."""
     return (
+        stance.floor,
         family_of(advertisement.prefix),
         advertisement.rank,
         advertisement.local_pref,

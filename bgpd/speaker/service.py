@@ -127,6 +127,7 @@ class Service:
                 configuration=self._state.read_configuration(CONFIGURATION_NAME),
                 saved=self._door.last,
                 now=self._loop.time(),
+                drain=self._state.load_drain(),
             )
             self._flush()
             # The socket comes last: an agent's first words must find ExaBGP at the other end.
@@ -216,7 +217,7 @@ class Service:
                 self._write_configuration(text)
             case effect.Tell(message):
                 self._door.tell(message)
-            case effect.SaveDesired() | effect.SaveMesh() | effect.SaveBFD():
+            case effect.SaveDesired() | effect.SaveMesh() | effect.SaveDrain() | effect.SaveBFD():
                 self._save(item)
             case effect.DropAgent(reason):
                 self._door.drop_agent(reason)
@@ -279,12 +280,16 @@ class Service:
 
         self._state.write_configuration(CONFIGURATION_NAME, text, done)
 
-    def _save(self, item: effect.SaveDesired | effect.SaveMesh | effect.SaveBFD) -> None:
+    def _save(
+        self, item: effect.SaveDesired | effect.SaveMesh | effect.SaveDrain | effect.SaveBFD
+    ) -> None:
         match item:
             case effect.SaveDesired():
                 self._save_desired()
             case effect.SaveMesh():
                 self._save_mesh()
+            case effect.SaveDrain(request):
+                self._state.save_drain(request)
             case effect.SaveBFD():
                 self._state.save_bfd(self._reflex.bfd.memories, self._parent)
 

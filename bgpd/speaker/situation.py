@@ -3,19 +3,26 @@
 From these follows what is said with every route; which routes there are is decided elsewhere.
 """
 
+import math
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from bgpd.ipc.message import Standing
 from bgpd.mesh.machine import Mesh
 from bgpd.mesh.settings import MeshSettings
-from bgpd.model.member import NodeName, SpeakerPolicy
+from bgpd.model.member import DrainTrigger, NodeName, SpeakerPolicy
+from bgpd.model.peer import PeerName
+from bgpd.model.prefix import Prefix
+from bgpd.model.route import Attributes
 from bgpd.model.status import MeshStatus
 from bgpd.policy import lever
 from bgpd.policy.lever import Stance
 from bgpd.speaker import stance
 from bgpd.speaker.desired import DesiredState
-from bgpd.speaker.drain import Drain
+from bgpd.speaker.drain import ASK_SECONDS, Drain, Fate, Terms, waits
+from bgpd.speaker.ending import Ending
 from bgpd.speaker.presence import AgentPresence
+from bgpd.speaker.request import DrainRequest
 from bgpd.speaker.sessions import Sessions
 
 FOREWARNING: Final = 3.0
@@ -30,9 +37,15 @@ class Situation:
         self.mesh: Mesh | None = None
         self.agent = AgentPresence(now)
         self.drain = Drain()
+        self.ending = Ending()
+        self.request: DrainRequest | None = None
+        """What a person asked for on this node."""
         self.policy = SpeakerPolicy()
         self.standing = Standing()
         """What the agent says of the node as a whole, or said last."""
+        self._stood_at = -math.inf
+        self._reviewed: tuple[object, ...] = ()
+        self._reviewed_of: DesiredState | None = None
         self._sessions = sessions
 
     @property
@@ -55,16 +68,86 @@ class Situation:
         return stance.staying(self.mesh_status(now).members, self.node)
 
     def base_stance(self, now: float) -> Stance:
-        """Return what we say with every route right now."""
+        """Return what we say with every route right now; `review_drain` comes first."""
         members = self.mesh_status(now).members
         in_doubt = self._in_doubt(now, self.policy.agent_grace_seconds)
         quarantined = self.mesh is not None and self.mesh.quarantined
-        draining = self.drain.active
+        drain = self.drain
+        if not drain.active:
+            return Stance(
+                generation=self.generation,
+                floor=stance.floor(draining=False, in_doubt=in_doubt or quarantined),
+                withdraw_unranked=not stance.half_are_in_doubt(members, we_are=in_doubt),
+            )
         return Stance(
             generation=self.generation,
-            floor=stance.floor(draining=draining, in_doubt=in_doubt or quarantined),
-            others=stance.staying(members, self.node) if draining else frozenset(),
-            withdraw_unranked=draining or not stance.half_are_in_doubt(members, we_are=in_doubt),
+            floor=stance.floor(draining=True, in_doubt=in_doubt),
+            as_is=drain.of(Fate.AS_IS),
+            as_is_floor=stance.floor(draining=False, in_doubt=in_doubt or quarantined),
+            withdrawn=drain.of(Fate.WITHDRAWN),
+            others=stance.staying(members, self.node),
+            # Where there are no ranks a drained route stays as it is, until it goes.
+            withdraw_unranked=in_doubt and not stance.half_are_in_doubt(members, we_are=in_doubt),
+        )
+
+    # Drain
+
+    def stand(self, standing: Standing, now: float) -> None:
+        """Take over what the agent says of the node as a whole."""
+        self.standing = standing
+        self._stood_at = now
+
+    @property
+    def drain_causes(self) -> tuple[str, ...]:
+        """Why the node is drained, a sentence each; empty: it is not."""
+        return tuple(self._causes())
+
+    def _causes(self) -> Iterator[str]:
+        if self.request is not None:
+            yield "a person asked for it"
+        if self.standing.drain:
+            yield self.standing.drain
+        if self.ending.active:
+            yield "the speaker ends"
+
+    def review_drain(
+        self,
+        desired: DesiredState | None,
+        actual: Mapping[PeerName, Mapping[Prefix, Attributes]],
+        now: float,
+    ) -> None:
+        """Decide anew about each prefix, if anything that it depends on has changed."""
+        if not self.drain_causes:
+            self.drain.end()
+            return
+        self.drain.begin(now)
+        others, terms = self.staying(now), self._terms(now)
+        facts = (0 if desired is None else desired.sequence, others, terms)
+        if facts == self._reviewed and desired is self._reviewed_of and not self.drain.due(now):
+            return
+        self._reviewed, self._reviewed_of = facts, desired
+        carried = {} if desired is None else desired.carried_elsewhere(others)
+        on_wire = frozenset(prefix for routes in actual.values() for prefix in routes)
+        self.drain.review(carried, on_wire=on_wire, terms=terms, now=now)
+
+    def _terms(self, now: float) -> Terms:
+        patience, wait = waits(self.policy, ends=self.ending.active)
+        since = now if self.drain.since is None else self.drain.since
+        request = self.request
+        busy: frozenset[Prefix] | None = frozenset(self.standing.busy)
+        if (
+            self.policy.drain is DrainTrigger.WAIT_FOR_CONNECTIONS
+            and self.agent.absent_since(now) is None
+            and self._stood_at < since
+            and now < since + ASK_SECONDS
+        ):
+            # The agent has yet to hear of the drain, and to count.
+            busy, patience = None, min(patience, ASK_SECONDS)
+        return Terms(
+            forced=self.standing.forced or (request is not None and request.forced),
+            busy=busy,
+            busy_until=since + patience,
+            wait=wait,
         )
 
     def _in_doubt(self, now: float, grace: float) -> bool:
@@ -77,7 +160,7 @@ class Situation:
             warned = self.policy.agent_grace_seconds - FOREWARNING
             self.mesh.set_local(
                 agent_alive=self.agent.absent_since(now) is None,
-                draining=self.drain.active,
+                draining=bool(self.drain_causes),
                 doubtful=self._in_doubt(now, warned),
                 peer_router_ids=self._sessions.router_ids(),
                 now=now,

@@ -39,6 +39,15 @@ def staying(members: tuple[MemberStatus, ...], node: NodeName) -> frozenset[str]
     )
 
 
+def living(members: tuple[MemberStatus, ...], node: NodeName) -> frozenset[str]:
+    """Return the other live members, those that are drained, too: their routes may return."""
+    return frozenset(
+        member.name
+        for member in members
+        if member.name != node and member.state is MemberState.ALIVE
+    )
+
+
 def present(
     members: Iterable[MemberStatus], rivals: AbstractSet[str], router: Address | None
 ) -> frozenset[str]:

@@ -22,6 +22,7 @@ from bgpd.model.route import Advertisement
 from bgpd.model.status import Condition
 from bgpd.model.timeline import Failover
 from bgpd.policy.lever import MAX_GENERATION
+from bgpd.speaker.request import DrainRequest
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -31,6 +32,10 @@ class KeptMesh(msgspec.Struct, frozen=True, kw_only=True):
 
     generation: Annotated[int, msgspec.Meta(ge=1, le=MAX_GENERATION)] = 1
     resets: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
+
+
+class _KeptDrain(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    request: DrainRequest | None = None
 
 
 class _KeptBFD(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +84,18 @@ class State:
     def save_desired(self, desired: Desired) -> None:
         """Remember *desired*, which holds MD5 keys: only our own user may read it."""
         self._write("desired.json", lambda: _pieces(_boot_id(), desired))
+
+    def load_drain(self) -> DrainRequest | None:
+        """Return what a person asked for, unless it was for another boot."""
+        kept: _KeptDrain | None = self._load("drain.json", _KeptDrain)
+        request = None if kept is None else kept.request
+        return None if request is not None and request.boot not in {"", _boot_id()} else request
+
+    def save_drain(self, request: DrainRequest | None) -> None:
+        """Remember *request*, or that nobody asks for anything."""
+        if request is not None and request.boot:
+            request = msgspec.structs.replace(request, boot=_boot_id())
+        self._write("drain.json", lambda: (msgspec.json.encode(_KeptDrain(request=request)),))
 
     def load_bfd(self) -> dict[Address, Memory]:
         """Return how BFD goes on; nothing unless the ExaBGP that it serves is still the same."""

@@ -60,7 +60,8 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
             *conditions,
             *reflex.offer.conditions(now=now, wall_offset=reflex.wall_offset),
         ),
-        draining=reflex.situation.drain.active,
+        draining=bool(reflex.situation.drain_causes),
+        drain=reflex.draining.status(now),
     )
 
 

@@ -13,7 +13,7 @@ from bgpd.model.route import GRACEFUL_SHUTDOWN, RANK_DRAIN, Advertisement
 from bgpd.model.status import MemberState, MemberStatus
 from bgpd.speaker import comparable
 from bgpd.speaker.desired import DesiredState
-from bgpd.speaker.drain import AFTERMATH_SECONDS
+from bgpd.speaker.ending import AFTERMATH_SECONDS
 from tests.policy.test_lever import PEER
 from tests.speaker.test_parts import member
 from tests.speaker.test_reflex import World, med

@@ -10,6 +10,7 @@ from bgpd.mesh.events import (
     GenerationChanged,
     KeyChanged,
     Kind,
+    MemberChanged,
     MemberDead,
     MemberRemoved,
     MemberRestarting,
@@ -62,6 +63,12 @@ LINES: list[tuple[MeshEvent, str, str, dict[str, object]]] = [
         {"generation": 7, "previous": 6, "member": "n2", "reason": "why"},
     ),
     (MemberUp(member=N2, at=AT), "info", "member_up", {"member": "n2"}),
+    (
+        MemberChanged(member=N2, at=AT, draining=True, doubtful=False),
+        "info",
+        "member_changed",
+        {"member": "n2", "draining": True, "doubtful": False},
+    ),
     (
         MemberSuspected(member=N2, at=AT, reason="silent"),
         "warning",

@@ -8,8 +8,8 @@ from bgpd.model.prefix import Address
 from bgpd.model.status import MemberState, MemberStatus
 from bgpd.speaker import stance
 from bgpd.speaker.cadence import REPORT_PAUSE, REPORT_SECONDS, Cadence
-from bgpd.speaker.drain import FLUSH_SECONDS, Drain, Phase
 from bgpd.speaker.effect import Note, SaveDesired, SaveMesh, Send
+from bgpd.speaker.ending import FLUSH_SECONDS, Ending, Phase
 from bgpd.speaker.outbox import Outbox
 from bgpd.speaker.presence import MISSED_SECONDS, AgentPresence
 from bgpd.speaker.timeline import KEPT, Timeline
@@ -73,7 +73,7 @@ def test_a_pause_of_our_own_proves_nothing() -> None:
 
 def test_a_drain_walks_through_every_phase_once() -> None:
     """Demote, withdraw, settle, close, done: and there it stays."""
-    drain = Drain()
+    drain = Ending()
     drain.begin(0.0, wait=1.0)
     walked = [drain.phase, *(drain.advance(1.0) for _ in range(6))]
     assert walked == [
@@ -89,7 +89,7 @@ def test_a_drain_walks_through_every_phase_once() -> None:
 
 def test_every_phase_of_a_drain_ends_by_itself() -> None:
     """A dead router or a hung ExaBGP delays a shutdown by a bounded time."""
-    drain = Drain()
+    drain = Ending()
     drain.begin(0.0, wait=1.0)
     assert not drain.due(0.9)
     assert drain.due(1.0)
@@ -101,7 +101,7 @@ def test_every_phase_of_a_drain_ends_by_itself() -> None:
 
 def test_a_second_signal_does_not_restart_the_drain() -> None:
     """The wait is measured from the first."""
-    drain = Drain()
+    drain = Ending()
     drain.begin(0.0, wait=1.0)
     drain.begin(0.9, wait=1.0)
     assert drain.due(1.0)

@@ -20,6 +20,7 @@ from bgpd.policy.lever import BASE, STRIDE
 from bgpd.speaker import effect
 from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.reflex import Reflex
+from bgpd.speaker.request import DrainRequest
 from bgpd.speaker.situation import mesh_settings
 from bgpd.speaker.state import KeptMesh
 from bgpd.speaker.timeline import Timeline
@@ -42,6 +43,7 @@ class Node:
         *,
         kept: KeptMesh | None = None,
         saved: Desired | None = None,
+        drain: DrainRequest | None = None,
     ) -> None:
         self.name = NodeName(name)
         self.exabgp = exabgp or FakeExabgp()
@@ -56,6 +58,7 @@ class Node:
         """ExaBGP does not answer any more."""
         self.disk_full = False
         self.disk_hangs = False
+        self.request = drain
         self.unwritten = ""
         """What a disk that hangs was given last."""
         self.asked: list[Command] = []
@@ -68,7 +71,8 @@ class Node:
             now=now,
             wall_offset=1e9,
         )
-        self.reflex.start(configuration=self.exabgp.configuration, saved=saved, now=now)
+        configuration = self.exabgp.configuration
+        self.reflex.start(configuration=configuration, saved=saved, now=now, drain=drain)
 
     def make_mesh(self, desired: DesiredState, now: float) -> Mesh:
         """Return the mesh of *desired*, as the driver makes it."""
@@ -91,7 +95,7 @@ class Node:
             self._carry_out(pending.popleft(), now)
             pending.extend(self.reflex.effects())
 
-    def _carry_out(self, item: effect.Effect, now: float) -> None:  # noqa: C901 - a line each
+    def _carry_out(self, item: effect.Effect, now: float) -> None:  # noqa: C901, PLR0912 - a line each
         match item:
             case effect.Send(command):
                 if self.deaf:
@@ -109,6 +113,8 @@ class Node:
                 self.told.append(message)
             case effect.SaveDesired() | effect.SaveMesh():
                 self.saved += 1
+            case effect.SaveDrain(request):
+                self.request = request
             case effect.DropAgent():
                 self.told.append(item)
             case effect.KillExabgp():

@@ -1,0 +1,302 @@
+"""A node that is drained while it stays: asked for, refused, taken back, and met by deaths."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from bgpd.exabgp.message import Terminating
+from bgpd.ipc.message import Delta, Standing
+from bgpd.model.member import DrainTrigger
+from bgpd.model.peer import Lever
+from bgpd.model.prefix import Prefix
+from bgpd.model.reason import Reason
+from bgpd.model.route import GRACEFUL_SHUTDOWN, RANK_DRAIN
+from bgpd.model.status import DrainPhase, DrainStatus
+from bgpd.speaker.drain import ASK_SECONDS
+from bgpd.speaker.draining import Refused
+from bgpd.speaker.request import DrainRequest
+from tests.policy.test_lever import PEER
+from tests.speaker.test_carriers import carried
+from tests.speaker.test_reflex import Node, World, med
+from tests.speaker.test_rib import advertisement
+
+ONE, TWO, THREE = (Prefix(f"203.0.113.{number}/32") for number in (1, 2, 3))
+CORDONED = Standing(drain="node n1 is cordoned")
+
+
+@pytest.fixture(name="world")
+def running_world() -> World:
+    """Return three nodes that carry two prefixes each, in every node's name."""
+    world = World()
+    world.run_until(lambda: all(node.meds() == {med(1)} for node in world.nodes.values()))
+    return world
+
+
+def ask(world: World, name: str, *, forced: bool = False, patient: bool = False) -> Refused | None:
+    """Ask for a drain of *name*."""
+    node = world.nodes[name]
+    request = DrainRequest(forced=forced, patient=patient)
+    refused = node.reflex.draining.ask(request, world.now)
+    node.settle(world.now)
+    return refused
+
+
+def take_back(world: World, name: str) -> None:
+    """Take the request for *name* back."""
+    world.nodes[name].reflex.draining.take_back(world.now)
+    world.nodes[name].settle(world.now)
+
+
+def drain(world: World, name: str) -> DrainStatus:
+    """Return the drain of *name* as people see it."""
+    return world.nodes[name].reflex.draining.status(world.now)
+
+
+def marked(world: World, name: str) -> set[Prefix]:
+    """Return what *name* advertises with GRACEFUL_SHUTDOWN."""
+    routes = world.nodes[name].exabgp.routes[PEER.address]
+    return {p for p, said in routes.items() if GRACEFUL_SHUTDOWN in said.communities}
+
+
+def test_a_drain_demotes_waits_and_withdraws_but_stays(world: World) -> None:
+    """Sessions and mesh stay up; the log and the timeline tell of it."""
+    node = world.nodes["n1"]
+    assert ask(world, "n1") is None
+    assert node.meds() == {med(1, RANK_DRAIN)}
+    assert marked(world, "n1") == {ONE, TWO}
+    assert drain(world, "n1").phase is DrainPhase.DEMOTED
+    world.run(0.9)
+    assert node.prefixes() == {ONE, TWO}, "routers get their time"
+    world.run_until(lambda: not node.prefixes(), within=0.5)
+    assert drain(world, "n1").phase is DrainPhase.DRAINED
+    assert {one.reason for one in node.reflex.offer.rib.withheld} == {Reason.DRAINED}
+    world.run(5.0)
+    assert not node.exabgp.closed
+    assert node.prefixes() == set()
+    assert {one.kind for one in node.reflex.timeline.failovers} == {"drain"}
+    others = [world.nodes[name].meds() for name in ("n2", "n3")]
+    assert others == [{med(1)}, {med(1)}], "nothing was raised"
+
+
+def test_undrain_restores_at_once(world: World) -> None:
+    """Routes are back as they were, wherever the drain was."""
+    ask(world, "n1")
+    take_back(world, "n1")
+    assert world.nodes["n1"].meds() == {med(1)}
+    assert marked(world, "n1") == set()
+    ask(world, "n1")
+    world.run(1.5)
+    take_back(world, "n1")
+    assert world.nodes["n1"].meds() == {med(1)}
+    assert drain(world, "n1") == DrainStatus()
+    assert world.nodes["n1"].request is None
+
+
+def test_the_last_carrier_is_refused_unless_forced() -> None:
+    """The sentence names what would be gone, and nothing has begun."""
+    world = World()
+    world.tell("n1", world.desired("n1", carried(1, "n1"), carried(2, "n1", "n2")))
+    world.run_until(lambda: len(world.nodes["n1"].prefixes()) == 2)
+    refused = ask(world, "n1")
+    assert refused == Refused((ONE,))
+    assert ONE in refused.sentence
+    assert TWO not in refused.sentence
+    assert world.nodes["n1"].meds() == {med(1)}
+    assert world.nodes["n1"].request is None
+    assert ask(world, "n1", forced=True) is None
+    world.run(1.2)
+    assert world.nodes["n1"].prefixes() == set()
+
+
+def test_a_patient_drain_keeps_what_nobody_else_carries() -> None:
+    """It stays behind all others, without a mark that nobody would heed, until somebody comes."""
+    world = World()
+    world.tell("n1", world.desired("n1", carried(1, "n1"), carried(2, "n1", "n2")))
+    world.run_until(lambda: len(world.nodes["n1"].prefixes()) == 2)
+    assert ask(world, "n1", patient=True) is None
+    world.run(1.2)
+    assert world.nodes["n1"].prefixes() == {ONE}
+    assert marked(world, "n1") == set()
+    assert drain(world, "n1").phase is DrainPhase.WAITING
+    assert drain(world, "n1").alone == (ONE,)
+    world.tell("n1", Delta(sequence=2, advertise=(carried(1, "n1", "n3"),)))
+    assert marked(world, "n1") == {ONE}
+    world.run_until(lambda: not world.nodes["n1"].prefixes(), within=1.5)
+
+
+def test_the_death_of_the_last_other_carrier_brings_routes_back(world: World) -> None:
+    """At rank 255 and in the new generation, as soon as the mesh knows."""
+    for name in ("n1", "n2"):
+        assert ask(world, name, patient=True) is None
+    world.run(1.5)
+    assert world.nodes["n1"].prefixes() == world.nodes["n2"].prefixes() == set()
+    world.dead.add("n3")
+    world.run_until(lambda: all(world.nodes[n].prefixes() for n in ("n1", "n2")), within=0.4)
+    world.run_until(lambda: world.nodes["n1"].meds() == {med(2, RANK_DRAIN)}, within=0.5)
+    assert marked(world, "n1") == set()
+
+
+def test_the_drain_of_the_last_other_carrier_brings_routes_back_at_once(world: World) -> None:
+    """It keeps its own, too: nobody takes back what the other took back."""
+    for name in ("n1", "n2"):
+        ask(world, name)
+    world.run(1.5)
+    refused = ask(world, "n3")
+    assert refused == Refused((ONE, TWO))
+    assert ask(world, "n3", patient=True) is None
+    world.run_until(lambda: world.nodes["n1"].prefixes() == {ONE, TWO}, within=0.1)
+    world.run(3.0)
+    for name in world.nodes:
+        assert world.nodes[name].meds() == {med(1, RANK_DRAIN)}
+        assert marked(world, name) == set()
+
+
+def test_nodes_that_are_drained_at_one_moment_keep_what_only_they_carry() -> None:
+    """Each hears of the other before its routes are due to go, however short the drain."""
+    world = World()
+    for name in world.nodes:
+        wish = world.desired(name, carried(1, "n1", "n2"), advertisement(2))
+        quick = replace(wish.policy, drain_milliseconds=0)
+        world.tell(name, msgspec.structs.replace(wish, policy=quick))
+    world.run_until(lambda: all(len(node.prefixes()) == 2 for node in world.nodes.values()))
+    for name in ("n1", "n2"):
+        assert ask(world, name) is None
+    for _ in range(300):
+        world.run(0.01)
+        assert any(ONE in world.nodes[name].prefixes() for name in ("n1", "n2"))
+    assert TWO not in world.nodes["n1"].prefixes(), "n3 carries that"
+
+
+def test_a_drained_node_that_is_stopped_does_not_return_first(world: World) -> None:
+    """What was led away stays away, and nobody is waited for."""
+    node = world.nodes["n1"]
+    ask(world, "n1")
+    world.run(1.5)
+    node.exabgp.updates.clear()
+    node.reflex.exabgp(Terminating(), world.now)
+    world.run_until(lambda: node.exabgp.exited, within=0.5)
+    assert node.exabgp.updates == []
+    assert node.exabgp.closed == [2]
+
+
+def test_a_node_that_ends_is_followed_by_one_that_was_drained(world: World) -> None:
+    """The last undrained node says that it leaves, and waits for the others to come back."""
+    for name in ("n1", "n2"):
+        ask(world, name)
+    world.run(1.5)
+    last = world.nodes["n3"]
+    last.reflex.exabgp(Terminating(), world.now)
+    last.settle(world.now)
+    world.run_until(lambda: world.nodes["n1"].prefixes() == {ONE, TWO}, within=0.1)
+    assert last.prefixes() == {ONE, TWO}
+    world.run_until(lambda: last.exabgp.exited, within=2.0)
+    world.run(1.0)
+    assert world.nodes["n1"].prefixes() == {ONE, TWO}
+
+
+def test_a_cordoned_node_waits_for_others_and_is_never_refused() -> None:
+    """The agent's word begins a drain and ends it; the cause is shown."""
+    world = World()
+    world.tell("n1", world.desired("n1", carried(1, "n1"), carried(2, "n1", "n2")))
+    world.run_until(lambda: len(world.nodes["n1"].prefixes()) == 2)
+    world.tell("n1", CORDONED)
+    assert drain(world, "n1").cause == "node n1 is cordoned"
+    world.run(1.2)
+    assert world.nodes["n1"].prefixes() == {ONE}
+    world.tell("n1", Standing())
+    assert world.nodes["n1"].meds() == {med(1)}
+    assert len(world.nodes["n1"].prefixes()) == 2
+
+
+def test_a_prefix_with_open_connections_stays_as_it_is(world: World) -> None:
+    """Until they are closed; the others go meanwhile."""
+    node = world.nodes["n1"]
+    wish = world.desired("n1")
+    patient = replace(
+        wish.policy, drain=DrainTrigger.WAIT_FOR_CONNECTIONS, drain_milliseconds=20_000
+    )
+    world.tell("n1", msgspec.structs.replace(wish, policy=patient))
+    world.tell("n1", replace_busy(ONE))
+    routes = node.exabgp.routes[PEER.address]
+    assert {prefix: said.med for prefix, said in routes.items()} == {
+        ONE: med(1),
+        TWO: med(1, RANK_DRAIN),
+    }
+    assert marked(world, "n1") == {TWO}
+    world.run(5.0)
+    assert node.prefixes() == {ONE}
+    assert drain(world, "n1").busy == (ONE,)
+    world.tell("n1", CORDONED)
+    assert marked(world, "n1") == {ONE}
+    world.run_until(lambda: not node.prefixes(), within=1.5)
+
+
+def test_open_connections_do_not_hold_a_node_for_ever(world: World) -> None:
+    """The drain's time is the most they get."""
+    node = world.nodes["n1"]
+    wish = world.desired("n1")
+    patient = replace(wish.policy, drain=DrainTrigger.WAIT_FOR_CONNECTIONS, drain_milliseconds=4000)
+    world.tell("n1", msgspec.structs.replace(wish, policy=patient))
+    world.tell("n1", replace_busy(ONE, TWO))
+    world.run(3.9)
+    assert node.meds() == {med(1)}
+    world.run_until(lambda: not node.prefixes(), within=1.5)
+
+
+def test_a_person_s_drain_waits_until_the_agent_has_counted(world: World) -> None:
+    """It hears of the drain from us; until it has answered everything stays."""
+    node = world.nodes["n1"]
+    wish = world.desired("n1")
+    patient = replace(
+        wish.policy, drain=DrainTrigger.WAIT_FOR_CONNECTIONS, drain_milliseconds=20_000
+    )
+    world.tell("n1", msgspec.structs.replace(wish, policy=patient))
+    world.run(0.1)
+    ask(world, "n1")
+    world.run(0.5)
+    assert node.meds() == {med(1)}
+    world.tell("n1", Standing(busy=(ONE,)))
+    assert marked(world, "n1") == {TWO}
+    take_back(world, "n1")
+    world.run(0.1)
+    ask(world, "n1")
+    world.run_until(lambda: marked(world, "n1") == {TWO}, within=ASK_SECONDS + 0.5)
+
+
+def replace_busy(*prefixes: Prefix) -> Standing:
+    """Return a standing that drains n1 while *prefixes* have open connections."""
+    return msgspec.structs.replace(CORDONED, busy=prefixes)
+
+
+def test_a_speaker_that_starts_again_is_still_drained(world: World) -> None:
+    """A restart brings nothing back that others carry."""
+    ask(world, "n1")
+    world.run(1.5)
+    before = world.nodes["n1"]
+    assert before.request is not None
+    node = Node("n1", world.now, before.exabgp, saved=world.desired("n1"), drain=before.request)
+    world.nodes["n1"] = node
+    node.exabgp.updates.clear()
+    node.settle(world.now)
+    world.tell("n1", world.desired("n1"))
+    world.run(3.0)
+    assert [u for u in node.exabgp.updates if any(one.advertise for one in u.peers)] == []
+    assert drain(world, "n1").phase is DrainPhase.DRAINED
+
+
+def test_a_lever_without_ranks_leads_traffic_away_before_the_route_goes() -> None:
+    """It carries the mark for as long as a ranked one would be demoted; a standby stays silent."""
+    world = World()
+    unranked = replace(PEER, lever=Lever.AS_PATH)
+    standby = replace(advertisement(2), rank=1, ahead=("n2",))
+    world.tell("n1", world.desired("n1", advertisement(1), standby, peers=(unranked,)))
+    for name in ("n2", "n3"):
+        world.tell(name, world.desired(name, peers=(unranked,)))
+    world.run(1.0)
+    assert world.nodes["n1"].prefixes() == {ONE}
+    ask(world, "n1")
+    assert marked(world, "n1") == {ONE}
+    world.run(0.8)
+    assert world.nodes["n1"].prefixes() == {ONE}
+    world.run_until(lambda: not world.nodes["n1"].prefixes(), within=0.5)
