@@ -8,7 +8,7 @@ another change of configuration waits for the end, so that changes without a pau
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from bgpd.agent.passwords import Passwords
@@ -84,6 +84,10 @@ class Deciding:
         else:
             self._update(changes)
 
+    def again(self, services: Iterable[str]) -> None:
+        """Decide anew on *services*: what is known of them beside their objects changed."""
+        self._update(Changes(services=frozenset(services)))
+
     def configure(self, changes: Changes) -> None:
         """Decide on everything: the configuration changed, and *changes* with it."""
         if self._planner.busy:
@@ -92,7 +96,7 @@ class Deciding:
             return
         objects = self._source.objects
         self._of_source = self._source.synced
-        self._passwords.read(objects.peers)
+        self._passwords.read(objects.peers, objects.bfd_profiles.values())
         message = self._planner.begin(changes, objects, self._passwords.contents)
         if self._planner.busy and len(objects) > self._at_once:
             self._update(changes)

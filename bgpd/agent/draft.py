@@ -9,19 +9,20 @@ draft of the next one is complete and takes its place.
 from collections.abc import Iterable
 from dataclasses import replace
 
+from bgpd.agent.judging import Judge
 from bgpd.kube.view import Objects
 from bgpd.policy.context import Context
 from bgpd.policy.merge import Decision, Merged, RouteKey
-from bgpd.policy.service import decide
 
 
 class Draft:
     """Decisions under a *context* that is not in force yet; *before* are the ones in force."""
 
-    def __init__(self, context: Context, before: Merged) -> None:
+    def __init__(self, context: Context, before: Merged, judge: Judge) -> None:
         self.context = context
         self.merged = Merged()
         self._before = before
+        self._judge = judge
         self._left: list[str] | None = None
         """The Services without a decision; None until they are listed."""
         self._waiting: set[str] = set()
@@ -53,7 +54,8 @@ class Draft:
             service = objects.service(key)
             decision = None
             if service is not None:
-                decision = self._shared(decide(service, objects.slices(key), self.context))
+                decided = self._judge.decide(service, objects.slices(key), self.context)
+                decision = self._shared(decided)
             touched.update(self.merged.put(key, decision))
         self.merged.settle(touched)
 

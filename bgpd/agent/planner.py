@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from bgpd.agent.draft import Draft, difference
-from bgpd.ipc.message import Delta, Desired
+from bgpd.agent.judging import Judge
+from bgpd.ipc.message import Delta, Desired, Standing
 from bgpd.kube.documents import Key, Object
 from bgpd.kube.store import Changes
 from bgpd.kube.view import Objects
@@ -22,7 +23,6 @@ from bgpd.model.status import Condition
 from bgpd.policy.context import Context
 from bgpd.policy.merge import Merged, RouteKey
 from bgpd.policy.selector import matches_any
-from bgpd.policy.service import decide
 
 
 class Planner:
@@ -35,8 +35,14 @@ class Planner:
         cluster_uid: str,
         load_balancer_class: str | None = None,
         ignore_exclude_label: bool = False,
+        judge: Judge | None = None,
+        boot: str = "",
     ) -> None:
         self.node = node
+        self.judge = judge or Judge(node)
+        self.standing = Standing()
+        """How the node is as a whole: it goes with what is desired."""
+        self._boot = boot
         self.context: Context | None = None
         """None until the configuration was understood once; nothing is desired before that."""
         self.problem = ""
@@ -75,7 +81,9 @@ class Planner:
                     message=self.problem,
                 ),
             )
-        return (*refused, *own, *self._merged.conditions)
+        # While decisions are under way, nobody can say that a HealthCheck chooses none.
+        unused = () if self.busy else tuple(self.judge.unused())
+        return (*refused, *own, *self._merged.conditions, *unused)
 
     def prime(self, objects: Objects, passwords: Mapping[str, str]) -> bool:
         """Take *objects* for what was accepted last; return whether they make a configuration."""
@@ -132,8 +140,9 @@ class Planner:
         before, context = self.context, self._understand(objects, passwords)
         if context is None or (self.problem and before is not None):
             return self.update(changes, objects)
+        self.judge.configure(context)
         if before is None or not _only_members(changes, before, context):
-            self._draft = Draft(context, self._merged)
+            self._draft = Draft(context, self._merged, self.judge)
             return None
         self.context = context
         changed = self._decide(sorted(changes.services), objects)
@@ -179,9 +188,10 @@ class Planner:
     def update(self, changes: Changes, objects: Objects) -> Delta | None:
         """Take in changed Services and EndpointSlices; return what the speaker must be told."""
         services = sorted(changes.services)
+        changed = self._decide(services, objects)
         if self._draft is not None:
             self._draft.again(services, objects)
-        return self._delta(self._decide(services, objects))
+        return self._delta(changed)
 
     def desired(self) -> Desired | None:
         """Return the whole desired state, or None while it is unknown."""
@@ -200,6 +210,8 @@ class Planner:
             advertisements=tuple(self._merged.advertisements.values()),
             policy=context.policy,
             mesh_address=context.mesh_address,
+            standing=self.standing,
+            boot=self._boot,
         )
 
     def _build(self, objects: Objects, passwords: Mapping[str, str]) -> Context:
@@ -214,6 +226,7 @@ class Planner:
             reports=objects.reports,
             communities=objects.communities,
             bfd_profiles=objects.bfd_profiles,
+            health_checks=objects.health_checks,
             load_balancer_class=self._load_balancer_class,
             ignore_exclude_label=self._ignore_exclude_label,
             password_of=passwords,
@@ -228,8 +241,15 @@ class Planner:
         for key in keys:
             service = objects.service(key)
             decision = None
-            if service is not None:
-                decision = decide(service, objects.slices(key), self.context)
+            if service is None:
+                self.judge.forget(key)
+            else:
+                decision = self.judge.follow(
+                    service,
+                    objects.slices(key),
+                    self.context,
+                    was_up=self._merged.advertises(key),
+                )
             touched.update(self._merged.put(key, decision))
         return self._merged.settle(touched)
 

@@ -62,6 +62,10 @@ class Recollection:
         else:
             self._ended("")
 
+    def write(self, write: Write) -> None:
+        """Have another file written."""
+        self._disk.submit(write)
+
     def conditions(self) -> Iterator[Condition]:
         """Yield what a person should know."""
         if self._memory is not None:

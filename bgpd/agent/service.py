@@ -7,12 +7,14 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
+from bgpd.agent.boot import BootMemory, boot_id
 from bgpd.agent.conditions import ConditionLog, from_memory, last_accepted
 from bgpd.agent.deciding import Deciding
+from bgpd.agent.link import Link
 from bgpd.agent.memory import Memory, Snapshot
 from bgpd.agent.options import Options
 from bgpd.agent.origin import persistent, source_of, versions
@@ -21,14 +23,13 @@ from bgpd.agent.people import People
 from bgpd.agent.planner import Planner
 from bgpd.agent.public import telling_of
 from bgpd.agent.recollection import Recollection
+from bgpd.agent.watching import Watching
 from bgpd.disk import Write
-from bgpd.ipc.client import Client
-from bgpd.ipc.connection import Connection
-from bgpd.ipc.message import AnyMessage, Beat, Delta, Desired, Report
+from bgpd.ipc.message import Beat, Delta, Desired, Standing
 from bgpd.ipc.server import Server
 from bgpd.kube.store import Changes
 from bgpd.model.errors import ConfigError
-from bgpd.model.status import Condition, NodeStatus, SpeakerStatus
+from bgpd.model.status import Condition, NodeStatus
 from bgpd.telemetry import logs
 
 SOCKET_NAME: Final = "agent.sock"
@@ -52,20 +53,30 @@ class Service:
         self._options = options
         self._log = logs.start("agent", options.log_level)
         self._disk = Recollection(self._log, self._memory, written=self._tell_conditions)
+        snapshot = self._disk.recall()
+        self._boot = self._boot_memory()
+        known = self._boot.recall(known=bool(snapshot.objects))
+        self._watching = Watching(options.node, known, self, asyncio.get_running_loop().time)
         self._planner = Planner(
             node=options.node,
             cluster_uid=options.cluster_uid,
             load_balancer_class=options.load_balancer_class,
             ignore_exclude_label=options.ignore_exclude_label,
+            judge=self._watching.judge,
+            boot=self._boot.boot,
         )
-        recalled = self._recall()
+        recalled = self._primed_with(snapshot)
         self._passwords = Passwords(recalled.passwords)
         before = recalled if self._primed else Snapshot()
         self._source = source_of(options.source, before, node=options.node)
         self._deciding = Deciding(self._planner, self._source, self._passwords, act=self._act)
-        self._speaker: SpeakerStatus | None = None
-        self._lost_reason = ""
-        self._client = Client(options.run_dir / SPEAKER_SOCKET_NAME, self, program=options.program)
+        self._link = Link(
+            options.run_dir / SPEAKER_SOCKET_NAME,
+            program=options.program,
+            log=self._log,
+            desired=self._everything,
+            told=self._tell,
+        )
         self._synced = False
         """Whether the log was told that everything was decided on."""
         self._beats = 0
@@ -103,7 +114,8 @@ class Service:
         async with server, asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._source.run(self._changed), name="source"),
-                group.create_task(self._client.run(), name="speaker"),
+                group.create_task(self._link.run(), name="speaker"),
+                group.create_task(self._watching.run(), name="watching"),
                 group.create_task(self._beat(), name="beat"),
                 group.create_task(self._start_from_memory(), name="memory"),
                 group.create_task(self._deciding.run(), name="deciding"),
@@ -114,24 +126,30 @@ class Service:
                 loop.add_signal_handler(number, _cancel, tasks)
         if self._settled and self._disk.behind:
             self._remember()
+        self._boot.remember(self._watching.kept)
         await self._disk.close()
 
     # What was accepted last
 
-    def _memory(self, submit: Callable[[Write], None]) -> Memory | None:
+    @property
+    def _origin(self) -> str:
         options = self._options
-        if options.state_dir is None:
-            return None
-        origin = f"{options.source} {options.cluster_uid} {options.node}"
-        return Memory(options.state_dir, origin=origin, submit=submit)
+        return f"{options.source} {options.cluster_uid} {options.node}"
 
-    def _recall(self) -> Snapshot:
-        """Return what the disk remembers, and start from it if it makes a configuration."""
-        found = self._disk.recall()
-        self._primed = self._planner.prime(found.view, found.passwords)
+    def _memory(self, submit: Callable[[Write], None]) -> Memory | None:
+        directory = self._options.state_dir
+        return None if directory is None else Memory(directory, origin=self._origin, submit=submit)
+
+    def _boot_memory(self) -> BootMemory:
+        directory = self._options.state_dir
+        return BootMemory(directory, origin=self._origin, boot=boot_id(), submit=self._disk.write)
+
+    def _primed_with(self, snapshot: Snapshot) -> Snapshot:
+        """Start from what was remembered if it makes a configuration."""
+        self._primed = self._planner.prime(snapshot.view, snapshot.passwords)
         if self._primed:
-            logs.write(self._log, "info", "recalled", [("documents", len(found.objects))])
-        return found
+            logs.write(self._log, "info", "recalled", [("documents", len(snapshot.objects))])
+        return snapshot
 
     async def _start_from_memory(self) -> None:
         """Go on with what was accepted last, where the source lets us wait."""
@@ -142,6 +160,8 @@ class Service:
 
     def _keep(self) -> None:
         """Remember what is in force, when it is time; half a first look is not."""
+        if self._deciding.complete:
+            self._boot.remember(self._watching.kept)
         if self._settled and self._disk.due():
             self._remember()
 
@@ -181,7 +201,8 @@ class Service:
             self._tell_conditions()
             # Before anything is sent: a configuration that ends the start must change no route.
             self._start()
-        self._send(message)
+        self._link.send(message)
+        self._watching.follow(complete=self._deciding.complete and not self._planner.busy)
         self._tell_conditions()
         if self._deciding.complete and not self._synced:
             self._synced = True
@@ -205,32 +226,25 @@ class Service:
         gc.freeze()
         gc.enable()
 
-    def _send(self, message: Desired | Delta | None) -> None:
-        connection = self._client.connection
-        if message is not None and connection is not None:
-            connection.send(message)
+    def _everything(self) -> Desired | None:
+        return self._planner.desired() if self._deciding.started else None
 
-    # The speaker (bgpd.ipc.client.Listener)
+    # What was seen of the node (bgpd.agent.watching.Acts)
 
-    def connected(self, connection: Connection) -> None:
-        """Send everything: the speaker may be new."""
-        logs.write(self._log, "info", "speaker_connected")
-        self._lost_reason = ""
-        desired = self._planner.desired() if self._deciding.started else None
-        if desired is not None:
-            connection.send(desired)
+    def decide_again(self, services: Iterable[str]) -> None:
+        """Decide on *services*: what a probe says of them changed."""
+        self._deciding.again(services)
 
-    def received(self, message: AnyMessage) -> None:
-        """Remember what the speaker says of itself."""
-        if isinstance(message, Report):
-            self._speaker = message.status
-            self._tell()
+    def decide_everything(self) -> None:
+        """Decide on every Service: what holds for all of them changed."""
+        self._deciding.configure(Changes())
 
-    def lost(self, reason: str) -> None:
-        """Note it; the client connects again by itself."""
-        if reason != self._lost_reason:
-            self._lost_reason = reason
-            logs.write(self._log, "warning", "speaker_lost", [("reason", reason)])
+    def stand(self, standing: Standing) -> None:
+        """Tell the speaker how the node is as a whole."""
+        self._planner.standing = standing
+        if self._deciding.started:
+            self._link.send(standing)
+            self._tell_conditions()
             self._tell()
 
     # The clock
@@ -243,31 +257,32 @@ class Service:
                 gc.collect()
             if self._beats % _TELL_SECONDS == 0:
                 self._tell()
-            if self._client.connection is not None:
-                self._client.connection.send(Beat())
+            self._link.send(Beat())
+            self._watching.beat()
             if self._deciding.started and self._beats % _PASSWORDS_SECONDS == 0:
                 self._read_passwords()
             self._keep()
 
     def _read_passwords(self) -> None:
-        if self._passwords.read(self._source.objects.peers):
+        objects = self._source.objects
+        if self._passwords.read(objects.peers, objects.bfd_profiles.values()):
             self._deciding.configure(Changes())
 
     # What people are told
 
     def status(self) -> NodeStatus:
         """Return what `bgpctl status` shows."""
-        connected = self._client.connection is not None
         return NodeStatus(
             node=self._options.node,
             version=self._options.program.partition("/")[2],
             source=self._options.source,
             synced=self._source.synced,
-            speaker=self._speaker if connected else None,
+            speaker=self._link.speaker,
             withheld=self._planner.withheld,
             conditions=self._conditions,
             documents=len(self._source.objects),
             services=self._planner.services,
+            health=self._watching.status(),
         )
 
     def _tell(self) -> None:
@@ -290,6 +305,7 @@ class Service:
         return (
             *self._source.conditions,
             *self._planner.conditions,
+            *self._watching.conditions(self._link.speaker),
             *last_accepted(self._source.outdated),
             *from_memory(wanted=self._deciding.started and not self._source.synced),
             *self._disk.conditions(),

@@ -36,13 +36,17 @@ class Hearing:
         node: str,
         *,
         starting: bool = False,
+        ports: bool = False,
         withheld: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
-        """Let Services wait for answers while *starting*.
+        """Let Services wait for answers while *starting*; for that of *ports* where one may come.
 
         *withheld* is what an agent before us knew in this boot: Service -> check -> last answer.
         """
         self.starting = starting
+        self.changes = 0
+        """How often a verdict changed."""
+        self._ports = ports
         self.questions: dict[QuestionKey, Question] = {}
         """What is to be asked now."""
         self._node = node
@@ -141,18 +145,23 @@ class Hearing:
         names = {one.check for one in inquiries}
         if known is not None:
             last = {check: one for check, one in known.last.items() if check in names}
-            fresh = {one.check for one in known.inquiries}
-            new = names - fresh if self.starting else set()
+            new = self._awaited(names - {one.check for one in known.inquiries})
             return _Asked(inquiries, last, (known.waits & names) | new)
         kept = self._kept.pop(service, None)
         if kept is None:
-            return _Asked(inquiries, {}, set(names) if self.starting else set())
+            return _Asked(inquiries, {}, self._awaited(names))
         last = {
             check: Answer(health=Health.UNHEALTHY, message=said)
             for check, said in kept.items()
             if check in names and said != _WAITS
         }
         return _Asked(inquiries, last, {check for check in names if kept.get(check) == _WAITS})
+
+    def _awaited(self, checks: set[str]) -> set[str]:
+        """Return those of new *checks* that must answer before their Service is advertised."""
+        if not self.starting:
+            return set()
+        return checks if self._ports else checks - {NODE_PORT}
 
     def _now(self, inquiry: Inquiry) -> Answer:
         answers = [self._answers.get(one.key, UNHEARD) for one in inquiry.questions]
@@ -164,6 +173,7 @@ class Hearing:
         self._waiting.discard(service)
         asked = self._asked.get(service)
         if asked is None:
+            self.changes += before is not None
             return before is not None
         for one in asked.inquiries:
             answer = self._now(one)
@@ -175,6 +185,7 @@ class Hearing:
         verdict = self._verdict(asked)
         if verdict is not None:
             self._verdicts[service] = verdict
+        self.changes += verdict != before
         return verdict != before
 
     def _verdict(self, asked: _Asked) -> Verdict | None:

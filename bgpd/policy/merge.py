@@ -66,6 +66,10 @@ class Merged:
                 versions.pop(service, None)
         return touched
 
+    def advertises(self, service: str) -> bool:
+        """Return whether *service* wants any route."""
+        return bool(self._decisions.get(service, _NOTHING).advertisements)
+
     def settle(self, touched: Iterable[RouteKey]) -> frozenset[RouteKey]:
         """Work out the routes that were *touched*; return those that changed."""
         return frozenset(key for key in touched if self._join(key))

@@ -8,6 +8,7 @@ endpoint or not: when an endpoint comes, the routes then follow kube-proxy and n
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, assert_never
+from urllib.parse import urlsplit
 
 from bgpd.model.cluster import EndpointSlice, NamedPort, Service
 from bgpd.model.errors import ConfigError
@@ -15,6 +16,7 @@ from bgpd.model.health import (
     DNS,
     GRPC,
     NTP,
+    TLS,
     Exec,
     HealthCheck,
     HTTPGet,
@@ -40,9 +42,9 @@ class QuestionKey(NamedTuple):
     """What tells one question from another; it keeps its answer while this stays the same."""
 
     service: str
-    """`namespace/name`."""
+    """`namespace/name`; empty: it is about the node."""
     check: str
-    """`namespace/name` of the HealthCheck, or `NODE_PORT`."""
+    """`namespace/name` of the HealthCheck, or `NODE_PORT`, or the part of the node."""
     address: Address
     port: int
 
@@ -136,6 +138,24 @@ def node_port_rhythm(ports: int) -> Rhythm:
         timeout_milliseconds=max(_LEAST_PERIOD, min(period, 1000)),
         failure_threshold=2,
     )
+
+
+def part_question(part: str, url: str) -> Question | None:
+    """Return what is asked of *part* of the node at *url*; None where that is no URL of ours.
+
+    One failure counts: the time that a part may be away is given in seconds.
+    """
+    try:
+        found = urlsplit(url)
+        port = found.port or {"http": 80, "https": 443}[found.scheme]
+        name = found.hostname or ""
+        address = _LOCALHOST if name == "localhost" else parse_address(name)
+    except (ValueError, KeyError, ConfigError):
+        return None
+    path = f"{found.path or '/'}{f'?{found.query}' if found.query else ''}"
+    probe = HTTPGet(path=path, tls=TLS() if found.scheme == "https" else None)
+    rhythm = Rhythm(failure_threshold=1)
+    return Question(key=QuestionKey("", part, address, port), probe=probe, rhythm=rhythm)
 
 
 def paced(questions: Iterable[Question]) -> tuple[Question, ...]:

@@ -1,0 +1,184 @@
+"""Decisions on Services with everything that is known of this node.
+
+That is policy's rules, what probes say, whether the node has only just booted, and how restless a
+Service is. Where no HealthCheck is about a Service and it has no healthCheckNodePort, this costs
+two looks into small dictionaries.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from bgpd.model.cluster import EndpointSlice, Service
+from bgpd.model.reason import Reason
+from bgpd.model.status import Condition
+from bgpd.policy.context import Context
+from bgpd.policy.flapping import FLIPS, LAST_PAUSE, WINDOW_SECONDS, Flapping
+from bgpd.policy.hearing import Hearing
+from bgpd.policy.merge import Decision
+from bgpd.policy.probing import Checks, inquiries
+from bgpd.policy.service import decide
+from bgpd.policy.verdict import FINE, Verdict
+
+_BY_HEALTH: Final = frozenset(
+    {
+        Reason.HEALTH_CHECK_NODE_PORT,
+        Reason.HEALTH_CHECK_FAILED,
+        Reason.STARTING_UP,
+        Reason.FLAPPING,
+    }
+)
+"""What withholds a Service that could be advertised otherwise."""
+_FLAPS: Final = Verdict(
+    reason=Reason.FLAPPING,
+    message=(
+        f"it came and went {FLIPS} times within {WINDOW_SECONDS:g} s; its return is told after a"
+        f" pause of at most {LAST_PAUSE:g} s"
+    ),
+)
+
+
+class Judge:
+    """Decides on Services, and keeps what is to be asked about them."""
+
+    def __init__(
+        self,
+        node: str,
+        *,
+        hearing: Hearing | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """Decide for *node*; without a *clock* (monotonic seconds) nothing ever flaps."""
+        self.hearing = hearing or Hearing(node)
+        self.flapping = Flapping()
+        self.general: Verdict = FINE
+        """What holds for every Service."""
+        self.prepare: Callable[[Context], None] = _nothing
+        """Called with each context before the decisions under it."""
+        self.asks_anew = False
+        """Whether other questions are asked since somebody set this to False."""
+        self._node = node
+        self._clock = clock
+        self._latest: Context | None = None
+        self._chosen: dict[str, tuple[str, ...]] = {}
+        """The HealthChecks of each Service that has any."""
+        self._choosing: dict[str, set[str]] = {}
+        """The Services of each HealthCheck that has any."""
+
+    def configure(self, context: Context) -> None:
+        """Ask what *context* wants to be asked: it is in force soon, if it is not yet."""
+        self._latest = context
+        self.prepare(context)
+
+    def decide(
+        self, service: Service, slices: Iterable[EndpointSlice], context: Context
+    ) -> Decision:
+        """Return the decision on *service* in a state that is not in force yet."""
+        endpoints = tuple(slices)
+        decision = self._on_facts(service, endpoints, context)
+        if decision.advertisements and self.flapping.held(service.key):
+            return decide(service, endpoints, context, _FLAPS)
+        return decision
+
+    def follow(
+        self, service: Service, slices: Iterable[EndpointSlice], context: Context, *, was_up: bool
+    ) -> Decision:
+        """Return the decision on *service* in the state in force; *was_up*: it is advertised."""
+        endpoints = tuple(slices)
+        decision = self._on_facts(service, endpoints, context)
+        up = bool(decision.advertisements)
+        if self._clock is None or not (service.key in self.flapping or (was_up and not up)):
+            return decision
+        if self.flapping.note(service.key, up=up, now=self._clock()):
+            return decide(service, endpoints, context, _FLAPS)
+        return decision
+
+    def forget(self, service: str) -> None:
+        """Note that *service* is no more."""
+        self._choose(service, ())
+        self.flapping.forget(service)
+        self.asks_anew |= self.hearing.forget(service)
+
+    def unused(self) -> Iterator[Condition]:
+        """Yield a condition for each HealthCheck that is about no Service."""
+        for one in () if self._latest is None else self._latest.checks:
+            if one.key not in self._choosing:
+                yield Condition(
+                    type="HealthCheckUnused",
+                    status=True,
+                    reason="NoService",
+                    message=(
+                        f"HealthCheck {one.key}: spec.serviceSelectors choose no Service of"
+                        f" namespace {one.namespace}; correct them, or remove it"
+                    ),
+                )
+
+    def _on_facts(
+        self, service: Service, slices: tuple[EndpointSlice, ...], context: Context
+    ) -> Decision:
+        key = service.key
+        verdict = self._verdict(key)
+        decision = decide(service, slices, context, verdict)
+        checks = _NO_CHECKS if self._latest is None else self._latest.checks
+        if not (checks or service.health_check_node_port or key in self.hearing):
+            return decision
+        self._inquire(service, slices, checks, decision)
+        after = self._verdict(key)
+        return decision if after == verdict else decide(service, slices, context, after)
+
+    def _verdict(self, service: str) -> Verdict:
+        heard = self.hearing.verdict(service)
+        if heard is None:
+            return self.general
+        if heard.reason is Reason.STARTING_UP and self.general.reason is not None:
+            return self.general
+        return heard
+
+    def _inquire(
+        self,
+        service: Service,
+        slices: tuple[EndpointSlice, ...],
+        checks: Checks,
+        decision: Decision,
+    ) -> None:
+        """Ask about *service* what makes sense where *decision* was taken on it."""
+        chosen = checks.of(service)
+        self._choose(service.key, tuple(one.key for one in chosen))
+        reasons = {one.reason for one in decision.withheld}
+        wanted = bool(decision.advertisements) or not reasons.isdisjoint(_BY_HEALTH)
+        latest = self._latest
+        ask_port = (
+            latest is not None
+            and latest.policy.health.health_check_node_port
+            and (wanted or Reason.NO_LOCAL_ENDPOINTS in reasons)
+        )
+        found = inquiries(
+            service,
+            slices,
+            chosen if wanted else (),
+            node=self._node,
+            node_port_at=latest.mesh_address if latest is not None and ask_port else None,
+        )
+        self.asks_anew |= self.hearing.ask(service.key, found)
+
+    def _choose(self, service: str, checks: tuple[str, ...]) -> None:
+        before = self._chosen.get(service, ())
+        if before == checks:
+            return
+        for one in before:
+            services = self._choosing[one]
+            services.discard(service)
+            if not services:
+                del self._choosing[one]
+        for one in checks:
+            self._choosing.setdefault(one, set()).add(service)
+        if checks:
+            self._chosen[service] = checks
+        else:
+            del self._chosen[service]
+
+
+_NO_CHECKS: Final = Checks()
+
+
+def _nothing(_: Context) -> None:
+    """Prepare nothing."""

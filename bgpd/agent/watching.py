@@ -1,0 +1,276 @@
+"""What the agent sees of its node: probes, netlink and time in; verdicts and the standing out.
+
+A probe that changes its mind about a Service costs one decision and leaves at once, as a change of
+an EndpointSlice does. What concerns the node as a whole is the `Standing`.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+from bgpd.agent.asking import Asking, Heard
+from bgpd.agent.boot import Health as Kept
+from bgpd.agent.boot import Recalled
+from bgpd.agent.judging import Judge
+from bgpd.host.facts import HostFacts, judge
+from bgpd.host.watcher import Watcher
+from bgpd.ipc.message import Standing
+from bgpd.model.health import Health, LocalHealthPolicy
+from bgpd.model.member import NodeName
+from bgpd.model.prefix import Prefix
+from bgpd.model.status import Condition, HealthStatus, MemberState, SpeakerStatus
+from bgpd.policy.context import Context
+from bgpd.policy.hearing import Hearing
+from bgpd.policy.probing import Question, paced, part_question
+from bgpd.policy.standing import (
+    CARRIER,
+    GATEWAY,
+    KUBE_PROXY,
+    KUBELET,
+    Evidence,
+    doubt_conditions,
+)
+from bgpd.policy.startup import Boot, Gate, Look
+
+_ASKED_PARTS: Final = (KUBELET, KUBE_PROXY)
+_TIDY_SECONDS: Final = 10
+
+
+class Acts(Protocol):
+    """What is to be done about what was seen."""
+
+    def decide_again(self, services: Iterable[str]) -> None:
+        """Decide on *services* and tell the speaker."""
+
+    def decide_everything(self) -> None:
+        """Decide on every Service and tell the speaker."""
+
+    def stand(self, standing: Standing) -> None:
+        """Tell the speaker how the node is as a whole, now and with everything desired."""
+
+
+class Watching:
+    """Everything that is asked and seen on this node; `run` it in a task."""
+
+    def __init__(
+        self, node: NodeName, recalled: Recalled, acts: Acts, clock: Callable[[], float]
+    ) -> None:
+        now = clock()
+        self._node = node
+        self._acts = acts
+        self._clock = clock
+        self._evidence = Evidence(heard=recalled.heard, missed=recalled.missed)
+        self._gate = Gate(recalled.boot, node, now)
+        self._awaited = KUBE_PROXY in self._evidence.missed and not self._gate.open
+        self._patience: float | None = None
+        self._began = now
+        if recalled.boot is Boot.SAME:
+            self._evidence.give_up()
+        hearing = Hearing(
+            node,
+            starting=not self._gate.open,
+            ports=self._awaited,
+            withheld=recalled.withheld,
+        )
+        self.judge = Judge(node, hearing=hearing, clock=clock)
+        self.judge.general = self._gate.verdict
+        self.judge.prepare = self._prepare
+        self.busy: tuple[Prefix, ...] = ()
+        """Prefixes with open connections, while the node is drained and that counts."""
+        self._asking = Asking(self._answered)
+        self._watcher = Watcher(self._saw)
+        self._facts = HostFacts()
+        self._context: Context | None = None
+        self._followed: Context | None = None
+        self._parts: tuple[Question, ...] = ()
+        self._standing = Standing()
+        self._timer: asyncio.TimerHandle | None = None
+        self._refreshing = False
+        self._beats = 0
+
+    async def run(self) -> None:
+        """Ask and watch until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._asking.run(), name="asking")
+                group.create_task(self._watcher.run(), name="watcher")
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def follow(self, *, complete: bool) -> None:
+        """Ask what the last decisions want to be asked; *complete*: none is missing."""
+        context = self._context
+        if context is None:
+            return
+        if context is not self._followed:
+            self._followed = context
+            self._watcher.set_peers(one.address for one in context.peers)
+            self._ask_parts(context.policy.health)
+            self.judge.asks_anew = True
+        if self.judge.asks_anew:
+            self.judge.asks_anew = False
+            questions = self.judge.hearing.questions.values()
+            self._asking.ask((*self._parts, *paced(questions)))
+        hearing = self.judge.hearing
+        if hearing.starting and complete and self._gate.open and not hearing.waiting:
+            hearing.starting = False
+        self.refresh()
+
+    def beat(self) -> None:
+        """Do once a second what nobody calls for."""
+        self._beats += 1
+        if self._beats % _TIDY_SECONDS == 0:
+            self.judge.flapping.tidy(self._clock())
+        self._hear_ports_again()
+        self.refresh()
+
+    @property
+    def kept(self) -> Kept:
+        """What the next agent should know."""
+        evidence = self._evidence
+        return Kept(
+            opened=self._gate.open,
+            heard=tuple(sorted(evidence.heard.intersection(_ASKED_PARTS))),
+            missed=tuple(sorted(evidence.missed)),
+            withheld=self.judge.hearing.withheld,
+        )
+
+    # What the node is as a whole
+
+    def _prepare(self, context: Context) -> None:
+        """Take in the policy of *context* before the decisions under it."""
+        self._context = context
+        self._patience = self._began + context.policy.startup.patience_seconds
+        self._look_at_gate(context, self._clock())
+        self._stand(context, self._clock())
+
+    def refresh(self) -> None:
+        """See what time, answers and events have changed, act on it, and set the timer."""
+        context = self._context
+        if context is None or self._refreshing:
+            return
+        self._refreshing = True
+        try:
+            now = self._clock()
+            if self._look_at_gate(context, now):
+                self._acts.decide_everything()
+            services = self.judge.flapping.due(now)
+            if self._patience is not None and now >= self._patience:
+                self._patience = None
+                services = (*services, *self.judge.hearing.give_up())
+            if services:
+                self._acts.decide_again(services)
+            self._stand(context, now)
+            self._arm(context, now)
+        finally:
+            self._refreshing = False
+
+    def _look_at_gate(self, context: Context, now: float) -> bool:
+        policy = context.policy
+        look = Look(
+            policy=policy.startup,
+            kube_proxy=self._evidence.health(KUBE_PROXY),
+            awaited=self._awaited and bool(policy.health.kube_proxy),
+        )
+        if not self._gate.look(look, now):
+            return False
+        if self._gate.patience_over:
+            self._evidence.give_up()
+        self.judge.general = self._gate.verdict
+        return True
+
+    def _stand(self, context: Context, now: float) -> None:
+        standing = Standing(
+            drain=context.drain,
+            doubt=self._evidence.doubt(context.policy.health.doubt_seconds, now),
+            busy=self.busy,
+        )
+        if standing != self._standing:
+            self._standing = standing
+            self._acts.stand(standing)
+
+    def _arm(self, context: Context, now: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        policy = context.policy
+        times = (
+            self._gate.deadline(policy.startup),
+            self._evidence.deadline(policy.health.doubt_seconds, now),
+            self.judge.flapping.deadline(),
+        )
+        due = min((at for at in times if at is not None), default=None)
+        if due is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, due - now), self.refresh)
+
+    # Answers
+
+    def _answered(self, heard: Heard) -> None:
+        """Take in that the health of one thing changed."""
+        key, health, message = heard
+        if not key.service:
+            if self._evidence.observe(key.check, health, message, self._clock()):
+                self.refresh()
+        elif self.judge.hearing.hear(key, health, message):
+            self._acts.decide_again((key.service,))
+
+    def _hear_ports_again(self) -> None:
+        """Look whether a port that was silent says no by now: to the prober both are failures."""
+        hearing = self.judge.hearing
+        changed = [one.key.service for one in self._asking.refusals() if hearing.hear(*one)]
+        if changed:
+            self._acts.decide_again(changed)
+
+    def _saw(self, facts: HostFacts) -> None:
+        """Take in what the kernel says of the way to the peers."""
+        self._facts = facts
+        if self._context is not None and self._judge_host(self._context.policy.health):
+            self.refresh()
+
+    def _judge_host(self, policy: LocalHealthPolicy) -> bool:
+        news = False
+        wanted = {CARRIER: policy.carrier, GATEWAY: policy.gateway}
+        for part, (health, sentence) in judge(self._facts).items():
+            if wanted[part]:
+                news |= self._evidence.observe(part, health, sentence, self._clock())
+            else:
+                news |= self._evidence.forget(part)
+        return news
+
+    # Questions
+
+    def _ask_parts(self, policy: LocalHealthPolicy) -> None:
+        found = []
+        for part, url in ((KUBELET, policy.kubelet), (KUBE_PROXY, policy.kube_proxy)):
+            question = part_question(part, url) if url else None
+            if question is None:
+                self._evidence.forget(part)
+            else:
+                found.append(question)
+                self._evidence.observe(part, Health.UNKNOWN, "not asked yet", self._clock())
+        self._parts = tuple(found)
+        self._judge_host(policy)
+
+    # What people are told
+
+    def status(self, *, healthy: bool = True) -> HealthStatus:
+        """Return what is known; without the checks that are *healthy*, where they do not matter."""
+        return HealthStatus(
+            node=self._evidence.node,
+            details=self._evidence.details,
+            doubt=self._standing.doubt,
+            probes=tuple(
+                one
+                for one in self._asking.results(self.judge.hearing)
+                if healthy or one.health is not Health.HEALTHY
+            ),
+        )
+
+    def conditions(self, speaker: SpeakerStatus | None) -> tuple[Condition, ...]:
+        """Return what a person should know."""
+        mesh = None if speaker is None else speaker.mesh
+        others = () if mesh is None else mesh.members
+        live = {one.name: one.doubtful for one in others if one.state is MemberState.ALIVE}
+        return doubt_conditions(self._standing.doubt, live)
