@@ -8,7 +8,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
@@ -20,6 +20,7 @@ from bgpd.model.prefix import Address
 
 _SOL_NETLINK: Final = 270
 _ADD_MEMBERSHIP: Final = 1
+_STRICT: Final = 12
 _TIMEOUT_SECONDS: Final = 2.0
 _ROOM: Final = 1 << 16
 _EVENT_ROOM: Final = 1 << 20
@@ -35,13 +36,17 @@ _ABSENT: Final = frozenset({errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP, errno.
 
 
 def opened(protocol: int) -> socket.socket:
-    """Return a netlink socket, or raise `TransientError` with a sentence."""
-    try:
-        return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
-    except AttributeError:
-        raise TransientError("this system has no netlink: it is not Linux") from None
-    except OSError as error:
-        raise TransientError(f"netlink cannot be opened: {_because(error)}") from None
+    """Return a netlink socket, or raise `OSError`."""
+    family = getattr(socket, "AF_NETLINK", None)
+    if family is None:
+        raise TransientError("this system has no netlink: it is not Linux")
+    return socket.socket(family, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+
+
+def because(error: Exception) -> str:
+    """Return what went wrong in the system's words."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error)
 
 
 class Asking:
@@ -50,6 +55,8 @@ class Asking:
     def __init__(self, protocol: int, *, seconds: float = _TIMEOUT_SECONDS) -> None:
         self._socket = opened(protocol)
         self._socket.settimeout(seconds)
+        with suppress(OSError):  # Linux 4.20: a dump of routes is of the table that is asked for
+            self._socket.setsockopt(_SOL_NETLINK, _STRICT, 1)
         self._sequence = 0
 
     def __enter__(self) -> Self:
@@ -173,15 +180,15 @@ class NetlinkKernel:
 
 
 class Events:
-    """What the kernel tells by itself about links, neighbors, addresses and routes."""
+    """What the kernel tells by itself, on some of rtnetlink's groups."""
 
-    def __init__(self) -> None:
+    def __init__(self, groups: Iterable[int] = rtnetlink.GROUPS) -> None:
         self._socket = opened(socket.NETLINK_ROUTE)
         self._socket.setblocking(False)
         with suppress(OSError):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _EVENT_ROOM)
         self._socket.bind((0, 0))
-        for group in rtnetlink.GROUPS:
+        for group in groups:
             with suppress(OSError):  # nexthop objects came with Linux 5.3
                 self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
 
@@ -220,7 +227,3 @@ def _send_something(index: int, address: Address) -> None:
             sender.sendmsg([b""], [(socket.IPPROTO_IP, _IP_PKTINFO, chosen)], 0, where)
         else:
             sender.sendto(b"", where)
-
-
-def _because(error: OSError) -> str:
-    return error.strerror or str(error)

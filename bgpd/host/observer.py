@@ -50,7 +50,7 @@ class Kernel(Protocol):
 class Gateway(NamedTuple):
     """One entry of the neighbor table that a peer depends on."""
 
-    index: int
+    interface: int
     address: Address
 
 
@@ -131,13 +131,13 @@ class Observer:
             if not hops:
                 unreachable.append(peer)
             paths[peer] = tuple(
-                hop if hop.gateway else Hop(hop.index, peer) for hop in hops
+                hop if hop.gateway else Hop(hop.interface, peer) for hop in hops
             ) or self._paths.get(peer, ())
         self._paths = paths
         return tuple(unreachable)
 
     def _links(self) -> dict[int, Link | None]:
-        indexes = {hop.index for hops in self._paths.values() for hop in hops}
+        indexes = {hop.interface for hops in self._paths.values() for hop in hops}
         links = {index: self._kernel.link(index) for index in sorted(indexes)}
         names = {index: link.name for index, link in links.items() if link is not None}
         self._names = (
@@ -150,16 +150,16 @@ class Observer:
     def _gateways(self, links: dict[int, Link | None]) -> list[Gateway]:
         """Return the next hops that have an entry in the neighbor table."""
         found = {
-            Gateway(hop.index, hop.gateway)
+            Gateway(hop.interface, hop.gateway)
             for hops in self._paths.values()
             for hop in hops
             if hop.gateway is not None
         }
-        return sorted(each for each in found if _resolves(links[each.index]))
+        return sorted(each for each in found if _resolves(links[each.interface]))
 
     def _label(self, each: Gateway) -> str:
         if each.address.startswith(_LINK_LOCAL):
-            return f"{each.address}%{self._names[each.index]}"
+            return f"{each.address}%{self._names[each.interface]}"
         return each.address
 
 

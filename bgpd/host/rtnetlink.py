@@ -80,7 +80,7 @@ class Neighbor(IntFlag):
 class Link(NamedTuple):
     """One interface."""
 
-    index: int
+    interface: int
     name: str
     carrier: bool | None
     resolves: bool
@@ -91,7 +91,7 @@ class Link(NamedTuple):
 class Hop(NamedTuple):
     """One way to a destination."""
 
-    index: int
+    interface: int
     """Of the interface."""
     gateway: Address | None
     """None: the destination is on the link."""
@@ -134,7 +134,7 @@ def decode_link(body: bytes) -> Link:
     name = found.get(_IFLA_IFNAME, b"").rstrip(b"\0").decode(errors="replace")
     state = found.get(_IFLA_OPERSTATE, b"\0")[:1]
     return Link(
-        index=index,
+        interface=index,
         name=name or f"interface {index}",
         carrier=_carrier(flags, state[0] if state else 0),
         resolves=not flags & (_LOOPBACK | _POINT_TO_POINT | _NOARP),

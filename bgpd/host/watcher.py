@@ -15,9 +15,8 @@ from typing import Final
 
 from bgpd.host import rtnetlink, wire
 from bgpd.host.facts import HostFacts
-from bgpd.host.netlink import Events, NetlinkKernel
+from bgpd.host.netlink import Events, NetlinkKernel, because
 from bgpd.host.observer import Observer
-from bgpd.model.errors import BgpdError
 from bgpd.model.prefix import Address
 
 ASK_SECONDS: Final = 1.0
@@ -115,8 +114,8 @@ class _Watch:
         while not self._ended:
             try:
                 self._watch()
-            except (BgpdError, OSError) as error:
-                sentence = f"the kernel's view of the uplinks cannot be had: {error}"
+            except Exception as error:  # noqa: BLE001 a thread that ends is a watch that lies
+                sentence = f"the kernel's view of the uplinks cannot be had: {because(error)}"
                 self._say(HostFacts(problem=sentence))
                 self._wait([self._woken], _AGAIN_SECONDS)
 

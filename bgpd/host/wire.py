@@ -9,6 +9,7 @@ A length that leads outside of what was received ends the reading: the kernel do
 a thing, and what came before it is still true.
 """
 
+import errno
 import struct
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address
@@ -69,6 +70,19 @@ def messages(data: bytes) -> Iterator[Message]:
             return
         yield Message(kind, flags, sequence, data[offset + HEADER.size : offset + length])
         offset += _aligned(length)
+
+
+def more(data: bytes, offset: int = 0) -> bool:
+    """Return whether more of a dump is to come, at a message that is none of its rows.
+
+    Raise the `OSError` that the kernel names.
+    """
+    for message in messages(data[offset:]):
+        if message.error:
+            raise OSError(message.error, errno.errorcode.get(message.error, ""))
+        if message.kind in (ERROR, DONE):
+            return False
+    return True
 
 
 def request(kind: int, flags: int, sequence: int, body: bytes) -> bytes:

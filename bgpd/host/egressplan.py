@@ -1,0 +1,125 @@
+"""Which way replies leave while a router is down: what the default routes should be.
+
+Each default route keeps the next hops that lead to a living router. Where none would be left, it
+borrows those of the default route that comes next by metric; where nobody has any, it stays as it
+is: a router that may be dead is better than no way at all.
+
+What was replaced is remembered; what replaced it is tagged as ours (`proto 179`). A default route
+that is neither was changed by somebody else, who wins: it is left alone until a router changes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from bgpd.host.defaultroute import PROTOCOL, DefaultRoute, Key
+from bgpd.model.prefix import Address
+
+_MAY_CHANGE: Final = frozenset({0, 2, 3, 4, 16, PROTOCOL})
+"""RTPROT unspec, kernel, boot, static, dhcp. What a routing daemon or a router advertisement put
+there, it would put there again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What must not be forgotten while a default route is ours."""
+
+    originals: Mapping[Key, DefaultRoute] = field(default_factory=dict)
+    """The routes that were replaced."""
+    yielded: Mapping[Key, frozenset[Address]] = field(default_factory=dict)
+    """The routes that somebody else changed -> the routers that were down then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do, and what to remember before it is done."""
+
+    replace: tuple[DefaultRoute, ...] = ()
+    memory: Memory = field(default_factory=Memory)
+    reports: tuple[str, ...] = ()
+    """What somebody else did; said once."""
+    left_alone: tuple[str, ...] = ()
+    """Why a route that leads to a router that is down stays as it is."""
+    moved: tuple[str, ...] = ()
+    """What is replaced by what, while it is."""
+
+
+def plan(present: Iterable[DefaultRoute], memory: Memory, down: frozenset[Address]) -> Plan:
+    """Return how to get from *present* to default routes that avoid the routers in *down*."""
+    routes = sorted(present, key=lambda route: route.key)
+    reports = _foreign(routes, memory.originals)
+    kept = {key: one for key, one in memory.originals.items() if key not in reports}
+    yielded = {key: before for key, before in memory.yielded.items() if before == down}
+    yielded |= dict.fromkeys(reports, down)
+    bases = [kept.get(route.key, route) for route in routes]
+    wanted, left_alone = _wanted(bases, yielded, down)
+    steps = list(zip(routes, bases, wanted, strict=True))
+    return Plan(
+        replace=tuple(want for route, _, want in steps if want != route),
+        memory=Memory(
+            originals={base.key: base for route, base, want in steps if not route == base == want},
+            yielded=yielded,
+        ),
+        reports=tuple(reports.values()),
+        left_alone=tuple(left_alone),
+        moved=tuple(f"{want} instead of {base}" for _, base, want in steps if want != base),
+    )
+
+
+def _foreign(
+    routes: Sequence[DefaultRoute], originals: Mapping[Key, DefaultRoute]
+) -> dict[Key, str]:
+    """Return what others did to the routes that we had replaced."""
+    found = {}
+    for key, original in originals.items():
+        now = [route for route in routes if route.key == key]
+        if not now:
+            found[key] = f"somebody removed {original}: it is not put back"
+        elif len(now) > 1 or not (now[0] == original or now[0].protocol == PROTOCOL):
+            found[key] = f"somebody changed {original}: now it is {now[0]}, and stays so"
+    return found
+
+
+def _wanted(
+    bases: Sequence[DefaultRoute], yielded: Mapping[Key, object], down: frozenset[Address]
+) -> tuple[list[DefaultRoute], list[str]]:
+    """Return what each route should be, and why some stay as they are."""
+    wanted, left_alone = [], []
+    for base in bases:
+        target = _avoiding(base, bases, down)
+        why = _why_not(base, bases, yielded) if target != base else ""
+        if why:
+            left_alone.append(f"{base} leads to a router that is down and is left alone: {why}")
+        wanted.append(base if why else target)
+    return wanted, left_alone
+
+
+def _avoiding(
+    base: DefaultRoute, bases: Sequence[DefaultRoute], down: frozenset[Address]
+) -> DefaultRoute:
+    """Return *base* without the next hops that lead to a router that is down."""
+    alike = [one for one in bases if (one.family, one.scope) == (base.family, base.scope)]
+    lenders = [one for one in alike if one.metric > base.metric and not one.unknown]
+    for one in (base, *sorted(lenders, key=lambda route: route.metric)):
+        hops = tuple(hop for hop in one.hops if hop.gateway not in down)
+        if hops == base.hops:
+            return base
+        if len(hops) == 1:
+            hops = (hops[0]._replace(weight=1),)  # the kernel keeps none for one that is alone
+        if hops:
+            return replace(base, hops=hops, source=one.source, protocol=PROTOCOL)
+    return base
+
+
+def _why_not(
+    base: DefaultRoute, bases: Sequence[DefaultRoute], yielded: Mapping[Key, object]
+) -> str:
+    if base.key in yielded:
+        return "somebody changed it meanwhile"
+    if base.unknown:
+        return "it has settings that are not understood here"
+    if base.protocol not in _MAY_CHANGE:
+        return f"a routing daemon or a router put it there (proto {base.protocol})"
+    if sum(one.key == base.key for one in bases) > 1:
+        return "there are two of the same metric"
+    return ""
