@@ -13,7 +13,7 @@ from typing import Final
 
 from bgpd.host import rtnetlink
 from bgpd.host.defaultroute import PROTOCOL, is_default
-from bgpd.host.egressroutes import Outcome, Routes
+from bgpd.host.egressroutes import Outcome, Replace, Routes
 from bgpd.host.netlink import Events, because
 from bgpd.model.errors import BgpdError
 from bgpd.model.prefix import Address
@@ -28,12 +28,17 @@ _PROTOCOL_OFFSET: Final = 5
 class Egress:
     """Keeps the default routes off the routers that are down, while it runs."""
 
-    def __init__(self, directory: Path, changed: Callable[[], None] = lambda: None) -> None:
-        """Remember in *directory*; *changed* is called in the loop when there is news."""
+    def __init__(
+        self, directory: Path, *, write: Replace, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        """Remember in *directory*; *changed* is called in the loop when there is news.
+
+        *write* is called in a thread.
+        """
         self.outcome = Outcome()
         """How it stands, in sentences."""
         self._changed = changed
-        self._routes = Routes(directory)
+        self._routes = Routes(directory, write)
         self._down: frozenset[Address] | None = None
         self._work = asyncio.Event()
 
@@ -97,7 +102,7 @@ class Egress:
                 self._work.set()
 
 
-async def put_back(directory: Path) -> Outcome:
+async def put_back(directory: Path, *, write: Replace) -> Outcome:
     """Undo what a run that was killed has left, for who does not move routes any more."""
-    routes = Routes(directory)
+    routes = Routes(directory, write)
     return await asyncio.to_thread(routes.settle, frozenset()) if routes.remembered else Outcome()

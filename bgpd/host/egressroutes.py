@@ -6,15 +6,14 @@ by the next. A boot forgets all routes: what was remembered in an earlier one is
 
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
-from bgpd.disk import Write, carry_out
 from bgpd.host import defaultroute, rtnetlink, wire
 from bgpd.host.defaultroute import PROTOCOL, DefaultRoute, Key
 from bgpd.host.egressplan import Memory, Plan, plan
@@ -27,6 +26,10 @@ BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _ROUNDS: Final = 3
 """Plan, do, look; the last look must find nothing to do."""
 _FAMILIES: Final = (wire.AF_INET, wire.AF_INET6)
+
+
+Replace: TypeAlias = Callable[[Path, bytes], str]
+"""Replaces a file whole, on the disk when it returns; "" or why that did not work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +54,9 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
 class Routes:
     """The default routes and the file beside them; every call blocks, one at a time."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, write: Replace) -> None:
         self._path = directory / FILE_NAME
+        self._replace_file = write
         self._lock = threading.Lock()
         self._boot = _boot()
         self._trouble = ""
@@ -109,7 +113,7 @@ class Routes:
                 self._written = {}
             return
         kept = msgspec.json.encode(_File(boot=self._boot, originals=tuple(originals.values())))
-        error = carry_out(Write(path=self._path, content=lambda: [kept], done=lambda _: None))
+        error = self._replace_file(self._path, kept)
         self._trouble = ""
         if error:
             self._trouble = (
