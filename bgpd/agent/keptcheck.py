@@ -1,7 +1,7 @@
 """A HealthCheck on disk: its probe under the name of its kind, by which it is known again."""
 
 from dataclasses import fields
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -64,5 +64,6 @@ _FIELDS: Final = tuple(_NAMES.values())
 
 def kept_check(check: HealthCheck) -> KeptCheck:
     """Return *check* as it is written."""
-    common = {name: getattr(check, name) for name in _COMMON}
-    return KeptCheck(**common, **{_NAMES[type(check.probe)]: check.probe})
+    found: dict[str, Any] = {name: getattr(check, name) for name in _COMMON}
+    found[_NAMES[type(check.probe)]] = check.probe
+    return KeptCheck(**found)

@@ -1,7 +1,7 @@
-"""From the wire form of pools, advertisements and speaker policies to validated configuration.
+"""From the wire form of pools and advertisements to validated configuration.
 
 What the wire form cannot say by itself is checked here: texts with a grammar of their own, and
-lists whose entries must differ. Peers have a file to themselves, `bgpd.kube.peering`.
+lists whose entries must differ. Peers, speaker policies and health checks have files to themselves.
 """
 
 import ipaddress
@@ -22,12 +22,10 @@ from bgpd.model.configuration import (
     BGPAdvertisement,
     Distribution,
     IPAddressPool,
-    NodePolicy,
     NodePreference,
     ServiceAllocation,
     Weight,
 )
-from bgpd.model.member import MeshPolicy, SpeakerPolicy
 from bgpd.model.migration import MIGRATING
 from bgpd.model.peer import PeerName
 from bgpd.model.prefix import Prefix
@@ -226,25 +224,3 @@ def _collect(
     if community in found:
         faults.rule(path, f"{text} stands twice in the list; remove one", text)
     found.append(community)
-
-
-def speaker_policy(wire: objects.SpeakerPolicy, faults: Faults) -> NodePolicy:
-    """Return a speaker policy; what it leaves out keeps its default."""
-    spec = wire.spec or objects.SpeakerPolicySpec()
-    mesh = spec.mesh or objects.MeshSpec()
-    usual = SpeakerPolicy()
-    return NodePolicy(
-        name=wire.metadata.name,
-        node_selectors=selectors("spec.nodeSelectors", spec.node_selectors, faults),
-        policy=SpeakerPolicy(
-            mesh=MeshPolicy(
-                interval_milliseconds=mesh.interval_milliseconds
-                or usual.mesh.interval_milliseconds,
-                multiplier=mesh.multiplier or usual.mesh.multiplier,
-            ),
-            agent_grace_seconds=spec.agent_grace_seconds or usual.agent_grace_seconds,
-            drain_milliseconds=usual.drain_milliseconds
-            if spec.drain_milliseconds is None
-            else spec.drain_milliseconds,
-        ),
-    )

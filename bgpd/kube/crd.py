@@ -13,7 +13,7 @@ import yaml
 from bgpd.kube import healthform, metallbform, nodeform, objects
 from bgpd.kube.crd_schema import Schema, Texts, schema_of
 from bgpd.kube.reference import MEANINGS
-from bgpd.model.configuration import Distribution, Weight
+from bgpd.model.configuration import BFDProfile, Distribution, Weight
 from bgpd.model.health import NTP, HTTPGet, ProbeTarget, Rhythm
 from bgpd.model.member import SpeakerPolicy
 from bgpd.model.peer import Takeover
@@ -93,6 +93,7 @@ class _PoolStatus(_ObjectStatus, kw_only=True):
 
 _STATUS: Final = "What the controller made of it."
 _POLICY: Final = SpeakerPolicy()
+_PROFILE: Final = BFDProfile(name="")
 _RHYTHM: Final = Rhythm()
 
 KINDS: Final = (
@@ -120,7 +121,7 @@ KINDS: Final = (
     Kind(
         name="BFDProfile",
         plural="bfdprofiles",
-        description="How fast BFD notices a dead path. Not supported yet: sessions go without.",
+        description="How fast BFD notices that a router is gone, for the BGPPeers that name it.",
         columns=(
             Column(name="Receive", path=".spec.receiveInterval", type="integer"),
             Column(name="Transmit", path=".spec.transmitInterval", type="integer"),
@@ -132,7 +133,13 @@ KINDS: Final = (
         spec=metallbform.BFDProfileSpec,
         status=_ObjectStatus,
         status_description=_STATUS,
-        defaults={},
+        defaults={
+            "spec.receiveInterval": _PROFILE.receive_interval,
+            "spec.transmitInterval": _PROFILE.transmit_interval,
+            "spec.detectMultiplier": _PROFILE.detect_multiplier,
+            "spec.minimumTtl": _PROFILE.minimum_ttl,
+            "spec.keyID": _PROFILE.key_id,
+        },
     ),
     Kind(
         name="Community",
@@ -240,6 +247,7 @@ KINDS: Final = (
         columns=(
             Column(name="Interval", path=".spec.mesh.intervalMilliseconds", type="integer"),
             Column(name="Multiplier", path=".spec.mesh.multiplier", type="integer"),
+            Column(name="Drain", path=".spec.drain"),
             _READY,
             _REASON,
             _AGE,
@@ -251,7 +259,18 @@ KINDS: Final = (
             "spec.mesh.intervalMilliseconds": _POLICY.mesh.interval_milliseconds,
             "spec.mesh.multiplier": _POLICY.mesh.multiplier,
             "spec.agentGraceSeconds": _POLICY.agent_grace_seconds,
-            "spec.drainMilliseconds": _POLICY.drain_milliseconds,
+            # No time of the drain: what the server wrote down would stand beside the other field.
+            "spec.drain": _POLICY.drain.value,
+            "spec.health.carrier": _POLICY.health.carrier,
+            "spec.health.gateway": _POLICY.health.gateway,
+            "spec.health.healthCheckNodePort": _POLICY.health.health_check_node_port,
+            "spec.health.kubelet": _POLICY.health.kubelet,
+            "spec.health.kubeProxy": _POLICY.health.kube_proxy,
+            "spec.health.doubtSeconds": _POLICY.health.doubt_seconds,
+            "spec.startup.delaySeconds": _POLICY.startup.delay_seconds,
+            "spec.startup.patienceSeconds": _POLICY.startup.patience_seconds,
+            "spec.startup.slowStartSeconds": _POLICY.startup.slow_start_seconds,
+            "spec.host.egress": _POLICY.egress,
         },
     ),
     Kind(

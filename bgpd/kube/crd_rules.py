@@ -158,12 +158,19 @@ CHECKS: Final[Mapping[str, Check]] = {
         longest=253,
     ),
     healthform.ARGUMENT_LEGAL: Check(expression=r"!self.matches('\\x00')", longest=4096),
+    "an http or https URL of up to 1024 printable ASCII characters; empty: not asked": Check(
+        expression=r"self == '' || self.matches('^https?://[A-Za-z0-9._\\[\\]:-]+(/[!-~]*)?$')",
+        longest=1024,
+    ),
     "internal or external": Check(expression="self in ['', 'internal', 'external']", longest=16),
 }
 """How CEL says each legal range that is words, by the words."""
 
-SECRET: Final = "1..80 printable ASCII characters (RFC 2385)"  # noqa: S105 - the words, not a key
-"""The range whose rule stands one level up: there a refusal does not print the value."""
+_MD5: Final = "1..80 printable ASCII characters (RFC 2385)"
+_SHA1: Final = "1..20 printable ASCII characters (RFC 5880, section 4.4)"
+SECRETS: Final[Mapping[str, int]] = {_MD5: 80, _SHA1: 20}
+"""The ranges whose rules stand one level up, where a refusal does not print the value, with the
+characters of the longest legal text."""
 
 _ALL_SERVICES: Final = "!has(self.serviceSelectors) || self.serviceSelectors.size() == 0"
 _PEER_ADDRESS: Final = "(has(self.peerAddress) && self.peerAddress != '')"
@@ -171,6 +178,10 @@ _INTERFACE: Final = "(has(self.interface) && self.interface != '')"
 _DYNAMIC: Final = "(has(self.dynamicASN) && self.dynamicASN != '')"
 _REFERS: Final = (
     "has(self.passwordSecret) && has(self.passwordSecret.name) && self.passwordSecret.name != ''"
+)
+_ONE_PLACE: Final = (
+    "!has(self.password) || self.password == ''"
+    " || !has(self.passwordFile) || self.passwordFile == ''"
 )
 _MINE: Final = "(has(self.localASN) ? self.localASN : self.myASN)"
 _INTERNAL: Final = (
@@ -276,6 +287,26 @@ RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
             message=healthform.NOT_ABSOLUTE,
         ),
     ),
+    metallbform.BFDProfileSpec: (
+        Rule(
+            path=".password",
+            expression="!has(self.password) || self.password.matches('^[ -~]{0,20}$')",
+            message=f"must be {_SHA1}",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            path=".passwordFile",
+            expression=_ONE_PLACE,
+            message="cannot stand beside spec.password; remove one",
+        ),
+    ),
+    objects.SpeakerPolicySpec: (
+        Rule(
+            path=".drainSeconds",
+            expression="!has(self.drainSeconds) || !has(self.drainMilliseconds)",
+            message="cannot stand beside spec.drainMilliseconds; remove one",
+        ),
+    ),
     metallbform.CommunitySpec: (
         Rule(
             path=".communities",
@@ -351,13 +382,12 @@ RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
         Rule(
             path=".password",
             expression="!has(self.password) || self.password.matches('^[ -~]{0,80}$')",
-            message=f"must be {SECRET}",
+            message=f"must be {_MD5}",
             reason="FieldValueForbidden",
         ),
         Rule(
             path=".passwordFile",
-            expression="!has(self.password) || self.password == ''"
-            " || !has(self.passwordFile) || self.passwordFile == ''",
+            expression=_ONE_PLACE,
             message="cannot stand beside spec.password; remove one",
         ),
         Rule(

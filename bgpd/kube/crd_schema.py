@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import NODEFAULT, inspect
 
 from bgpd.kube import objects
-from bgpd.kube.crd_rules import CHECKS, NO_TWINS, RULES, SECRET, UNLIKE
+from bgpd.kube.crd_rules import CHECKS, NO_TWINS, RULES, SECRETS, UNLIKE
 from bgpd.kube.fields import words_of
 
 Schema: TypeAlias = dict[str, Any]
@@ -166,8 +166,8 @@ def _text(peeled: _Peeled, path: str) -> Schema:
     plain = peeled.plain
     check = CHECKS.get(peeled.words)
     longest = check.longest if check else plain.max_length
-    if peeled.words == SECRET:
-        longest = 80
+    if peeled.words in SECRETS:
+        longest = SECRETS[peeled.words]
     elif peeled.words and check is None:
         raise ValueError(f"{path}: nothing checks {peeled.words!r}")
     if longest is None:

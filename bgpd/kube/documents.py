@@ -14,6 +14,7 @@ import msgspec
 
 from bgpd.kube import (
     checking,
+    conduct,
     configure,
     convert,
     healthform,
@@ -315,7 +316,7 @@ _CONVERTERS: Final[Mapping[type, Callable[[Any, Faults], Object]]] = {
     objects.IPAddressPool: configure.pool,
     objects.BGPAdvertisement: configure.advertisement,
     objects.BGPPeer: peering.peer,
-    objects.SpeakerPolicy: configure.speaker_policy,
+    objects.SpeakerPolicy: conduct.speaker_policy,
     objects.BGPNodeStatus: convert.node_report,
     healthform.HealthCheck: checking.health_check,
     requestform.RequestedService: request.service_request,

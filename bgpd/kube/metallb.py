@@ -15,9 +15,11 @@ from bgpd.kube.convert import selector, selectors
 from bgpd.kube.faults import Faults
 from bgpd.kube.scalar import (
     parse_alias,
+    parse_bfd_key,
     parse_community,
     parse_large_community,
     parse_password,
+    parse_path,
 )
 from bgpd.model.configuration import BFDProfile, Community, L2Advertisement, Secret
 
@@ -48,12 +50,16 @@ def parse_any_community(text: str) -> str:
 
 
 def bfd_profile(wire: metallbform.BFDProfile, faults: Faults) -> BFDProfile:
-    """Return a BFD profile."""
-    faults.unsupported(
-        "", "is not supported yet: peers that name it keep their sessions, without BFD"
-    )
+    """Return a BFD profile; what BFD does without echoes, it does."""
     usual = BFDProfile(name=wire.metadata.name)
     spec = wire.spec or metallbform.BFDProfileSpec()
+    if spec.echo_mode:
+        what = "is not supported by bgpd; the session goes on with control packets alone"
+        faults.unsupported("spec.echoMode", what, spec.echo_mode)
+    elif spec.echo_interval is not None:
+        faults.notice("spec.echoInterval", "has no effect: bgpd sends no echoes")
+    if spec.password and spec.password_file:
+        faults.rule("spec.passwordFile", "cannot stand beside spec.password; remove one")
     return replace(
         usual,
         receive_interval=spec.receive_interval or usual.receive_interval,
@@ -63,6 +69,9 @@ def bfd_profile(wire: metallbform.BFDProfile, faults: Faults) -> BFDProfile:
         echo_mode=bool(spec.echo_mode),
         passive_mode=bool(spec.passive_mode),
         minimum_ttl=spec.minimum_ttl or usual.minimum_ttl,
+        password=faults.parsed("spec.password", spec.password, parse_bfd_key),
+        password_file=faults.parsed("spec.passwordFile", spec.password_file, parse_path),
+        key_id=usual.key_id if spec.key_id is None else spec.key_id,
     )
 
 

@@ -15,12 +15,16 @@ from bgpd.kube.objects import (
     Lenient,
     Metadata,
     Names,
+    PathText,
     SelectorList,
     Strict,
     WeightedSelectors,
 )
 
 Milliseconds: TypeAlias = Annotated[int, Meta(ge=10, le=60000)]
+BfdKeyText: TypeAlias = Annotated[
+    str, Meta(extra={"legal": "1..20 printable ASCII characters (RFC 5880, section 4.4)"})
+]
 InterfaceText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=63)]
 
 
@@ -54,6 +58,10 @@ class BFDProfileSpec(Strict):
     echo_mode: bool | None = None
     passive_mode: bool | None = None
     minimum_ttl: Annotated[int, Meta(ge=1, le=254)] | None = None
+    # Ours: MetalLB's sessions carry no keys.
+    password: BfdKeyText | None = None
+    password_file: PathText | None = None
+    key_id: Annotated[int, Meta(ge=0, le=255)] | None = msgspec.field(default=None, name="keyID")
 
 
 class BFDProfile(Lenient):

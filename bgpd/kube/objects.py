@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from bgpd.model.configuration import Distribution, Weight
+from bgpd.model.member import DrainTrigger
 from bgpd.model.peer import Lever, Takeover
 from bgpd.model.selector import Operator
 
@@ -67,6 +68,10 @@ Labels: TypeAlias = Annotated[
 ]
 Word: TypeAlias = Annotated[str, Meta(max_length=253)]
 DelayText: TypeAlias = Annotated[str, _legal("0s..24h in whole seconds")]
+UrlText: TypeAlias = Annotated[
+    str,
+    _legal("an http or https URL of up to 1024 printable ASCII characters; empty: not asked"),
+]
 DynamicText: TypeAlias = Annotated[str, _legal("internal or external")]
 FamilyText: TypeAlias = Literal["ipv4-unicast", "ipv6-unicast"]
 
@@ -359,13 +364,43 @@ class MeshSpec(Strict):
     multiplier: Annotated[int, Meta(ge=2, le=20)] | None = None
 
 
+class LocalHealthSpec(Strict):
+    """`spec.health` of a SpeakerPolicy."""
+
+    carrier: bool | None = None
+    gateway: bool | None = None
+    health_check_node_port: bool | None = None
+    kubelet: UrlText | None = None
+    kube_proxy: UrlText | None = None
+    doubt_seconds: Annotated[int, Meta(ge=1, le=3600)] | None = None
+
+
+class StartupSpec(Strict):
+    """`spec.startup` of a SpeakerPolicy."""
+
+    delay_seconds: Annotated[int, Meta(ge=0, le=3600)] | None = None
+    patience_seconds: Annotated[int, Meta(ge=0, le=3600)] | None = None
+    slow_start_seconds: Annotated[int, Meta(ge=0, le=3600)] | None = None
+
+
+class HostSpec(Strict):
+    """`spec.host` of a SpeakerPolicy."""
+
+    egress: bool | None = None
+
+
 class SpeakerPolicySpec(Strict):
     """`spec` of a SpeakerPolicy."""
 
     node_selectors: SelectorList | None = None
     mesh: MeshSpec | None = None
     agent_grace_seconds: Annotated[int, Meta(ge=1, le=86400)] | None = None
+    drain: DrainTrigger | None = None
     drain_milliseconds: Annotated[int, Meta(ge=0, le=600000)] | None = None
+    drain_seconds: Annotated[int, Meta(ge=0, le=600)] | None = None
+    health: LocalHealthSpec | None = None
+    startup: StartupSpec | None = None
+    host: HostSpec | None = None
 
 
 class SpeakerPolicy(Lenient):

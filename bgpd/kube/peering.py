@@ -77,9 +77,6 @@ def _tell_unsupported(spec: objects.BGPPeerSpec, faults: Faults) -> None:
         faults.parsed("spec.dynamicASN", spec.dynamic_asn, _parse_dynamic)
         what = f"{spec.dynamic_asn} {none} spec.peerASN stands in its place"
         faults.unsupported("spec.dynamicASN", what, spec.dynamic_asn)
-    if spec.bfd_profile:
-        what = f"{spec.bfd_profile} is not supported by bgpd yet; the session goes without BFD"
-        faults.unsupported("spec.bfdProfile", what, spec.bfd_profile)
     if spec.connect_time:
         seconds = faults.parsed("spec.connectTime", spec.connect_time, parse_seconds)
         if seconds is not None and not 1 <= seconds <= 65535:

@@ -10,9 +10,11 @@ from typing import Final
 
 from bgpd.kube.fields import Field, fields_of
 from bgpd.kube.kinds import KINDS
+from bgpd.model.health import LocalHealthPolicy
 
 _SELECTORS: Final = "label selectors, any of which may match; absent means all"
 _NOT_DONE: Final = "not supported"
+_HEALTH: Final = LocalHealthPolicy()
 _PORT: Final = "the port; default that of the endpoint, or of the Service at its elastic IP"
 
 MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -80,17 +82,21 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "dynamicASN": f"whichever ASN the router has; {_NOT_DONE}, the peer gets no session",
         "interface": f"the interface of an unnumbered peer; {_NOT_DONE}, it gets no session",
         "vrf": f"the VRF of the session; {_NOT_DONE}, the peer gets no session",
-        "bfdProfile": f"the BFDProfile of the session; {_NOT_DONE} yet, it goes without BFD",
+        "bfdProfile": "the BFDProfile that watches the session; default none, and no BFD",
         "passwordSecret": "the Secret (kubernetes.io/basic-auth) with the key under password",
     },
     "BFDProfile": {
-        "receiveInterval": f"milliseconds between packets that we take; {_NOT_DONE} yet",
-        "transmitInterval": f"milliseconds between packets that we send; {_NOT_DONE} yet",
-        "detectMultiplier": f"packets missed before the path is down; {_NOT_DONE} yet",
-        "echoInterval": f"milliseconds between echoes; {_NOT_DONE} yet",
-        "echoMode": f"whether echoes are sent; {_NOT_DONE} yet",
-        "passiveMode": f"whether we wait for the router's first packet; {_NOT_DONE} yet",
-        "minimumTtl": f"the least TTL that is taken; {_NOT_DONE} yet",
+        "receiveInterval": "milliseconds between packets that we want to hear; default 300",
+        "transmitInterval": "milliseconds between packets that we want to send; default 300",
+        "detectMultiplier": "packets missed until the other end counts as gone; default 3",
+        "echoInterval": "accepted without effect: there are no echoes",
+        "echoMode": f"whether echoes are sent; {_NOT_DONE}, BFD goes on without them",
+        "passiveMode": "whether we wait for the router's first packet; default false",
+        "minimumTtl": "the least TTL that is taken from a router more than one hop away; default "
+        "254. Of a neighbor it is always 255 (RFC 5881)",
+        "password": "key of meticulous keyed SHA1 (RFC 5880, section 6.7.4); default none",
+        "passwordFile": "a file on the node that holds the key",
+        "keyID": "the number of the key; default 1",
     },
     "Community": {
         "communities": "names for communities; each may be defined once",
@@ -163,7 +169,28 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "mesh.intervalMilliseconds": "time between heartbeats; default 40",
         "mesh.multiplier": "heartbeats missed before a member is suspected; default 3",
         "agentGraceSeconds": "how long an absent agent changes nothing; default 300",
+        "drain": "what drains a node: a person, the taint bgpd.io/drain and its own end; with "
+        "OnCordon a cordon too; with WaitForConnections routes also wait until their TCP "
+        "connections have ended, within the time of the drain; default OnRequest",
         "drainMilliseconds": "how long a drained route stays before it goes; default 1000",
+        "drainSeconds": "the same in seconds; one of both",
+        "health": "what is looked at on the node; all of it costs next to nothing",
+        "health.carrier": "the links towards the routers; default true",
+        "health.gateway": "the next hops towards the routers; default true",
+        "health.healthCheckNodePort": "the healthCheckNodePort of Services with traffic policy "
+        "Local; default true",
+        "health.kubelet": f"kubelet's health; default {_HEALTH.kubelet}",
+        "health.kubeProxy": f"kube-proxy's health; default {_HEALTH.kube_proxy}",
+        "health.doubtSeconds": "how long kubelet or kube-proxy, once heard, must be unhealthy until"
+        " the node ranks behind others; default 10",
+        "startup": "what a node that has booted waits for",
+        "startup.delaySeconds": "once all else holds, before the first route; default 0",
+        "startup.patienceSeconds": "how long what was there before the boot may be missing; default"
+        " 60",
+        "startup.slowStartSeconds": "how long the first routes rank behind others; default 0",
+        "host": "what is done to the node itself",
+        "host.egress": "whether its default route avoids a router that BFD says is gone; default "
+        "false",
     },
 }
 """What each field under `spec` means, by kind."""

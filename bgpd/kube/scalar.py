@@ -17,6 +17,10 @@ _DURATION: Final = re.compile(
 _LENGTH: Final = re.compile(r"/(?:0|[1-9][0-9]{0,2})")
 _ASCII: Final = re.compile(r"[0-9]{1,10}")
 _ALIAS: Final = re.compile(r"[^:\s]{1,63}")
+_URL: Final = re.compile(r"https?://[A-Za-z0-9._\[\]:-]+(?:/[!-~]*)?")
+LONGEST_URL: Final = 1024
+SHA1_KEY_BYTES: Final = 20
+"""Bytes of a SHA1 key (RFC 5880, section 4.4)."""
 LONGEST_DELAY: Final = 86_400
 """Seconds for which a released address may stay unused, at most."""
 MD5_KEY_BYTES: Final = 80
@@ -106,6 +110,20 @@ def parse_path(text: str) -> str:
     """Return an absolute path."""
     if not text.startswith("/") or not text.isprintable():
         raise ValueError("is not absolute")
+    return text
+
+
+def parse_url(text: str) -> str:
+    """Return the URL of something that is asked by HTTP."""
+    if len(text) > LONGEST_URL or not _URL.fullmatch(text):
+        raise ValueError("is no URL that can be asked")
+    return text
+
+
+def parse_bfd_key(text: str) -> str:
+    """Return a key for BFD's keyed SHA1."""
+    if not 1 <= len(text) <= SHA1_KEY_BYTES or not text.isascii() or not text.isprintable():
+        raise ValueError("cannot be a key of BFD")
     return text
 
 

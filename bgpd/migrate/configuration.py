@@ -67,15 +67,6 @@ def _peer(peer: Document, found: Found) -> Iterator[Finding]:
     for field, what in _STOPPERS.items():
         if spec.get(field):
             yield about(peer, _PERSON, f"spec.{field}", what, _INSTEAD[field])
-    if spec.get("bfdProfile"):
-        yield about(
-            peer,
-            _PERSON,
-            "spec.bfdProfile",
-            "bgpd does not speak BFD yet: dead nodes are noticed by the mesh, a dead router by the"
-            " hold time",
-            "take BFD off the router's side of the session, and shorten spec.holdTime if need be",
-        )
     mine = spec.get("localASN") or spec.get("myASN")
     if mine is not None and mine == spec.get("peerASN"):
         yield about(
@@ -149,7 +140,7 @@ def _profile(profile: Document) -> Iterator[Finding]:
             profile,
             _PERSON,
             "spec.echoMode",
-            "BFD's echo function is not supported",
+            "BFD's echo function is not supported: sessions go on with control packets alone",
             "use receiveInterval and transmitInterval of the time that you want",
         )
 

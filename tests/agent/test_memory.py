@@ -19,6 +19,14 @@ from bgpd.model.prefix import Address
 from tests.agent.test_planner import CONFIGURATION, endpoints, ours, service
 
 SELECTOR = {"matchLabels": {"rack": "r1"}}
+PROBES: dict[str, dict[str, Any]] = {
+    "httpGet": {"headers": {"a": "b"}, "statuses": ["200-299"], "tls": {"caFile": "/ca"}},
+    "tcpSocket": {"send": "x"},
+    "dns": {"name": "example.com", "answers": ["192.0.2.1"]},
+    "ntp": {"maxOffsetMilliseconds": 5},
+    "grpc": {"service": "s"},
+    "exec": {"command": ["/bin/true"]},
+}
 PARTS = [*CONFIGURATION, service("web", "203.0.113.1"), endpoints("web", "n1")]
 PARTS += [
     ours(
@@ -27,19 +35,7 @@ PARTS += [
     ours("Community", "c", communities=[{"name": "edge", "value": "64512:1"}]),
     ours("BFDProfile", "b", detectMultiplier=3),
     ours("L2Advertisement", "l", interfaces=["eth0"]),
-    *(
-        ours("HealthCheck", f"h{number}", target="ElasticIP", periodMilliseconds=100, **probe)
-        for number, probe in enumerate(
-            (
-                {"httpGet": {"headers": {"a": "b"}, "statuses": ["200-299"], "tls": {}}},
-                {"tcpSocket": {"send": "x"}},
-                {"dns": {"name": "example.com", "answers": ["192.0.2.1"]}},
-                {"ntp": {"maxOffsetMilliseconds": 5}},
-                {"grpc": {"service": "s"}},
-                {"exec": {"command": ["/bin/true"]}},
-            )
-        )
-    ),
+    *(ours("HealthCheck", kind.lower(), **{kind: probe}) for kind, probe in PROBES.items()),
     {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -153,7 +153,7 @@ def test_objects_say_what_became_of_them(running: Controllers, cluster: Cluster)
     """Each kind of ours has a Ready, and what is not supported says so on the object itself."""
     assert running.leader() == "one"
     head = {"apiVersion": "bgpd.io/v1alpha1"}
-    peer = {"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.200", "bfdProfile": "fast"}
+    peer = {"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.200", "vrf": "red"}
     specs: dict[str, Document] = {
         "BGPPeer": peer,
         "L2Advertisement": {},
@@ -174,9 +174,9 @@ def test_objects_say_what_became_of_them(running: Controllers, cluster: Cluster)
     ]
     try:
         until(lambda: [said(one) for one in objects] == wanted, "not all say what became of them")
-        del peer["bfdProfile"]
+        del peer["vrf"]
         path = cluster.api.path(objects[0])
-        patch = {"spec": {"bfdProfile": None}}
+        patch = {"spec": {"vrf": None}}
         merge = "application/merge-patch+json"
         cluster.api.request("PATCH", path, patch, content_type=merge)
         until(lambda: said(objects[0]) == {"Ready": "True"}, "what is over is still said")

@@ -36,6 +36,10 @@ DURATIONS: Final = st.sampled_from(
      "21845s", "21846s", "3000ms", "3500ms", "1h1h", "1s1m", "-3s", "+3s", "3", "3 s", "1.5m",
      "1000us", "999999999h", "9999999999s", "0h0m0s"]
 )  # fmt: skip
+URLS: Final = st.sampled_from(
+    ["", "http://a", "https://[::1]:1/a?b", "http:/a", "ftp://a", "http://a b", "http://a/b c",
+     "http://", "http://ä", "http://a\n", "http://a#b", "http://a/" + "b" * 1016, "HTTP://a"]
+)  # fmt: skip
 BLOCKS: Final = st.sampled_from(
     ["192.0.2.0/24", "192.0.2.7/24", "192.0.2.0/33", "192.0.2.0/024", "192.0.2.0/", "192.0.2.1",
      "/24", "::/0", "2001:db8::/64", "2001:db8::1/129", "192.0.2.1-192.0.2.9",
@@ -113,6 +117,14 @@ POOL: Final = {
 }  # fmt: skip
 POLICY: Final = {
     "agentGraceSeconds": NUMBERS, "drainMilliseconds": NUMBERS, "nodeSelectors": SELECTORS,
+    "drainSeconds": NUMBERS, "drain": st.sampled_from(["OnRequest", "OnCordon", "Always", ""]),
+    "health": st.fixed_dictionaries({}, optional={
+        "carrier": TRUTHS, "kubelet": URLS, "kubeProxy": URLS, "doubtSeconds": NUMBERS,
+    }),
+    "startup": st.fixed_dictionaries({}, optional={
+        "delaySeconds": NUMBERS, "patienceSeconds": NUMBERS, "slowStartSeconds": NUMBERS,
+    }),
+    "host": st.fixed_dictionaries({}, optional={"egress": TRUTHS, "x": TRUTHS}),
     "mesh": st.fixed_dictionaries(
         {}, optional={"intervalMilliseconds": NUMBERS, "multiplier": NUMBERS, "x": NUMBERS}
     ),
@@ -125,20 +137,63 @@ COMMUNITY: Final = {
 BFD: Final = {
     "receiveInterval": NUMBERS, "transmitInterval": NUMBERS, "detectMultiplier": NUMBERS,
     "echoInterval": NUMBERS, "echoMode": TRUTHS, "passiveMode": TRUTHS, "minimumTtl": NUMBERS,
+    "password": st.sampled_from(["", "k", "k" * 20, "k" * 21, "a\tb", "\x7f"]),
+    "passwordFile": st.sampled_from(["", "/k", "k"]), "keyID": NUMBERS,
 }  # fmt: skip
 LAYER2: Final = {
     "ipAddressPools": few(NAMES), "ipAddressPoolSelectors": SELECTORS, "nodeSelectors": SELECTORS,
     "serviceSelectors": SELECTORS, "preferredNodeSelectors": PREFERENCES,
     "interfaces": few(st.sampled_from(["eth0", "bond0.7", "", "x" * 64])),
 }  # fmt: skip
+TLS: Final = st.fixed_dictionaries({}, optional={
+    "verify": TRUTHS, "serverName": st.sampled_from(["", "a", "a" * 254]),
+    "caFile": st.sampled_from(["", "/a", "a"]),
+})  # fmt: skip
+TEXTS: Final = st.sampled_from(["", "a", "a\nb", "a" * 1024, "a" * 1025, "ä", "\x00", 1])
+CHECK: Final = {
+    "target": st.sampled_from(["Endpoint", "ElasticIP", "Host", "host"]),
+    "periodMilliseconds": NUMBERS, "timeoutMilliseconds": NUMBERS, "failureThreshold": NUMBERS,
+    "successThreshold": NUMBERS, "sourceAddress": ADDRESSES, "serviceSelectors": SELECTORS,
+    "httpGet": st.fixed_dictionaries({}, optional={
+        "port": NUMBERS, "body": TEXTS, "tls": TLS,
+        "path": st.sampled_from(["", "/", "a", "/a b", "/\n", "/ä", "/" * 1024, "/" * 1025]),
+        "host": st.sampled_from(["", "a.b:1", "[::1]:2", "a b", "a\n", "a" * 254, "a\n"]),
+        "headers": st.dictionaries(
+            st.sampled_from(["A", "a b", "", "a:", "X-Y", "ä", "a" * 129]),
+            st.sampled_from(["", "b", "b\tc", "b\n", "ä", "b" * 1025, 1]), max_size=2,
+        ),
+        "statuses": few(st.sampled_from(
+            ["200", "200-399", "399-200", "99", "600", "100-599", "200 - 300", "", 200, "200\n"]
+        )),
+    }),
+    "tcpSocket": st.fixed_dictionaries(
+        {}, optional={"port": NUMBERS, "send": TEXTS, "expect": TEXTS, "tls": TLS}
+    ),
+    "dns": st.fixed_dictionaries({}, optional={
+        "name": st.sampled_from(["", ".", "a", "a.", "a..b", "_a._b.c", "a" * 64, "a b", "ä",
+                                 "*.a", "a\n", ".".join(["a" * 63] * 4)]),
+        "type": st.sampled_from(["A", "a", "ANY", "SRV"]), "tcp": TRUTHS, "port": NUMBERS,
+        "rcode": st.sampled_from(["NOERROR", "NXDOMAIN", "OK"]), "answers": few(TEXTS),
+    }),
+    "ntp": st.fixed_dictionaries(
+        {}, optional={"port": NUMBERS, "maxStratum": NUMBERS, "maxOffsetMilliseconds": NUMBERS}
+    ),
+    "grpc": st.fixed_dictionaries(
+        {}, optional={"port": NUMBERS, "service": st.sampled_from(["", "a" * 254]), "tls": TLS}
+    ),
+    "exec": st.fixed_dictionaries({}, optional={
+        "command": few(st.sampled_from(["/a", "a", "", "/", "/\x00", "/" * 4097, "-v"])),
+    }),
+}  # fmt: skip
 LEAST: Final[dict[str, dict[str, Any]]] = {
     "BGPPeer": {"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.1"},
     "BGPAdvertisement": {}, "SpeakerPolicy": {}, "IPAddressPool": {"addresses": ["192.0.2.0/24"]},
-    "Community": {}, "BFDProfile": {}, "L2Advertisement": {},
+    "Community": {}, "BFDProfile": {}, "L2Advertisement": {}, "HealthCheck": {"tcpSocket": {}},
 }  # fmt: skip
 FIELDS: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     "BGPPeer": PEER, "BGPAdvertisement": ADVERTISEMENT, "IPAddressPool": POOL,
     "SpeakerPolicy": POLICY, "Community": COMMUNITY, "BFDProfile": BFD, "L2Advertisement": LAYER2,
+    "HealthCheck": CHECK,
 }  # fmt: skip
 
 

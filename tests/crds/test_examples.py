@@ -36,6 +36,13 @@ def _create(cluster: Cluster, namespace: str, example: Example) -> Any:
     return cluster.api.request("POST", path, example.document, fieldValidation="Strict")
 
 
+def _within(namespace: str, example: Example) -> bytes:
+    """Return the example as a document of *namespace*."""
+    document = example.document
+    metadata = {**document["metadata"], "namespace": namespace}
+    return json.dumps({**document, "metadata": metadata}).encode()
+
+
 def test_there_are_examples() -> None:
     """An empty folder would prove nothing."""
     assert len(VALID) >= 15
@@ -69,7 +76,7 @@ def test_the_server_takes_what_it_can_not_fault(
 ) -> None:
     """It drops nothing, and bgpd reads the same in what it keeps: our defaults are its own."""
     kept = json.dumps(_create(served, namespace, example)).encode()
-    ours, theirs = read("f.yaml", example.text), read("f.yaml", kept)
+    ours, theirs = read("f.yaml", _within(namespace, example)), read("f.yaml", kept)
     assert theirs.objects == ours.objects
     assert [one.path for one in theirs.problems] == [one.path for one in ours.problems]
 
@@ -120,6 +127,17 @@ LARGE = [
                              "password": "x" * 80, "passwordFile": "",
                              "nodeSelectors": _selectors(32)},
                  id="a peer of the longest lists"),
+    pytest.param("HealthCheck", {"httpGet": {
+                    "path": f"/{'p' * 1023}", "host": "h" * 253, "body": "b" * 1024,
+                    "headers": {f"{'n' * 124}-{n:03}": "v" * 1024 for n in range(16)},
+                    "statuses": [f"{n}00-{n}99" for n in (1, 2, 3, 4, 5)] * 3},
+                                 "serviceSelectors": _selectors(32)},
+                 id="a check by HTTP of the longest lists"),
+    pytest.param("HealthCheck", {"exec": {"command": ["/" + "a" * 4095] * 64}},
+                 id="a check by the longest command"),
+    pytest.param("HealthCheck", {"dns": {"name": ".".join(["d" * 62] * 4),
+                                         "answers": ["a" * 255] * 16}},
+                 id="a check of the longest name"),
 ]  # fmt: skip
 
 
@@ -131,5 +149,6 @@ def test_the_longest_lists_cost_no_more_than_the_server_spends(
     document = {"apiVersion": "bgpd.io/v1alpha1", "kind": kind, "metadata": {"name": "large"}}
     text = json.dumps({**document, "spec": spec}).encode()
     assert read("f.yaml", text).problems == ()
-    kept = json.dumps(_create(served, namespace, Example(name=kind, text=text))).encode()
-    assert read("f.yaml", kept).objects == read("f.yaml", text).objects
+    example = Example(name=kind, text=text)
+    kept = json.dumps(_create(served, namespace, example)).encode()
+    assert read("f.yaml", kept).objects == read("f.yaml", _within(namespace, example)).objects

@@ -10,13 +10,15 @@ import pytest
 from bgpd.kube.documents import Key, read
 from bgpd.model.cluster import NamedPort, Node, Service
 from bgpd.model.configuration import (
+    BFDProfile,
     BGPAdvertisement,
     BGPPeer,
     IPAddressPool,
     NodePolicy,
     ServiceAllocation,
 )
-from bgpd.model.member import MeshPolicy, NodeName, SpeakerPolicy
+from bgpd.model.health import LocalHealthPolicy, StartupPolicy
+from bgpd.model.member import DrainTrigger, MeshPolicy, NodeName, SpeakerPolicy
 from bgpd.model.peer import Asn, Lever, PeerName, Takeover
 from bgpd.model.prefix import Address, Family, Prefix
 from bgpd.model.selector import Operator, Requirement
@@ -54,6 +56,7 @@ def only(document: Document) -> object:
                      id="iBGP may be moved by MED"),
         pytest.param(peer(takeover={"lever": "asPath", "mode": "Never"}),
                      {"lever": Lever.AS_PATH, "takeover": Takeover.NEVER}, id="a takeover"),
+        pytest.param(peer(bfdProfile="fast"), {"bfd_profile": "fast"}, id="BFD"),
         pytest.param(peer(holdTime="180s"), {"hold_time": 180}, id="a hold time"),
         pytest.param(peer(holdTime="3s"), {"hold_time": 3}, id="the least hold time"),
         pytest.param(peer(holdTime="0s", keepaliveTime="0s"), {"hold_time": 0}, id="no timers"),
@@ -171,6 +174,61 @@ def test_a_speaker_policy_keeps_the_defaults_that_it_does_not_name() -> None:
             mesh=MeshPolicy(multiplier=5), agent_grace_seconds=7, drain_milliseconds=0
         ),
     )
+
+
+def test_a_speaker_policy_means_what_it_says() -> None:
+    """False, zero and the empty text are wishes like any other."""
+    spec = {
+        "drain": "WaitForConnections",
+        "drainSeconds": 30,
+        "health": {
+            "carrier": False,
+            "gateway": False,
+            "healthCheckNodePort": False,
+            "kubelet": "",
+            "kubeProxy": "https://[::1]:10256/healthz",
+            "doubtSeconds": 1,
+        },
+        "startup": {"delaySeconds": 5, "patienceSeconds": 0, "slowStartSeconds": 9},
+        "host": {"egress": True},
+    }
+    assert only(ours("SpeakerPolicy", "s", spec)) == NodePolicy(
+        name="s",
+        policy=SpeakerPolicy(
+            drain=DrainTrigger.WAIT_FOR_CONNECTIONS,
+            drain_milliseconds=30_000,
+            health=LocalHealthPolicy(
+                carrier=False,
+                gateway=False,
+                health_check_node_port=False,
+                kubelet="",
+                kube_proxy="https://[::1]:10256/healthz",
+                doubt_seconds=1,
+            ),
+            startup=StartupPolicy(delay_seconds=5, patience_seconds=0, slow_start_seconds=9),
+            egress=True,
+        ),
+    )
+
+
+@pytest.mark.parametrize("part", ["mesh", "health", "startup", "host"])
+def test_an_empty_part_of_a_policy_keeps_all_its_defaults(part: str) -> None:
+    """Whoever names a part and changes nothing in it has changed nothing."""
+    assert only(ours("SpeakerPolicy", "s", {part: {}})) == NodePolicy(name="s")
+
+
+def test_a_profile_of_bfd_means_what_it_says() -> None:
+    """Keys are ours; MetalLB has none."""
+    spec = {"receiveInterval": 50, "transmitInterval": 50, "password": "k", "keyID": 0}
+    assert only(ours("BFDProfile", "b", spec)) == BFDProfile(
+        name="b",
+        receive_interval=50,
+        transmit_interval=50,
+        password="k",  # noqa: S106 - nobody's key
+        key_id=0,
+    )
+    filed = only(ours("BFDProfile", "b", {"passwordFile": "/etc/bgpd/keys/bfd"}))
+    assert filed == BFDProfile(name="b", password_file="/etc/bgpd/keys/bfd")  # noqa: S106 - a path
 
 
 def test_a_node_is_its_labels_its_internal_addresses_and_its_network() -> None:

@@ -453,7 +453,8 @@ def test_every_resource_is_asked_for_as_narrowly_as_the_server_can() -> None:
         asked = {one.path: one.query for one in api.asked}
         assert asked[SERVICES]["fieldSelector"] == "spec.type=LoadBalancer"
         assert asked[SLICES]["labelSelector"].startswith("kubernetes.io/service-name,!")
-        ours = {path for path in asked if "bgpd.io" in path} - {PATHS["BGPNodeStatus"]}
+        everywhere = {PATHS["BGPNodeStatus"], PATHS["HealthCheck"]}
+        ours = {path for path in asked if "bgpd.io" in path} - everywhere
         assert all(f"/namespaces/{NAMESPACE}/" in path for path in ours)
 
     follow(story)

@@ -6,7 +6,13 @@ import pytest
 
 from bgpd.kube.documents import Documents, Key, read
 from bgpd.kube.problem import Standing, conditions_of
-from bgpd.model.configuration import BGPAdvertisement, BGPPeer, Community, IPAddressPool
+from bgpd.model.configuration import (
+    BFDProfile,
+    BGPAdvertisement,
+    BGPPeer,
+    Community,
+    IPAddressPool,
+)
 from tests.kube.build import Document, ours, peer, pool, text
 
 
@@ -25,24 +31,21 @@ def only(found: Documents) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("spec", "path", "without"),
+    ("spec", "path"),
     [
-        pytest.param({"vrf": "red"}, "spec.vrf", True, id="a VRF"),
-        pytest.param({"peerAddress": None, "interface": "eth0"}, "spec.interface", True,
+        pytest.param({"vrf": "red"}, "spec.vrf", id="a VRF"),
+        pytest.param({"peerAddress": None, "interface": "eth0"}, "spec.interface",
                      id="an interface without an address"),
-        pytest.param({"peerASN": None, "dynamicASN": "external"}, "spec.dynamicASN", True,
+        pytest.param({"peerASN": None, "dynamicASN": "external"}, "spec.dynamicASN",
                      id="whatever ASN the peer has"),
-        pytest.param({"bfdProfile": "fast"}, "spec.bfdProfile", False,
-                     id="BFD, without which the session is the same"),
     ],
 )  # fmt: skip
-def test_a_peer_that_asks_for_more_is_taken(spec: Document, path: str, *, without: bool) -> None:
-    """Where the session would be another one without it, there is none."""
+def test_a_peer_that_asks_for_more_is_taken(spec: Document, path: str) -> None:
+    """The session would be another one without it, so there is none."""
     assert unsupported(peer(**spec)) == [path]
     found = only(read("f.yaml", text(peer(**spec))))
     assert isinstance(found, BGPPeer)
-    assert found.without_session is without
-    assert found.bfd_profile == spec.get("bfdProfile", "")
+    assert found.without_session
 
 
 def test_a_sentence_says_what_happens_instead() -> None:
@@ -64,25 +67,43 @@ L2 = {
     "interfaces": ["eth0"],
     "preferredNodeSelectors": [{"weight": 100, "preference": {}}],
 }
-BFD = {
-    "receiveInterval": 10,
-    "transmitInterval": 60000,
-    "detectMultiplier": 255,
-    "echoInterval": 50,
-    "echoMode": True,
-    "passiveMode": True,
-    "minimumTtl": 254,
-}
 
 
-@pytest.mark.parametrize(("kind", "spec"), [("L2Advertisement", L2), ("BFDProfile", BFD)])
 @pytest.mark.parametrize("version", ["bgpd.io/v1alpha1", "metallb.io/v1beta1"])
-def test_kinds_that_are_not_done_are_taken_and_said(kind: str, spec: Any, version: str) -> None:
+def test_kinds_that_are_not_done_are_taken_and_said(version: str) -> None:
     """A manifest of MetalLB's passes whole, and no word in it is lost in silence."""
-    versions: list[Document] = [spec, {}]
+    versions: list[Document] = [L2, {}]
     for wanted in versions:
-        document = ours(kind, "x", wanted) | {"apiVersion": version}
+        document = ours("L2Advertisement", "x", wanted) | {"apiVersion": version}
         assert unsupported(document) == [""]
+
+
+@pytest.mark.parametrize("version", ["bgpd.io/v1alpha1", "metallb.io/v1beta1"])
+def test_a_profile_of_bfd_holds_without_its_echoes(version: str) -> None:
+    """MetalLB's manifest means here what it means there, and a person hears what is not done."""
+    spec = {"receiveInterval": 10, "transmitInterval": 60000, "detectMultiplier": 255,
+            "echoInterval": 60, "echoMode": True, "passiveMode": True,
+            "minimumTtl": 200}  # fmt: skip
+    document = ours("BFDProfile", "x", spec) | {"apiVersion": version}
+    assert unsupported(document) == ["spec.echoMode"]
+    assert only(read("f.yaml", text(document))) == BFDProfile(
+        name="x",
+        receive_interval=10,
+        transmit_interval=60000,
+        detect_multiplier=255,
+        echo_interval=60,
+        echo_mode=True,
+        passive_mode=True,
+        minimum_ttl=200,
+    )
+
+
+def test_an_interval_of_echoes_alone_has_no_effect() -> None:
+    """It is said, and it is nothing that a person must correct."""
+    found = read("f.yaml", text(ours("BFDProfile", "x", {"echoInterval": 60})))
+    (problem,) = found.problems
+    assert (problem.path, problem.standing) == ("spec.echoInterval", Standing.IGNORED)
+    assert only(found) == BFDProfile(name="x", echo_interval=60)
 
 
 def test_a_field_that_only_a_newer_metallb_has_holds_nothing_back() -> None:

@@ -268,6 +268,7 @@ def test_what_is_kept_shows_all_that_its_source_shows() -> None:
         build.peer(),
         build.service(),
         *(build.ours(one, "x") for one in kinds),
+        build.ours("HealthCheck", "x", {"tcpSocket": {}}),
     ]
     key = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
     key |= {"type": "kubernetes.io/basic-auth", "stringData": {"password": "x"}}

@@ -53,11 +53,6 @@ PERSON, DIFFERS = Verdict.PERSON, Verdict.DIFFERS
             id="an ASN that is not named",
         ),
         pytest.param(
-            [peer(bfdProfile="fast")],
-            (PERSON, f"BGPPeer {NAMESPACE}/tor", "spec.bfdProfile"),
-            id="BFD",
-        ),
-        pytest.param(
             [peer(), one("metallb.io/v1beta1", "BGPPeer", "twin", spec=peer()["spec"])],
             (PERSON, f"BGPPeer {NAMESPACE}/twin", "spec.peerAddress"),
             id="two peers with one address everywhere",
@@ -244,15 +239,15 @@ def test_what_an_agent_would_refuse_is_said_of_the_original() -> None:
         if document["kind"] == "BGPPeer":
             yield Objection(path="spec.holdTime", what='"1s" is not allowed', refused=True)
             yield Objection(path="spec.connectTime", what="has no effect", refused=False)
-            yield Objection(path="spec.bfdProfile", what="is not done", refused=False)
+            yield Objection(path="spec.interface", what="is not done", refused=False)
 
-    found = check(cluster(peer(holdTime="1s", bfdProfile="a")), judge).findings
+    found = check(cluster(peer(holdTime="1s", interface="eth0")), judge).findings
     told = [(one.verdict, one.subject, one.field) for one in found]
     subject = f"BGPPeer {NAMESPACE}/tor"
     assert (PERSON, subject, "spec.holdTime") in told
     assert (DIFFERS, subject, "spec.connectTime") in told
-    assert [one for one in told if one[2] == "spec.bfdProfile"] == [
-        (PERSON, subject, "spec.bfdProfile")
+    assert [one for one in told if one[2] == "spec.interface"] == [
+        (PERSON, subject, "spec.interface")
     ], "what is known here already is said once"
 
 
