@@ -1,13 +1,16 @@
 """A connection notices every way in which a server can stop to answer."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from bgpd.kube.http1 import Head, Request
 from bgpd.kube.transport import Connection, Endpoint, UnreachableError
 from bgpd.model.errors import BgpdError, ProtocolError
+from tests.kube.certificates import Identity
 
 ASK = Request(target="/")
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -30,8 +33,14 @@ class Heard:
         self.text += data
 
 
-def talk(serve: Serve, story: Callable[[Connection, Heard], Awaitable[None]]) -> None:
-    """Run *story* on a connection to a server that does what *serve* does."""
+def talk(
+    serve: Serve,
+    story: Callable[[Connection, Heard], Awaitable[None]],
+    identity: Identity | None = None,
+) -> None:
+    """Run *story* on a connection to a server that does what *serve* does, and is *identity*."""
+    server_side = identity.server if identity else None
+    client_side = ssl.create_default_context(cafile=identity.certificate) if identity else None
 
     async def main() -> None:
         over = asyncio.Event()
@@ -42,10 +51,11 @@ def talk(serve: Serve, story: Callable[[Connection, Heard], Awaitable[None]]) ->
             await over.wait()
             writer.close()
 
-        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=server_side)
         port = server.sockets[0].getsockname()[1]
         try:
-            connection = await Connection.open(Endpoint(host="127.0.0.1", port=port, tls=None))
+            endpoint = Endpoint(host="127.0.0.1", port=port, tls=client_side)
+            connection = await Connection.open(endpoint)
             async with asyncio.timeout(30):
                 await story(connection, Heard())
             connection.close()
@@ -155,6 +165,18 @@ def test_others_have_their_turn_while_much_arrives() -> None:
 
     body = b"".join(b"4\r\n%04d\r\n" % n for n in range(pieces))
     talk(says(HEAD + body + b"0\r\n\r\n", end=True), story)
+
+
+def test_much_arrives_whole_through_tls(tmp_path: Path) -> None:
+    """Records that share one read of the buffer, and answers larger than it, lose no byte."""
+    pieces = [b"%06d" % n * 500 for n in range(200)]
+
+    async def story(connection: Connection, heard: Heard) -> None:
+        await connection.exchange(ASK, heard, head_within=10, idle=10)
+        assert heard.text == b"".join(pieces)
+
+    chunks = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces]
+    talk(says(HEAD, *chunks, b"0\r\n\r\n"), story, Identity(tmp_path / "server"))
 
 
 def test_nobody_there_is_an_error_that_says_why() -> None:
