@@ -79,6 +79,8 @@ def configured(cluster: Cluster) -> None:
             *(node(name, address) for name, address in NODES.items()),
             ours("IPAddressPool", "pool", addresses=["203.0.113.0/24"]),
             ours("BGPAdvertisement", "all"),
+            # The addresses of these nodes are nobody's here, but something on the way may answer.
+            ours("SpeakerPolicy", "quiet", health={"healthCheckNodePort": False}),
             ours("BGPPeer", "tor", myASN=65000, peerASN=65530, peerAddress="10.7.0.9"),
             web,
             endpoints("web", A1),
