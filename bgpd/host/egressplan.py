@@ -50,7 +50,7 @@ def plan(present: Iterable[DefaultRoute], memory: Memory, down: frozenset[Addres
     reports = _foreign(routes, memory.originals)
     kept = {key: one for key, one in memory.originals.items() if key not in reports}
     yielded = {key: before for key, before in memory.yielded.items() if before == down}
-    yielded |= dict.fromkeys(reports, down)
+    yielded |= {route.key: down for route in routes if route.key in reports}
     bases = [kept.get(route.key, route) for route in routes]
     wanted, left_alone = _wanted(bases, yielded, down)
     steps = list(zip(routes, bases, wanted, strict=True))
