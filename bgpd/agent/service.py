@@ -29,6 +29,7 @@ from bgpd.ipc.message import Beat, Delta, Desired, Standing
 from bgpd.ipc.server import Server
 from bgpd.kube.store import Changes
 from bgpd.model.errors import ConfigError
+from bgpd.model.prefix import Prefix
 from bgpd.model.status import Condition, NodeStatus
 from bgpd.telemetry import logs
 
@@ -75,7 +76,7 @@ class Service:
             program=options.program,
             log=self._log,
             desired=self._everything,
-            told=self._tell,
+            told=self._heard_speaker,
         )
         self._synced = False
         """Whether the log was told that everything was decided on."""
@@ -284,6 +285,14 @@ class Service:
             services=self._planner.services,
             health=self._watching.status(),
         )
+
+    def prefixes(self) -> Iterable[Prefix]:
+        """Return what is advertised, or could be."""
+        return self._planner.services
+
+    def _heard_speaker(self) -> None:
+        self._watching.heard(self._link.speaker)
+        self._tell()
 
     def _tell(self) -> None:
         if self._telling is not None:

@@ -11,14 +11,15 @@ from typing import Final, Protocol
 from bgpd.agent.asking import Asking, Heard
 from bgpd.agent.boot import Health as Kept
 from bgpd.agent.boot import Recalled
+from bgpd.agent.counting import Counting
 from bgpd.agent.judging import Judge
 from bgpd.host.facts import HostFacts, judge
 from bgpd.host.watcher import Watcher
 from bgpd.ipc.message import Standing
 from bgpd.model.health import Health, LocalHealthPolicy
-from bgpd.model.member import NodeName
+from bgpd.model.member import DrainTrigger, NodeName
 from bgpd.model.prefix import Prefix
-from bgpd.model.status import Condition, HealthStatus, MemberState, SpeakerStatus
+from bgpd.model.status import Condition, DrainPhase, HealthStatus, MemberState, SpeakerStatus
 from bgpd.policy.context import Context
 from bgpd.policy.hearing import Hearing
 from bgpd.policy.probing import Question, paced, part_question
@@ -48,6 +49,9 @@ class Acts(Protocol):
     def stand(self, standing: Standing) -> None:
         """Tell the speaker how the node is as a whole, now and with everything desired."""
 
+    def prefixes(self) -> Iterable[Prefix]:
+        """Return what is advertised, or could be."""
+
 
 class Watching:
     """Everything that is asked and seen on this node; `run` it in a task."""
@@ -75,15 +79,17 @@ class Watching:
         self.judge = Judge(node, hearing=hearing, clock=clock)
         self.judge.general = self._gate.verdict
         self.judge.prepare = self._prepare
-        self.busy: tuple[Prefix, ...] = ()
-        """Prefixes with open connections, while the node is drained and that counts."""
+        self._counting = Counting(acts.prefixes, self._counted)
         self._asking = Asking(self._answered)
         self._watcher = Watcher(self._saw)
         self._facts = HostFacts()
         self._context: Context | None = None
         self._followed: Context | None = None
         self._parts: tuple[Question, ...] = ()
-        self._standing = Standing()
+        self._standing: Standing | None = Standing()
+        """What the speaker knows; None: it is to be told in any case."""
+        self._doubt: tuple[str, ...] = ()
+        self._draining = False
         self._timer: asyncio.TimerHandle | None = None
         self._refreshing = False
         self._beats = 0
@@ -94,6 +100,7 @@ class Watching:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._asking.run(), name="asking")
                 group.create_task(self._watcher.run(), name="watcher")
+                group.create_task(self._counting.run(), name="counting")
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -180,12 +187,31 @@ class Watching:
         self.judge.general = self._gate.verdict
         return True
 
+    def heard(self, speaker: SpeakerStatus | None) -> None:
+        """Take in what the speaker says of itself: a person may drain the node there."""
+        draining = speaker is not None and speaker.drain.phase is not DrainPhase.NOT_DRAINING
+        if draining is not self._draining:
+            self._draining = draining
+            self.refresh()
+
+    def _counted(self) -> None:
+        """Tell what was counted, also where it is the same: the speaker waits for the first."""
+        self._standing = None
+        self.refresh()
+
     def _stand(self, context: Context, now: float) -> None:
+        patient = context.policy.drain is DrainTrigger.WAIT_FOR_CONNECTIONS
+        self._counting.want(wanted=patient and (self._draining or bool(context.drain)))
+        busy = self._counting.busy
+        # Told of a drain without a count, the speaker would take it that there is nothing to wait
+        # for; the count takes a moment.
+        drain = "" if patient and busy is None else context.drain
         standing = Standing(
-            drain=context.drain,
+            drain=drain,
             doubt=self._evidence.doubt(context.policy.health.doubt_seconds, now),
-            busy=self.busy,
+            busy=busy or (),
         )
+        self._doubt = standing.doubt
         if standing != self._standing:
             self._standing = standing
             self._acts.stand(standing)
@@ -260,7 +286,7 @@ class Watching:
         return HealthStatus(
             node=self._evidence.node,
             details=self._evidence.details,
-            doubt=self._standing.doubt,
+            doubt=self._doubt,
             probes=tuple(
                 one
                 for one in self._asking.results(self.judge.hearing)
@@ -273,4 +299,4 @@ class Watching:
         mesh = None if speaker is None else speaker.mesh
         others = () if mesh is None else mesh.members
         live = {one.name: one.doubtful for one in others if one.state is MemberState.ALIVE}
-        return doubt_conditions(self._standing.doubt, live)
+        return doubt_conditions(self._doubt, live)

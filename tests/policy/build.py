@@ -13,6 +13,7 @@ from bgpd.model.configuration import (
     IPAddressPool,
     NodePolicy,
 )
+from bgpd.model.health import HealthCheck
 from bgpd.model.member import NodeName
 from bgpd.model.peer import Asn, PeerName
 from bgpd.model.prefix import Address, Family, Prefix
@@ -104,6 +105,7 @@ class Cluster:
     ignore_exclude_label: bool = False
     load_balancer_class: str | None = None
     bfd_profiles: Mapping[str, BFDProfile] | None = None
+    health_checks: tuple[HealthCheck, ...] = ()
     passwords: Mapping[str, str] = field(default_factory=dict)
 
     def context(self, previous: Context | None = None) -> Context:
@@ -121,6 +123,7 @@ class Cluster:
             ignore_exclude_label=self.ignore_exclude_label,
             load_balancer_class=self.load_balancer_class,
             bfd_profiles=self.bfd_profiles,
+            health_checks=self.health_checks,
             password_of=self.passwords,
             previous=previous,
         )

@@ -1,0 +1,236 @@
+"""What probes make of a Service: what withholds it, what keeps it waiting, what changes nothing."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgpd.model.health import Health, HTTPGet, ProbeTarget, Rhythm
+from bgpd.model.prefix import Address
+from bgpd.model.reason import Reason
+from bgpd.policy.hearing import Hearing
+from bgpd.policy.probing import NODE_PORT, Inquiry, Question, QuestionKey
+from bgpd.policy.verdict import Answer, together
+
+UP, DOWN, UNKNOWN = Health.HEALTHY, Health.UNHEALTHY, Health.UNKNOWN
+WEB = "default/web"
+CHECK = "default/check"
+
+
+def inquiry(
+    *addresses: str,
+    check: str = CHECK,
+    target: ProbeTarget = ProbeTarget.ENDPOINT,
+    successes: int = 1,
+) -> Inquiry:
+    """Return a check that asks *addresses*."""
+    return Inquiry(
+        check=check,
+        target=target,
+        successes=successes,
+        questions=tuple(
+            Question(
+                key=QuestionKey(WEB, check, Address(one), 80), probe=HTTPGet(), rhythm=Rhythm()
+            )
+            for one in addresses
+        ),
+    )
+
+
+def key(address: str, check: str = CHECK) -> QuestionKey:
+    """Return the key of a question of `inquiry`."""
+    return QuestionKey(WEB, check, Address(address), 80)
+
+
+def reason(hearing: Hearing) -> Reason | None:
+    """Return why the Service is withheld."""
+    verdict = hearing.verdict(WEB)
+    return None if verdict is None else verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("target", "answers", "expected"),
+    [
+        pytest.param(ProbeTarget.ENDPOINT, [], UNKNOWN, id="nothing to ask is Unknown"),
+        pytest.param(ProbeTarget.ENDPOINT, [DOWN, UP], UP, id="one endpoint is enough"),
+        pytest.param(ProbeTarget.ENDPOINT, [DOWN, UNKNOWN], UNKNOWN, id="one may yet answer"),
+        pytest.param(ProbeTarget.ENDPOINT, [DOWN, DOWN], DOWN, id="no endpoint works"),
+        pytest.param(ProbeTarget.ELASTIC_IP, [DOWN, UP], DOWN, id="each elastic IP must work"),
+        pytest.param(ProbeTarget.ELASTIC_IP, [UNKNOWN, UP], UNKNOWN, id="one is not known yet"),
+        pytest.param(ProbeTarget.HOST, [UP], UP, id="the host works"),
+    ],
+)
+def test_what_answers_mean_together(
+    target: ProbeTarget, answers: list[Health], expected: Health
+) -> None:
+    """By what the check is about."""
+    assert together(target, [Answer(health=one) for one in answers]).health is expected
+
+
+def test_a_check_that_fails_withholds_and_says_why() -> None:
+    """The sentence names the check, the last answer, and what brings the routes back."""
+    hearing = Hearing("n1")
+    assert hearing.ask(WEB, [inquiry("10.1.0.1", successes=2)])
+    assert reason(hearing) is None
+    assert hearing.hear(key("10.1.0.1"), DOWN, "10.1.0.1:80 answered 503")
+    verdict = hearing.verdict(WEB)
+    assert verdict is not None
+    assert verdict.reason is Reason.HEALTH_CHECK_FAILED
+    assert "HealthCheck default/check: 10.1.0.1:80 answered 503" in verdict.message
+    assert "after 2 good answers in a row" in verdict.message
+    assert hearing.hear(key("10.1.0.1"), UP, "10.1.0.1:80 answered 200")
+    assert hearing.verdict(WEB) is None
+
+
+def test_a_port_that_says_no_has_a_reason_of_its_own() -> None:
+    """It is kube-proxy that says so, and no person's HealthCheck."""
+    hearing = Hearing("n1")
+    hearing.ask(WEB, [inquiry("10.0.0.1", check=NODE_PORT, target=ProbeTarget.HOST)])
+    hearing.hear(key("10.0.0.1", NODE_PORT), DOWN, "10.0.0.1:80 answered 503")
+    verdict = hearing.verdict(WEB)
+    assert verdict is not None
+    assert verdict.reason is Reason.HEALTH_CHECK_NODE_PORT
+    assert "healthCheckNodePort: 10.0.0.1:80 answered 503" in verdict.message
+
+
+def test_any_of_several_checks_withholds() -> None:
+    """All of them must be content."""
+    hearing = Hearing("n1")
+    hearing.ask(WEB, [inquiry("10.1.0.1"), inquiry("10.1.0.1", check="default/second")])
+    hearing.hear(key("10.1.0.1"), UP, "")
+    hearing.hear(key("10.1.0.1", "default/second"), DOWN, "")
+    assert reason(hearing) is Reason.HEALTH_CHECK_FAILED
+    assert "default/second" in str(hearing.verdict(WEB))
+
+
+def test_another_set_of_endpoints_keeps_what_is_known_of_the_check() -> None:
+    """A new endpoint beside one that hangs is not known yet, so the Service stays withheld."""
+    hearing = Hearing("n1")
+    hearing.ask(WEB, [inquiry("10.1.0.1")])
+    hearing.hear(key("10.1.0.1"), DOWN, "")
+    assert hearing.ask(WEB, [inquiry("10.1.0.1", "10.1.0.2")])
+    assert reason(hearing) is Reason.HEALTH_CHECK_FAILED
+    hearing.hear(key("10.1.0.2"), UP, "")
+    assert reason(hearing) is None
+
+
+def test_a_check_with_nothing_to_ask_any_more_withholds_nothing() -> None:
+    """Its last endpoint here went: what it said of it is no word about others."""
+    hearing = Hearing("n1")
+    hearing.ask(WEB, [inquiry("10.1.0.1")])
+    hearing.hear(key("10.1.0.1"), DOWN, "")
+    assert hearing.ask(WEB, [])
+    assert reason(hearing) is None
+    assert not hearing.questions
+    assert WEB not in hearing
+    assert not hearing.hear(key("10.1.0.1"), DOWN, "an answer that comes too late")
+
+
+def test_the_same_questions_are_no_news() -> None:
+    """Whoever asks need not begin anew."""
+    hearing = Hearing("n1")
+    assert hearing.ask(WEB, [inquiry("10.1.0.1")])
+    assert not hearing.ask(WEB, [inquiry("10.1.0.1")])
+    assert not hearing.ask("default/other", [])
+
+
+def test_after_a_boot_a_service_waits_for_its_answers() -> None:
+    """Nothing that was true before the boot is; the first good answer lets it through."""
+    hearing = Hearing("n1", starting=True)
+    hearing.ask(WEB, [inquiry("10.1.0.1")])
+    assert reason(hearing) is Reason.STARTING_UP
+    assert hearing.waiting
+    hearing.hear(key("10.1.0.1"), UP, "")
+    assert reason(hearing) is None
+    assert not hearing.waiting
+    hearing.hear(key("10.1.0.1"), UNKNOWN, "")
+    assert reason(hearing) is None
+
+
+def test_after_a_boot_a_check_that_fails_is_said_to_fail() -> None:
+    """It is not merely late."""
+    hearing = Hearing("n1", starting=True)
+    hearing.ask(WEB, [inquiry("10.1.0.1")])
+    hearing.hear(key("10.1.0.1"), DOWN, "")
+    assert reason(hearing) is Reason.HEALTH_CHECK_FAILED
+
+
+@pytest.mark.parametrize("ports", [True, False])
+def test_a_port_is_waited_for_only_where_one_may_answer(ports: bool) -> None:
+    """In a cluster without kube-proxy nobody stands behind it."""
+    hearing = Hearing("n1", starting=True, ports=ports)
+    hearing.ask(WEB, [inquiry("10.0.0.1", check=NODE_PORT, target=ProbeTarget.HOST)])
+    assert (reason(hearing) is Reason.STARTING_UP) is ports
+    assert hearing.give_up() == ((WEB,) if ports else ())
+    assert reason(hearing) is None
+
+
+def test_giving_up_is_about_ports_alone() -> None:
+    """A HealthCheck gets its answer, if only that there is none."""
+    hearing = Hearing("n1", starting=True, ports=True)
+    hearing.ask(WEB, [inquiry("10.1.0.1")])
+    assert hearing.give_up() == ()
+    assert reason(hearing) is Reason.STARTING_UP
+
+
+@pytest.mark.parametrize(
+    ("withheld", "expected"),
+    [
+        pytest.param({}, None, id="what was advertised goes on"),
+        pytest.param({WEB: {CHECK: "it hung"}}, Reason.HEALTH_CHECK_FAILED,
+                     id="what was withheld stays so"),
+        pytest.param({WEB: {CHECK: ""}}, Reason.STARTING_UP, id="what waited goes on waiting"),
+        pytest.param({WEB: {"default/gone": "it hung"}}, None,
+                     id="a check that is no more says nothing"),
+    ],
+)  # fmt: skip
+def test_an_agent_goes_on_where_the_one_before_ended(
+    withheld: Mapping[str, Mapping[str, str]], expected: Reason | None
+) -> None:
+    """In the same boot, as long as its own probes are unanswered."""
+    hearing = Hearing("n1", withheld=withheld)
+    hearing.ask(WEB, [inquiry("10.1.0.1")])
+    assert reason(hearing) is expected
+    hearing.hear(key("10.1.0.1"), UP, "")
+    assert reason(hearing) is None
+    assert hearing.withheld == {}
+
+
+def test_what_is_remembered_is_not_lost_before_it_is_asked_for() -> None:
+    """Two restarts in a row are as one."""
+    kept = {WEB: {CHECK: "it hung"}}
+    assert Hearing("n1", withheld=kept).withheld == kept
+    hearing = Hearing("n1", withheld=kept)
+    hearing.ask(WEB, [inquiry("10.1.0.1")])
+    assert hearing.withheld == kept
+
+
+_STEPS = st.lists(
+    st.tuples(st.sampled_from(["10.1.0.1", "10.1.0.2"]), st.sampled_from(list(Health)))
+)
+
+
+@given(steps=_STEPS)
+def test_unknown_changes_nothing(steps: list[tuple[str, Health]]) -> None:
+    """From an answer that is none no Service is withheld, and none comes back."""
+    hearing = Hearing("n1")
+    hearing.ask(WEB, [inquiry("10.1.0.1", "10.1.0.2")])
+    for address, health in steps:
+        before = reason(hearing)
+        hearing.hear(key(address), health, "")
+        if health is UNKNOWN:
+            assert reason(hearing) is before
+
+
+@given(steps=_STEPS)
+def test_a_restart_in_the_same_boot_changes_nothing(steps: list[tuple[str, Health]]) -> None:
+    """Whatever was heard, an agent that asks anew withholds what was withheld, and no more."""
+    hearing = Hearing("n1", starting=True)
+    asked = [inquiry("10.1.0.1", "10.1.0.2")]
+    hearing.ask(WEB, asked)
+    for address, health in steps:
+        hearing.hear(key(address), health, "x")
+    after = Hearing("n1", withheld=hearing.withheld)
+    after.ask(WEB, asked)
+    assert reason(after) is reason(hearing)
