@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from bgpd.ctl import draincommands
 from bgpd.ctl.migrate import migrate_app
 from bgpd.ctl.program import SETTINGS, ListOutput, run, version, version_option
 
@@ -149,6 +150,10 @@ def timeline_command(
         sys.stdout.write(table.timeline_table(found))
     else:
         sys.stdout.write(document.dump(document.timeline_document(found), output.value))
+
+
+app.command("drain", epilog=draincommands.EXIT_CODES)(draincommands.drain_command)
+app.command("undrain", epilog=draincommands.EXIT_CODES)(draincommands.undrain_command)
 
 
 @generation_app.command("reset", epilog=_EXIT_CODES)

@@ -15,11 +15,16 @@ from bgpd.model.errors import ConfigError, TransientError
 _PAGE: Final = 250
 """Objects of one page: an answer has an end, and Services can be long."""
 _GONE: Final = 404
+_CONFLICT: Final = 409
 _NO_RIGHT: Final = frozenset({401, 403})
 _LATER: Final = frozenset({408, 429, 500, 502, 503, 504})
 _DEFAULT: Final = Path("~/.kube/config")
 
 Document = dict[str, Any]
+
+
+class ConflictError(TransientError):
+    """Somebody else wrote the object since it was read."""
 
 
 class ConversionError(TransientError):
@@ -94,6 +99,8 @@ class Cluster:
         sentence = f"{self._where}: {path}: {reply.words}"
         if "conversion webhook" in reply.words:
             raise ConversionError(sentence)
+        if reply.code == _CONFLICT:
+            raise ConflictError(sentence)
         if reply.code in _LATER:
             raise TransientError(sentence)
         if reply.code in _NO_RIGHT:

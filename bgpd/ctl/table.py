@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from bgpd.ctl.columns import UNKNOWN, WIDTH, columns, counted, duration, wrapped
+from bgpd.ctl.healthtable import bfd_cell, health_block
 from bgpd.ctl.view import View, advertised, armed, verdict
 from bgpd.model.status import (
     MemberStatus,
@@ -22,6 +23,8 @@ NONE: Final = "<none>"
 _Columns: TypeAlias = tuple[str, ...]
 _SESSION: Final[_Columns] = ("PEER", "ADDRESS", "ASN", "STATE", "SINCE", "HOLD", "ADVERTISED")
 _SESSION_WIDE: Final = ("LEVER", "ROUTER-ID", "LOCAL-ASN", "TRANSITIONS", "LAST-ERROR")
+_SESSION_BFD: Final = ("BFD",)
+"""Shown where a peer is watched by BFD."""
 _SESSION_DAMPING: Final = ("DAMPING",)
 """Shown where a peer dampens flaps: what is left of its budget of changes."""
 _MEMBER: Final[_Columns] = ("MEMBER", "ADDRESS", "STATE", "HEARD", "LOSS", "GENERATION", "VERSION")
@@ -36,6 +39,8 @@ def status_table(view: View, *, now: float, wide: bool = False) -> str:
         blocks.append(_sessions(view.speaker.sessions, now=now, width=width))
         blocks.append(_routes(view, view.speaker, width=width))
     blocks.append(_withheld(view, width=width))
+    if view.agent is not None:
+        blocks.append(health_block(view.agent.health, now=now, width=width))
     if view.speaker is not None and view.speaker.mesh is not None:
         blocks.append(_mesh(view.speaker.mesh, width=width))
     blocks.append(_conditions(view, wide=wide))
@@ -99,6 +104,9 @@ def _sessions(sessions: Sequence[SessionStatus], *, now: float, width: int | Non
         return "SESSIONS: none\n"
     rows = [_session(session, now=now) for session in sessions]
     header = _SESSION
+    if any(one.bfd is not None for one in sessions):
+        header = (*header, *_SESSION_BFD)
+        rows = [(*row, bfd_cell(one)) for row, one in zip(rows, sessions, strict=True)]
     if width is None:
         header += _SESSION_WIDE
         rows = [row + _session_wide(one) for row, one in zip(rows, sessions, strict=True)]
@@ -194,12 +202,19 @@ def _member(member: MemberStatus) -> tuple[str, ...]:
     return (
         member.name,
         member.address,
-        f"{member.state.value},draining" if member.draining else member.state.value,
+        ",".join((member.state.value, *_words(member))),
         _heard(member.last_heard_milliseconds),
         f"{member.loss_percent:.1f}%",
         str(member.generation) if member.generation is not None else UNKNOWN,
         str(member.version) if member.version is not None else UNKNOWN,
     )
+
+
+def _words(member: MemberStatus) -> Iterator[str]:
+    if member.draining:
+        yield "draining"
+    if member.doubtful:
+        yield "doubtful"
 
 
 def _member_wide(member: MemberStatus) -> tuple[str, ...]:

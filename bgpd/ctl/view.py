@@ -12,10 +12,13 @@ from enum import StrEnum
 from typing import Final
 
 from bgpd.ctl.columns import counted
+from bgpd.ctl.drainview import progress
+from bgpd.ctl.healthtable import bfd_problem, health_problems
 from bgpd.model.peer import PeerState
 from bgpd.model.reason import Reason, Withheld
 from bgpd.model.status import (
     Condition,
+    DrainPhase,
     MemberState,
     MemberStatus,
     MeshStatus,
@@ -42,6 +45,8 @@ _FAULTS: Final = frozenset(
         Reason.ADDRESS_NOT_IN_POOL,
         Reason.CONFLICTING_ADVERTISEMENTS,
         Reason.NODE_NETWORK_UNAVAILABLE,
+        Reason.HEALTH_CHECK_FAILED,
+        Reason.FLAPPING,
         Reason.FAMILY_NOT_NEGOTIATED,
         Reason.OUTSIDE_POOLS,
         Reason.PREFIX_TOO_SHORT,
@@ -149,6 +154,8 @@ def _problems(view: View) -> Iterator[str]:
         yield f"the agent does not answer ({view.agent_error})"
     elif view.agent is not None and not view.agent.synced:
         yield f"the agent has not read {view.agent.source} yet"
+    if view.agent is not None:
+        yield from health_problems(view.agent.health)
     if view.speaker is None:
         yield f"the speaker does not answer ({view.speaker_error})"
     else:
@@ -167,7 +174,7 @@ def _problems(view: View) -> Iterator[str]:
 
 def _speaker(speaker: SpeakerStatus, *, alone: bool) -> Iterator[str]:
     if speaker.draining:
-        yield "the node is draining"
+        yield _drain(speaker)
     if not alone and not speaker.agent_connected:
         yield "the agent is not connected to the speaker"
     if not speaker.sessions:
@@ -175,10 +182,21 @@ def _speaker(speaker: SpeakerStatus, *, alone: bool) -> Iterator[str]:
     for session in speaker.sessions:
         if session.state is not PeerState.ESTABLISHED:
             yield _session(session)
+        if session.bfd is not None:
+            yield from bfd_problem(session.peer, session.bfd)
     if speaker.mesh is None:
         yield "the mesh is off: nobody would take over"
     else:
         yield from _mesh(speaker.mesh)
+
+
+def _drain(speaker: SpeakerStatus) -> str:
+    drain = speaker.drain
+    if drain.phase is DrainPhase.NOT_DRAINING:
+        return "the node is draining"
+    names = {route.prefix: route.services for route in speaker.routes}
+    how = progress(drain, len(speaker.routes), names)
+    return f"the node is draining ({drain.cause}): {how}"
 
 
 def _session(session: SessionStatus) -> str:

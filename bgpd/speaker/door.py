@@ -147,6 +147,8 @@ class Door:
             boot="this" if ask.arguments.get("until") == "boot" else "",
             since=round(now + self._reflex.wall_offset, 3),
         )
+        if ask.arguments.get("dry-run") == "true":
+            return Answer(content={"alone": self._reflex.draining.alone(now)})
         refused = self._reflex.draining.ask(request, now)
         return self._drained() if refused is None else Answer(
             ok=False, error=refused.sentence, content={"alone": refused.alone}

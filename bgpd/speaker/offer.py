@@ -68,7 +68,8 @@ class Offer:
         self._updates = Updates(rib=self.rib, timeline=timeline, outbox=outbox)
         self._adoption = Adoption()
         self._markers = Markers(outbox)
-        self._stance: Stance | None = None
+        self.stance: Stance | None = None
+        """What was said last with every route, to whomever it was not said otherwise."""
         self._present: dict[PeerName, frozenset[str]] = {}
         self.patience: Callable[[Peer, float], float | None] = lambda _peer, _now: None
         """How long a peer gets to notice a dead node itself, by BFD, before it hears a raise."""
@@ -325,7 +326,7 @@ class Offer:
 
     def _current_stances(self, desired: DesiredState, now: float) -> dict[PeerName, Stance]:
         self.review_drain(now)
-        self._stance = base = self._situation.base_stance(now)
+        self.stance = base = self._situation.base_stance(now)
         self._present = self._rivals_present(desired, now)
         unheard = self._unheard(now)
         return {
@@ -360,7 +361,7 @@ class Offer:
     def _stance_is_old(self, now: float) -> bool:
         """Return whether some route on the wire says something else than it should now."""
         self.review_drain(now)
-        if self._situation.base_stance(now) != self._stance:
+        if self._situation.base_stance(now) != self.stance:
             return True
         if self.desired is not None and self._rivals_present(self.desired, now) != self._present:
             return True

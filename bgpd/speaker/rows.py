@@ -13,6 +13,7 @@ from bgpd.model.peer import PeerName
 from bgpd.model.prefix import Prefix
 from bgpd.model.route import Advertisement, Attributes
 from bgpd.model.status import RouteStatus
+from bgpd.policy.lever import Stance
 
 PIECE: Final = 250
 """Prefixes of one piece."""
@@ -26,8 +27,11 @@ class Rows:
         actual: Mapping[PeerName, Mapping[Prefix, Attributes]],
         wanted: Mapping[PeerName, Mapping[Prefix, Advertisement]],
         up: frozenset[PeerName],
+        *,
+        stance: Stance | None = None,
     ) -> None:
-        """Remember what is offered, what is wanted, and whose session is *up*."""
+        """Remember what is offered, what is wanted, whose session is *up*, and our *stance*."""
+        self._stance = stance or Stance(generation=0)
         self._actual = {name: dict(actual[name]) for name in sorted(actual)}
         self._wanted = {name: dict(wanted.get(name, {})) for name in self._actual}
         self._up = up
@@ -51,6 +55,10 @@ class Rows:
         self._made.extend(map(self._row, some))
         self.complete = len(some) < most
 
+    def _floor(self, prefix: Prefix) -> int:
+        stance = self._stance
+        return stance.as_is_floor if prefix in stance.as_is else stance.floor
+
     def _row(self, prefix: Prefix) -> RouteStatus:
         """Return the row of *prefix*; peers that hear different ranks show the best of them.
 
@@ -61,6 +69,6 @@ class Rows:
         return RouteStatus(
             prefix=prefix,
             peers=tuple(name for name in names if name in self._up),
-            rank=min(ranks, default=0),
+            rank=max(min(ranks, default=0), self._floor(prefix)),
             med=self._actual[names[0]][prefix].med,
         )

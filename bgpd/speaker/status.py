@@ -69,7 +69,7 @@ def rows_of(reflex: Reflex) -> Rows:
     """Return the rows of what is on the wire now, to be made."""
     desired = reflex.desired
     wanted = {} if desired is None else desired.advertisements
-    return Rows(reflex.offer.rib.actual, wanted, _up(reflex))
+    return Rows(reflex.offer.rib.actual, wanted, _up(reflex), stance=reflex.offer.stance)
 
 
 def _up(reflex: Reflex) -> frozenset[PeerName]:

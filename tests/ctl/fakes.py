@@ -23,7 +23,7 @@ class Answering:
 
     def __init__(self, answers: Mapping[str, Answer]) -> None:
         self.asked: list[Ask] = []
-        self._answers = answers
+        self.answers = dict(answers)
 
     def opened(self, connection: Connection) -> None:
         """Wait for the question."""
@@ -34,8 +34,8 @@ class Answering:
             connection.send(Welcome(version=VERSION, node=NodeName("n1")))
         if isinstance(message, Ask):
             self.asked.append(message)
-            if message.question in self._answers:
-                connection.send(self._answers[message.question])
+            if message.question in self.answers:
+                connection.send(self.answers[message.question])
 
     def closed(self, connection: Connection) -> None:
         """Forget about it."""

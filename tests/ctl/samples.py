@@ -7,11 +7,16 @@ from typing import Any, Final
 
 from bgpd.ctl import document, table
 from bgpd.ctl.view import View, arranged
-from bgpd.model.peer import PeerName, PeerState
+from bgpd.model.health import Health, ProbeResult
+from bgpd.model.peer import BFDState, PeerName, PeerState
 from bgpd.model.prefix import Address, Prefix
 from bgpd.model.reason import Reason, Withheld
 from bgpd.model.status import (
+    BFDStatus,
     Condition,
+    DrainPhase,
+    DrainStatus,
+    HealthStatus,
     MemberState,
     MemberStatus,
     MeshStatus,
@@ -144,7 +149,7 @@ SICK_MESH: Final = replace(
             generation=None,
             version=None,
         ),
-        member("n5", "10.0.0.5", agent_alive=False, draining=True),
+        member("n5", "10.0.0.5", agent_alive=False, draining=True, doubtful=True),
     ),
 )
 SICK_SPEAKER: Final = replace(
@@ -184,6 +189,65 @@ SICK_SPEAKER: Final = replace(
     mesh=SICK_MESH,
 )
 SICK: Final = View(agent=replace(NODE, speaker=SICK_SPEAKER), speaker=SICK_SPEAKER)
+ILL: Final = HealthStatus(
+    node={
+        "carrier": Health.HEALTHY,
+        "gateway": Health.HEALTHY,
+        "kube-proxy": Health.UNHEALTHY,
+        "kubelet": Health.UNKNOWN,
+    },
+    details={
+        "carrier": "eth0 has carrier",
+        "kube-proxy": "http://127.0.0.1:10256/healthz: nobody listens on 127.0.0.1:10256",
+    },
+    doubt=("kube-proxy has been unhealthy for 12 s",),
+    probes=(
+        ProbeResult(check="", service="default/web", health=Health.HEALTHY, probes=912),
+        ProbeResult(
+            check="shop/cart-answers",
+            service="shop/cart",
+            health=Health.UNHEALTHY,
+            message="10.244.1.7:8080 answered 503",
+            since=NOW - 4,
+            failures=41,
+            probes=1200,
+        ),
+    ),
+)
+WATCHED: Final = BFDStatus(
+    state=BFDState.UP,
+    since=NOW - 11_519,
+    detection_milliseconds=150.0,
+    remote_detection_milliseconds=150.0,
+    transmit_milliseconds=50.0,
+)
+DRAINED_SPEAKER: Final = replace(
+    SPEAKER,
+    draining=True,
+    drain=DrainStatus(
+        phase=DrainPhase.WAITING,
+        cause="a person asked for it; node n1 is cordoned",
+        since=NOW - 30,
+        alone=(Prefix("203.0.113.9/32"),),
+        busy=(Prefix("2001:db8::7/128"),),
+    ),
+    sessions=(
+        replace(SPEAKER.sessions[0], bfd=WATCHED),
+        replace(
+            SPEAKER.sessions[1],
+            bfd=replace(
+                WATCHED,
+                state=BFDState.DOWN,
+                detection_milliseconds=None,
+                last_error="the router was silent for 151 ms",
+            ),
+        ),
+    ),
+    routes=tuple(replace(one, rank=255) for one in SPEAKER.routes[:2]),
+)
+DRAINED: Final = View(
+    agent=replace(NODE, speaker=DRAINED_SPEAKER, health=ILL), speaker=DRAINED_SPEAKER
+)
 AGENT_DEAD: Final = View(
     speaker=replace(SPEAKER, agent_connected=False, agent_absent_since=NOW - 60),
     agent_error="/run/bgpd/agent.sock: nobody listens here any more",
@@ -240,6 +304,8 @@ SCREENS: Final[Mapping[str, Callable[[], str]]] = {
     "fine.yaml": lambda: document.dump(document.status_document(FINE), "yaml"),
     "sick.txt": lambda: table.status_table(SICK, now=NOW),
     "sick-wide.txt": lambda: table.status_table(SICK, now=NOW, wide=True),
+    "drained.txt": lambda: table.status_table(DRAINED, now=NOW),
+    "drained-wide.txt": lambda: table.status_table(DRAINED, now=NOW, wide=True),
     "agent-dead.txt": lambda: table.status_table(AGENT_DEAD, now=NOW),
     "agent-dead.json": lambda: document.dump(document.status_document(AGENT_DEAD), "json"),
     "speaker-dead.txt": lambda: table.status_table(SPEAKER_DEAD, now=NOW),

@@ -129,6 +129,10 @@ class FakeApiServer:
         one.objects[name] = document
         self._append(one, "MODIFIED" if known else "ADDED", document)
 
+    def objects(self, path: str) -> list[Document]:
+        """Return the objects of one collection as they are."""
+        return list(self._collections[path].objects.values())
+
     def delete(self, path: str, name: str) -> None:
         """Delete the object `namespace/name` or `name`."""
         one = self._collections[path]

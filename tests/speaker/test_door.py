@@ -248,3 +248,32 @@ def test_a_generation_is_reset_only_to_what_can_be(house: House_, to: str, ok: b
         assert house.reflex.mesh.generation == (7 if ok else 1)
 
     house(story)
+
+
+def test_a_person_drains_a_node_and_takes_it_back(house: House_) -> None:
+    """Refused where only we carry something, rehearsed, forced, kept on the disk, and undone."""
+
+    async def story(house: House) -> None:
+        house.world.run(1.0)
+        person = await house.guest("ctl")
+
+        async def ask(question: Any, **arguments: str) -> Any:
+            person.say(Ask(question=question, arguments=arguments))
+            return await person.hear("answer")
+
+        refused = await ask("drain")
+        assert refused["ok"] is False
+        assert refused["content"]["alone"] == ["203.0.113.1/32", "203.0.113.2/32"]
+        assert "203.0.113.1/32" in refused["error"]
+        rehearsed = await ask("drain", **{"dry-run": "true", "force": "true"})
+        assert rehearsed["content"]["alone"] == refused["content"]["alone"]
+        assert house.node.request is None
+        begun = await ask("drain", force="true", until="boot")
+        assert begun["content"]["drain"]["phase"] == "Demoted"
+        assert house.node.request is not None
+        assert (house.node.request.forced, bool(house.node.request.boot)) == (True, True)
+        over = await ask("undrain")
+        assert over["content"]["drain"]["phase"] == "NotDraining"
+        assert house.node.request is None
+
+    house(story)

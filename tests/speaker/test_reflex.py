@@ -115,6 +115,8 @@ class Node:
                 self.saved += 1
             case effect.SaveDrain(request):
                 self.request = request
+            case effect.SaveBFD():
+                pass
             case effect.DropAgent():
                 self.told.append(item)
             case effect.KillExabgp():

@@ -14,6 +14,7 @@ from bgpd.model.prefix import Address
 from bgpd.policy.lever import MAX_GENERATION
 from bgpd.speaker import state as module
 from bgpd.speaker.reflex import Reflex
+from bgpd.speaker.request import DrainRequest
 from bgpd.speaker.state import KeptMesh, State
 from bgpd.speaker.timeline import Timeline
 from tests.policy.test_lever import PEER
@@ -37,7 +38,9 @@ def start(directory: Path) -> Node:
         now=0.0,
         wall_offset=0.0,
     )
-    node.reflex.start(configuration="", saved=kept.load_desired(), now=0.0)
+    node.reflex.start(
+        configuration="", saved=kept.load_desired(), now=0.0, drain=kept.load_drain()
+    )
     for step in range(1, 200):
         now = step * 0.02
         if node.reflex.mesh is not None:
@@ -80,7 +83,7 @@ def changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
 
 @settings(deadline=None)
 @given(
-    st.sampled_from(["desired.json", "mesh.json", "timeline.json"]),
+    st.sampled_from(["desired.json", "drain.json", "mesh.json", "timeline.json"]),
     st.binary(max_size=200)
     | values.map(lambda value: json.dumps(value).encode())
     | st.integers(1, 100_000).map(lambda depth: b"[" * depth)
@@ -209,3 +212,21 @@ def test_after_a_reboot_the_routes_are_forgotten(tmp_path: Path) -> None:
 
 def _loaded(directory: Path) -> Any:
     return State(directory).load_desired()
+
+
+def test_a_request_for_a_drain_outlives_a_reboot_unless_it_was_for_this_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that is serviced comes back drained; one that was drained to reboot does not."""
+    for boot, kept in (("", True), ("this", False)):
+        request = DrainRequest(forced=True, since=7.0, boot=boot)
+        State(tmp_path).save_drain(request)
+        here = State(tmp_path).load_drain()
+        assert here is not None
+        assert (here.forced, here.since) == (True, 7.0)
+        with monkeypatch.context() as patch:
+            (tmp_path / "boot").write_text("another\n")
+            patch.setattr(module, "BOOT_ID", tmp_path / "boot")
+            assert (State(tmp_path).load_drain() is not None) is kept
+    State(tmp_path).save_drain(None)
+    assert State(tmp_path).load_drain() is None

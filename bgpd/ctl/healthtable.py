@@ -1,0 +1,81 @@
+"""What a node knows of its own health, as `bgpctl status` shows it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from bgpd.ctl.columns import WIDTH, columns, counted, duration, wrapped
+from bgpd.model.health import Health, ProbeResult
+from bgpd.model.status import BFDStatus, HealthStatus, SessionStatus
+
+NONE: Final = "<none>"
+
+
+def health_block(health: HealthStatus, *, now: float, width: int | None = WIDTH) -> str:
+    """Return the node's health and its probes; without *width* also those that are well."""
+    if not health.node and not health.probes:
+        return ""
+    lines = "HEALTH\n"
+    for name, found in sorted(health.node.items()):
+        detail = health.details.get(name, "")
+        line = f"{name} is {found.value}{f': {detail}' if detail else ''}"
+        lines += f"{line if width is None else wrapped(line, indent='  ')}\n"
+    if not health.probes:
+        return lines
+    lines += f"{_census(health.probes)}\n"
+    shown = [one for one in health.probes if width is None or one.health is not Health.HEALTHY]
+    if not shown:
+        return lines
+    header = ("SERVICE", "CHECK", "HEALTH", "SINCE", "FAILED", "MESSAGE")
+    return lines + columns(
+        header, (_row(one, now=now) for one in shown), width=width, flexible=(0, 1, 5)
+    )
+
+
+def _census(probes: tuple[ProbeResult, ...]) -> str:
+    parts = [
+        f"{sum(one.health is health for one in probes)} {health.value}"
+        for health in Health
+        if any(one.health is health for one in probes)
+    ]
+    return f"{counted(len(probes), 'probe')}: {', '.join(parts)}"
+
+
+def _row(one: ProbeResult, *, now: float) -> tuple[str, ...]:
+    return (
+        one.service,
+        one.check or "healthCheckNodePort",
+        one.health.value,
+        duration(now - one.since if one.since else None),
+        f"{one.failures}/{one.probes}",
+        one.message or NONE,
+    )
+
+
+def bfd_cell(session: SessionStatus) -> str:
+    """Return the state of the BFD session, and what silence ends it, in a few letters."""
+    bfd = session.bfd
+    if bfd is None:
+        return NONE
+    state = bfd.state.value + (",dampened" if bfd.dampened else "")
+    if bfd.detection_milliseconds is None:
+        return state
+    return f"{state} {bfd.detection_milliseconds:.0f}ms"
+
+
+def bfd_problem(peer: str, bfd: BFDStatus) -> Iterator[str]:
+    """Yield what a person should know of the BFD session with *peer*."""
+    if bfd.dampened:
+        yield f"BFD with {peer} went up and down too often: its word does not count for a while"
+    elif bfd.last_error and bfd.state.value != "Up":
+        yield f"BFD with {peer} is {bfd.state.value} ({bfd.last_error})"
+
+
+def health_problems(health: HealthStatus) -> Iterator[str]:
+    """Yield what a person should know of the node itself."""
+    for sentence in health.doubt:
+        yield f"the node is in doubt, so its routes are the last choice: {sentence}"
+    if not health.doubt:
+        for name, found in sorted(health.node.items()):
+            if found is Health.UNHEALTHY:
+                detail = health.details.get(name, "")
+                yield f"{name} is Unhealthy{f': {detail}' if detail else ''}"
