@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from bgpd.bfd.packet import Refusal, decode
+from bgpd.bfd.packet import Refusal, State, decode
 from bgpd.bfd.session import Session
 from bgpd.model.prefix import Address
 
@@ -122,12 +122,17 @@ class Endpoint:
 
     def handle_timer(self, now: float) -> bool:
         """Let every session that is due do what it must; return whether one has events."""
-        happened = False
+        happened = woken = False
         for line in self._lines.values():
             due = line.session.deadline()
             if due is not None and due <= now:
+                woken = True
                 line.session.handle_timer(now)
                 happened = happened or line.session.has_events
+        if woken:
+            # A wake-up costs more than a packet: who may send now, does.
+            for line in self._lines.values():
+                line.session.join(now)
         return happened
 
     def must_know_all(self, now: float) -> bool:
@@ -137,6 +142,11 @@ class Endpoint:
             if silent_at is not None and silent_at <= now:
                 return True
         return False
+
+    @property
+    def is_eager(self) -> bool:
+        """Whether a packet that says nothing but Up may move a session."""
+        return any(line.session.state is State.INIT for line in self._lines.values())
 
     def slept(self, now: float) -> None:
         """Note that the driver came late."""

@@ -116,6 +116,8 @@ class Session:
         self._forget_due: float | None = None
         self._sent = now
         self._tx_due: float | None = now
+        self._tx_open = now
+        """From when on the next packet may leave: its jitter allows as much."""
         self._usual = b""
         """The last packet, when the next one of the same bytes can change nothing."""
         self._packets: list[bytes] = []
@@ -173,6 +175,11 @@ class Session:
             if self._seal is not None:
                 self._seal.forget()
         if self._tx_due is not None and now >= self._tx_due:
+            self._send(now)
+
+    def join(self, now: float) -> None:
+        """Send now if that is within the jitter: the driver is awake for another session."""
+        if self._tx_due is not None and self._tx_open <= now and self.state is State.UP:
             self._send(now)
 
     def slept(self, now: float) -> None:
@@ -415,4 +422,5 @@ class Session:
         # Section 6.8.7: a quarter less at most; with a multiplier of one, a tenth at least.
         most = 0.9 if self.settings.detect_mult == 1 else 1.0
         due = base + interval * (0.75 + (most - 0.75) * self._random())
+        self._tx_open = base + interval * 0.75
         self._tx_due = due if earliest is None else max(due, earliest)

@@ -1,5 +1,12 @@
 """Carry control packets over UDP, with what the kernel knows of them: when, and their TTL.
 
+A wake-up of a process costs many times what the packet costs that caused it, and nearly all
+packets say what the one before said: Up. A small program in the kernel sorts what arrives at a
+port into three queues. Only the urgent one wakes us. Packets that say nothing but Up wait until we
+wake to send our own; the kernel's receive times make that delay invisible. What comes from further
+away than it may waits in a small queue of its own, so that a flood from strangers takes neither
+our time nor our peers' place in the queue.
+
 Flow in: datagrams to port 3784 (one hop) or 4784 (several), each with its TTL and the kernel's
 receive time, so that neither a forger beyond a router nor a late loop is believed. Flow out: from
 a socket for each session, whose port says to routers in between that it is one flow.
@@ -11,14 +18,17 @@ Supported standards: RFC 5881 sections 4 and 5; RFC 5883 sections 4 and 5; RFC 2
 """
 
 import asyncio
+import contextlib
 import errno
 import socket
 import struct
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from bgpd.bfd.endpoint import Way
+from bgpd.bfd.packet import State
 from bgpd.model.prefix import Address
 from bgpd.timestamp import ANCILLARY_SIZE, Clock, enable_timestamps
 
@@ -31,13 +41,20 @@ TTL: Final = 255
 _MAX_DATAGRAM: Final = 512
 """Bytes that are read; a control packet has at most 255."""
 _MOST_AT_ONCE: Final = 64
-"""Datagrams of one wake-up: strangers shall not keep the loop from everything else."""
+"""Datagrams of one queue and wake-up: a flood shall not keep the loop from everything else."""
 _MOST_QUEUED: Final = 4096
 _BUFFER_BYTES: Final = 1 << 20
+_SMALL_BUFFER: Final = 1 << 16
 _NO_BUFFER: Final = 4096
 _CS6: Final = 0xC0
 _PRIORITY: Final = 6
 _SO_RCVBUFFORCE: Final = 33
+_SO_ATTACH_REUSEPORT_CBPF: Final = 51
+_NETWORK_HEADER: Final = 0xFFF00000
+"""Where classic BPF finds the IP header (SKF_NET_OFF, linux/filter.h)."""
+_TTL_AT: Final = {False: 8, True: 7}
+_URGENT, _ROUTINE, _DISTANT = range(3)
+"""The place of each queue in the port's group, which is the order of binding."""
 _IP_RECVTTL: Final = 12
 _INT: Final = struct.Struct("@i")
 
@@ -66,6 +83,20 @@ class Kind(NamedTuple):
         return MULTIHOP_PORT if self.multihop else SINGLE_HOP_PORT
 
 
+class Queues(NamedTuple):
+    """The sockets behind one port; only *urgent* where the kernel cannot sort."""
+
+    urgent: socket.socket
+    routine: socket.socket | None = None
+    distant: socket.socket | None = None
+
+    def close(self) -> None:
+        """Give everything back."""
+        for one in self:
+            if one is not None:
+                one.close()
+
+
 class Receiver(Protocol):
     """Whoever knows the sessions; *at* is on the scale of `time.monotonic`."""
 
@@ -76,7 +107,7 @@ class Receiver(Protocol):
 
 
 class Transport:
-    """The receiving socket of each family and port, and the sending ones."""
+    """The receiving sockets of each family and port, and the sending ones."""
 
     def __init__(
         self,
@@ -95,8 +126,9 @@ class Transport:
         self._receiver = receiver
         self._delivered = delivered
         self._loop = asyncio.get_running_loop()
-        self._receiving: dict[Kind, socket.socket] = {}
-        self._floors: dict[Kind, float] = {}
+        self._receiving: dict[Kind, Queues] = {}
+        self._floors: dict[socket.socket, float] = {}
+        self._eager = False
         self._sending: dict[Way, socket.socket] = {}
         self._next_port = first_port
 
@@ -106,19 +138,38 @@ class Transport:
         """Listen for *kinds* and no other; what does not work now is tried at the next call."""
         wanted = set(kinds)
         for kind in self._receiving.keys() - wanted:
-            sock = self._receiving.pop(kind)
-            self._loop.remove_reader(sock)
-            sock.close()
+            self._end(self._receiving.pop(kind))
         self.problems = {}
         for kind in sorted(wanted - self._receiving.keys()):
             try:
-                sock = _receiving(kind)
+                queues = listen(kind)
             except OSError as error:
                 self.problems[kind] = _problem(kind, error)
                 continue
-            self._receiving[kind] = sock
-            self._floors[kind] = 0.0
-            self._loop.add_reader(sock, self._on_readable, kind)
+            self._receiving[kind] = queues
+            self._loop.add_reader(queues.urgent, self._on_readable)
+            if self._eager and queues.routine is not None:
+                self._loop.add_reader(queues.routine, self._on_readable)
+
+    def attend(self, *, eager: bool) -> None:
+        """Be woken by every packet from near while *eager*, by urgent ones only otherwise."""
+        if eager is self._eager:
+            return
+        self._eager = eager
+        for queues in self._receiving.values():
+            if queues.routine is None:
+                continue
+            if eager:
+                self._loop.add_reader(queues.routine, self._on_readable)
+            else:
+                self._loop.remove_reader(queues.routine)
+
+    def _end(self, queues: Queues) -> None:
+        for sock in queues:
+            if sock is not None:
+                self._loop.remove_reader(sock)
+                self._floors.pop(sock, None)
+        queues.close()
 
     @property
     def senders(self) -> int:
@@ -179,26 +230,32 @@ class Transport:
 
     # Receiving
 
-    def drain(self) -> None:
-        """Deliver everything that is queued right now; call it before judging silence."""
-        for kind in tuple(self._receiving):
-            self._read(kind, _MOST_QUEUED)
+    def drain(self, *, wholly: bool = False) -> None:
+        """Deliver what is queued; *wholly* before silence is judged.
 
-    def _on_readable(self, kind: Kind) -> None:
-        self._read(kind, _MOST_AT_ONCE)
+        Urgent packets come last: what they say is newer than what the routine ones say, or they
+        are from somebody else.
+        """
+        most = _MOST_QUEUED if wholly else _MOST_AT_ONCE
+        for kind, queues in tuple(self._receiving.items()):
+            self._read(kind, queues.routine, most)
+            self._read(kind, queues.urgent, most)
+            self._read(kind, queues.distant, _MOST_AT_ONCE)
+
+    def _on_readable(self) -> None:
+        self.drain()
         self._delivered()
 
-    def _read(self, kind: Kind, most: int) -> None:
-        sock = self._receiving.get(kind)
-        if sock is None:
+    def _read(self, kind: Kind, sock: socket.socket | None, most: int) -> None:
+        if sock is None or sock.fileno() < 0:
             return
-        clock = Clock(floor=self._floors[kind])
+        clock = Clock(floor=self._floors.get(sock, 0.0))
         for _ in range(most):
             try:
                 data, ancillary, _, source = sock.recvmsg(_MAX_DATAGRAM, ANCILLARY_SIZE)
             except OSError:
                 # Empty, most often; anything else is as empty to us.
-                self._floors[kind] = clock.now
+                self._floors[sock] = clock.now
                 return
             self.counters["received"] += 1
             self._receiver.datagram(
@@ -210,7 +267,54 @@ class Transport:
             )
 
 
-def _receiving(kind: Kind) -> socket.socket:
+def listen(kind: Kind) -> Queues:
+    """Listen on the port of *kind*; `OSError` where that is not possible."""
+    # Sockets that share a port would share it with another daemon, too, which would take half of
+    # the packets in silence: therefore one has shown first that nobody is there.
+    _bound(kind, shared=False).close()
+    found: list[socket.socket] = []
+    try:
+        found += [_bound(kind, shared=True) for _ in (_URGENT, _ROUTINE)]
+        found.append(_bound(kind, shared=True, buffer=_SMALL_BUFFER))
+        _attach(found[_URGENT], _sorting(kind))
+    except OSError:
+        for sock in found:
+            sock.close()
+        return Queues(_bound(kind, shared=False))
+    return Queues(*found)
+
+
+def _sorting(kind: Kind) -> Sequence[tuple[int, int, int, int]]:
+    """Return the program that puts a packet into its queue, in classic BPF.
+
+    Over several hops any TTL may be right, and only the session knows.
+    """
+    near = (
+        ()
+        if kind.multihop
+        else (
+            (0x30, 0, 0, _NETWORK_HEADER + _TTL_AT[kind.v6]),
+            (0x15, 1, 0, TTL),
+            (0x06, 0, 0, _DISTANT),
+        )
+    )
+    return (
+        *near,
+        (0x30, 0, 0, 1),  # state and flags; too short a datagram ends here, and is urgent
+        (0x54, 0, 0, 0xF0),  # state, Poll, Final
+        (0x15, 0, 1, State.UP << 6),
+        (0x06, 0, 0, _ROUTINE),
+        (0x06, 0, 0, _URGENT),
+    )
+
+
+def _attach(sock: socket.socket, program: Sequence[tuple[int, int, int, int]]) -> None:
+    code = array("B", b"".join(struct.pack("HBBI", *line) for line in program))
+    fprog = struct.pack("@HP", len(program), code.buffer_info()[0])
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, fprog)
+
+
+def _bound(kind: Kind, *, shared: bool, buffer: int = _BUFFER_BYTES) -> socket.socket:
     family = socket.AF_INET6 if kind.v6 else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
@@ -220,10 +324,11 @@ def _receiving(kind: Kind) -> socket.socket:
         else:
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
         enable_timestamps(sock)
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
-        except PermissionError:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        with contextlib.suppress(PermissionError):
+            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(("", kind.port))
     except OSError:
         sock.close()

@@ -63,6 +63,7 @@ class BFDWire:
         """Send what is to be sent, listen where needed, and arm the timer."""
         self.send()
         self._listen()
+        self._transport.attend(eager=self._sessions.endpoint.is_eager)
         self._arm()
 
     def send(self) -> None:
@@ -86,7 +87,6 @@ class BFDWire:
 
     def _delivered(self) -> None:
         if self._news:
-            self._news = False
             self._settle()
         # A packet that says nothing new moves the deadline away: the timer finds that out.
 
@@ -97,24 +97,22 @@ class BFDWire:
             late = now - self._timer.when()
             self._timer = None
         self._latest = max(self._latest, late)
-        if self._sessions.endpoint.must_know_all(now):
-            # Drain first, then judge silence: what has arrived is no longer missing.
-            self._transport.drain()
-            now = self._loop.time()
+        # Drain first, then judge silence: what has arrived is no longer missing.
+        endpoint = self._sessions.endpoint
+        self._transport.drain(wholly=endpoint.must_know_all(now))
         if late > _LATE_SECONDS:
             self._sessions.slept(now)
-        if self._sessions.endpoint.handle_timer(now):
+        if endpoint.handle_timer(now) or self._news:
             self._settle()
         else:
             self.send()
             self._arm()
 
     def _settle(self) -> None:
+        self._news = False
         self.send()
         self._stirred()
-        self.send()
-        self._listen()
-        self._arm()
+        self.flush()
 
     def _arm(self) -> None:
         due = self._sessions.endpoint.deadline()
