@@ -392,8 +392,7 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
     survivors = [node for name, node in lab.nodes.items() if name not in names]
     after = lab.total_generation(without=witnesses)
     findings |= _takeover_shares(lab, fault, names, survivors)
-    findings |= _connections(lab, fault, record)
-    findings |= fault.examine(lab, record) if record else {}
+    findings |= _told(lab, fault, record)
     timeline = survivors[0].timeline() if survivors else []
     for name in names:
         lab.accused[name] += (after or 0) - (lab.before_harm or 0)
@@ -419,6 +418,12 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
         timeline=timeline,
         attempts=1,
     )
+
+
+def _told(lab: Lab, fault: Fault, record: Mapping[str, Any] | None) -> Findings:
+    """Return what else the client's record says."""
+    examined = fault.examine(lab, record) if record else {}
+    return {**_connections(lab, fault, record), **examined}
 
 
 def _connections(lab: Lab, fault: Fault, record: Mapping[str, Any] | None) -> Findings:
