@@ -23,6 +23,7 @@ from bgpd.agent.people import People
 from bgpd.agent.planner import Planner
 from bgpd.agent.public import telling_of
 from bgpd.agent.recollection import Recollection
+from bgpd.agent.replies import Replies
 from bgpd.agent.watching import Watching
 from bgpd.disk import Write
 from bgpd.ipc.message import Beat, Delta, Desired, Standing
@@ -78,6 +79,9 @@ class Service:
             desired=self._everything,
             told=self._heard_speaker,
         )
+        self._replies = Replies(
+            options.state_dir or options.run_dir, self._log, self._tell_conditions
+        )
         self._synced = False
         """Whether the log was told that everything was decided on."""
         self._beats = 0
@@ -117,6 +121,7 @@ class Service:
                 group.create_task(self._source.run(self._changed), name="source"),
                 group.create_task(self._link.run(), name="speaker"),
                 group.create_task(self._watching.run(), name="watching"),
+                group.create_task(self._replies.run(), name="replies"),
                 group.create_task(self._beat(), name="beat"),
                 group.create_task(self._start_from_memory(), name="memory"),
                 group.create_task(self._deciding.run(), name="deciding"),
@@ -204,6 +209,8 @@ class Service:
             self._start()
         self._link.send(message)
         self._watching.follow(complete=self._deciding.complete and not self._planner.busy)
+        if self._planner.context is not None:
+            self._replies.want(wanted=self._planner.context.policy.egress)
         self._tell_conditions()
         if self._deciding.complete and not self._synced:
             self._synced = True
@@ -292,6 +299,7 @@ class Service:
 
     def _heard_speaker(self) -> None:
         self._watching.heard(self._link.speaker)
+        self._replies.heard(self._link.speaker)
         self._tell()
 
     def _tell(self) -> None:
@@ -315,6 +323,7 @@ class Service:
             *self._source.conditions,
             *self._planner.conditions,
             *self._watching.conditions(self._link.speaker),
+            *self._replies.conditions(),
             *last_accepted(self._source.outdated),
             *from_memory(wanted=self._deciding.started and not self._source.synced),
             *self._disk.conditions(),
