@@ -187,13 +187,12 @@ class Prober:
             self._agenda.add(run.deadline, run, due=False)
 
     def _ask(self, run: Run, now: float) -> None:
-        assert self._running is not None
         if not self._has_place(run):
             run.waiting = True
             self._waiting.append(run)
             return
         run.again = False
-        conversation = run.open(self._running.kinds, self._done, self._chance)
+        conversation = run.open(self._done, self._chance)
         if isinstance(conversation, Outcome):
             self._count(run, conversation)
             return

@@ -67,10 +67,9 @@ class Run:
             self._opener = not_asked(f"was not asked: {error}")
 
     def open(
-        self, kinds: Kinds, done: "Callable[[Run, Outcome], None]", chance: random.Random
+        self, done: "Callable[[Run, Outcome], None]", chance: random.Random
     ) -> Conversation | Outcome:
         """Return a new conversation, or why there can be none."""
-        del kinds
         if isinstance(self._opener, Outcome):
             return self._opener
         return self._opener(partial(done, self), chance.getrandbits(64))

@@ -10,13 +10,22 @@ import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from bgpd.health.outcome import Outcome, not_asked
 from bgpd.model.health import TLS
 
 LASTING: Final = 300.0
 """Seconds until authorities are read again."""
+_AGAIN: Final = 1.0
+
+
+class _Kind(NamedTuple):
+    """What tells contexts apart."""
+
+    verify: bool
+    ca_file: str
+    http2: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,50 +48,50 @@ class Trust:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Make contexts beside *loop*."""
         self._loop = loop
-        self._made: dict[str, ssl.SSLContext] = {}
-        self._wrong: dict[str, str] = {}
-        self._until: dict[str, float] = {}
-        self._plain: ssl.SSLContext | None = None
+        self._made: dict[_Kind, ssl.SSLContext] = {}
+        self._wrong: dict[_Kind, str] = {}
+        self._until: dict[_Kind, float] = {}
 
-    def secure(self, tls: TLS, address: str) -> Secure | Outcome:
+    def secure(self, tls: TLS, address: str, *, http2: bool = False) -> Secure | Outcome:
         """Return how to speak with *address*, or why it cannot be asked (yet)."""
-        name = tls.server_name or (address if tls.verify else None)
+        kind = _Kind(tls.verify, tls.ca_file if tls.verify else "", http2)
         if not tls.verify:
-            self._plain = self._plain or _unverified()
-            return Secure(context=self._plain, server_name=name)
-        if self._until.get(tls.ca_file, 0.0) <= self._loop.time():
-            self._until[tls.ca_file] = self._loop.time() + LASTING
-            self._loop.run_in_executor(None, _verified, tls.ca_file).add_done_callback(
-                lambda future: self._arrived(tls.ca_file, future)
+            if kind not in self._made:
+                self._made[kind] = _context(kind)
+            return Secure(context=self._made[kind], server_name=tls.server_name or None)
+        if self._until.get(kind, 0.0) <= self._loop.time():
+            self._until[kind] = self._loop.time() + LASTING
+            self._loop.run_in_executor(None, _context, kind).add_done_callback(
+                lambda future: self._arrived(kind, future)
             )
-        context = self._made.get(tls.ca_file)
+        context = self._made.get(kind)
         if context is None:
-            wrong = self._wrong.get(tls.ca_file, "its authorities are being read")
+            wrong = self._wrong.get(kind, "the authorities to trust are being read")
             return not_asked(f"was not asked: {wrong}")
-        return Secure(context=context, server_name=name)
+        return Secure(context=context, server_name=tls.server_name or address)
 
-    def _arrived(self, ca_file: str, future: asyncio.Future[ssl.SSLContext]) -> None:
+    def _arrived(self, kind: _Kind, future: asyncio.Future[ssl.SSLContext]) -> None:
         if future.cancelled():
             return
         error = future.exception()
         if error is None:
-            self._made[ca_file] = future.result()
-            self._wrong.pop(ca_file, None)
+            self._made[kind] = future.result()
+            self._wrong.pop(kind, None)
             return
-        self._wrong[ca_file] = f"caFile {ca_file or 'of the system'} cannot be used: {error}"
-        self._until[ca_file] = self._loop.time() + 1.0
+        name = f"tls.caFile {kind.ca_file}" if kind.ca_file else "the list of the system"
+        self._wrong[kind] = f"{name} cannot be used: {error}"
+        self._until[kind] = self._loop.time() + _AGAIN
 
 
-def _unverified() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+def _context(kind: _Kind) -> ssl.SSLContext:
+    if kind.verify:
+        if kind.ca_file and not Path(kind.ca_file).is_file():
+            raise FileNotFoundError("there is no such file")
+        context = ssl.create_default_context(cafile=kind.ca_file or None)
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if kind.http2:
+        context.set_alpn_protocols(["h2"])
     return context
-
-
-def _verified(ca_file: str) -> ssl.SSLContext:
-    if not ca_file:
-        return ssl.create_default_context()
-    if not Path(ca_file).is_file():
-        raise FileNotFoundError("there is no such file")
-    return ssl.create_default_context(cafile=ca_file)
