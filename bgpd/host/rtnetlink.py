@@ -119,11 +119,12 @@ def use_order(index: int, address: Address) -> bytes:
 
 
 def route_question(destination: Address) -> bytes:
-    """Ask for the route to *destination*, whole."""
+    """Ask for the route to *destination*, whole.
+
+    A kernel that checks strictly refuses a question with a type, as one with a table.
+    """
     packed = wire.packed(destination)
-    head = ROUTE.pack(
-        wire.family(destination), len(packed) * 8, 0, 0, 0, 0, 0, _UNICAST, _F_FIB_MATCH
-    )
+    head = ROUTE.pack(wire.family(destination), len(packed) * 8, 0, 0, 0, 0, 0, 0, _F_FIB_MATCH)
     return head + wire.attribute(RTA_DST, packed)
 
 
