@@ -284,6 +284,8 @@ KINDS: Final = (
             Column(name="Established", path=".status.counts.established", type="integer"),
             Column(name="Routes", path=".status.counts.routes", type="integer"),
             Column(name="Generation", path=".status.takeoverGeneration", type="integer"),
+            Column(name="Drain", path=".status.drain.phase", wide=True),
+            Column(name="Failing", path=".status.counts.failing", type="integer", wide=True),
             Column(name="Version", path=".status.version", wide=True),
             _REASON,
             _AGE,

@@ -108,16 +108,23 @@ def _sessions(old: SpeakerStatus, new: SpeakerStatus, *, same: bool) -> Iterator
         was = known.get(one.peer)
         if was is None:
             continue
-        changes = max(0, one.transitions - was.transitions) if same else 0
+        changes = one.transitions - was.transitions if same else 0
         up, was_up = (each.state is PeerState.ESTABLISHED for each in (one, was))
-        # Of an odd number of changes one is left, of an even number none: so many each way.
-        down = max((changes + was_up) // 2, int(was_up and not up))
-        came = max((changes + (not was_up)) // 2, int(up and not was_up))
+        down, came = turns(changes, was_up=was_up, up=up)
         if down:
             why = f": {one.last_error}" if one.last_error else ""
             yield _session("SessionDown", one, new.node, f"went down{why}", down)
         if came:
             yield _session("SessionUp", one, new.node, "is established", came)
+
+
+def turns(changes: int, *, was_up: bool, up: bool) -> tuple[int, int]:
+    """Return how often something went down and came up in so many *changes* between two looks."""
+    # Of an odd number of changes one is left, of an even number none: so many each way.
+    changes = max(0, changes)
+    down = max((changes + was_up) // 2, int(was_up and not up))
+    came = max((changes + (not was_up)) // 2, int(up and not was_up))
+    return down, came
 
 
 def _session(reason: str, one: SessionStatus, node: str, what: str, times: int) -> Happening:

@@ -12,7 +12,14 @@ import msgspec
 from bgpd.kube.nodeform import LONGEST, MOST_CONDITIONS, Truth
 from bgpd.kube.problem import Problem
 from bgpd.model.peer import PeerState
-from bgpd.model.status import Condition, MeshStatus, NodeStatus, SpeakerStatus
+from bgpd.model.status import (
+    Condition,
+    DrainPhase,
+    DrainStatus,
+    MeshStatus,
+    NodeStatus,
+    SpeakerStatus,
+)
 
 INVALIDATING: Final = frozenset(
     {
@@ -63,8 +70,16 @@ def _unready(status: NodeStatus) -> tuple[str, str] | None:
     if speaker.exabgp_pid is None:
         return "ExabgpNotRunning", "ExaBGP is not running; it is started again"
     if speaker.draining:
-        return "Draining", "the node is being drained, so its routes are the last choice"
+        return "Draining", _draining(speaker.drain)
     return _unheard(speaker)
+
+
+def _draining(drain: DrainStatus) -> str:
+    if drain.phase is DrainPhase.DRAINED:
+        words = "the node is drained, so its routes are withdrawn"
+    else:
+        words = "the node is being drained, so its routes are the last choice"
+    return cut(f"{words}: {drain.cause}" if drain.cause else words)
 
 
 def _unheard(speaker: SpeakerStatus) -> tuple[str, str] | None:

@@ -20,8 +20,14 @@ MOST_PROBLEMS: Final = 20
 MOST_CONDITIONS: Final = 64
 MOST_SERVICES: Final = 16
 """Services named for one route."""
+MOST_FAILING: Final = 20
+"""Failing checks; `counts` has the whole number."""
+MOST_STAYING: Final = 50
+"""Of the prefixes that a drain waits for."""
 LONGEST: Final = 1024
 """Characters of a sentence."""
+SHORT: Final = 256
+"""The same where there are many of them."""
 _MOST_INT: Final = 2**53
 
 
@@ -64,6 +70,26 @@ Conditions: TypeAlias = Annotated[
 ]
 
 
+class BFDForm(Form, kw_only=True):
+    """The BFD session beside a BGP session."""
+
+    state: Annotated[_Word, Meta(description="AdminDown, Down, Init or Up (RFC 5880).")]
+    since: Annotated[_Time, Meta(description="When the state last changed.")] | None = None
+    detection_milliseconds: (
+        Annotated[int, _number("Silence of the router that ends the session.")] | None
+    ) = None
+    remote_detection_milliseconds: (
+        Annotated[int, _number("Our silence after which the router calls us gone.")] | None
+    ) = None
+    transitions: Annotated[
+        int, _number("How often it came up or went down since the speaker started.")
+    ]
+    dampened: Annotated[
+        bool, Meta(description="Whether it flapped so often that it is not believed for a while.")
+    ] = False
+    last_error: Annotated[str, _says("Why it last went down, in a sentence.", most=SHORT)] = ""
+
+
 class SessionForm(Form, kw_only=True):
     """One BGP session of the node."""
 
@@ -94,6 +120,13 @@ class SessionForm(Form, kw_only=True):
     last_error: Annotated[
         str, _says("Why the session last went down, in a sentence.", most=LONGEST)
     ] = ""
+    graceful_restart: Annotated[
+        bool, Meta(description="Whether the router keeps our routes over a restart of the speaker.")
+    ] = False
+    bfd: (
+        Annotated[BFDForm, Meta(description="BFD with the router; absent where none is wanted.")]
+        | None
+    ) = None
 
 
 class RouteForm(Form, kw_only=True):
@@ -118,6 +151,63 @@ class WithheldForm(Form, kw_only=True):
     peer: Annotated[_Name, Meta(description="The BGPPeer; absent where it is true of all.")] = ""
     reason: Annotated[_Word, Meta(description="Why not, in one word.")]
     message: Annotated[str, _says("Why not, in a sentence.", most=LONGEST)]
+
+
+class EvidenceForm(Form, kw_only=True):
+    """One thing on the node that is looked at."""
+
+    name: Annotated[_Word, Meta(description="What it is: carrier, gateway, kubelet or kube-proxy.")]
+    health: Annotated[
+        _Word, Meta(description="Healthy, Unhealthy or Unknown, which changes nothing.")
+    ]
+    message: Annotated[str, _says("What was seen, in a sentence.", most=SHORT)] = ""
+
+
+class FailingForm(Form, kw_only=True):
+    """One check that fails for one Service on this node."""
+
+    service: Annotated[_Service, Meta(description="The Service, as namespace/name.")]
+    check: Annotated[
+        _Service,
+        Meta(description="The HealthCheck, as namespace/name; absent: its healthCheckNodePort."),
+    ] = ""
+    message: Annotated[str, _says("The last answer, in a sentence.", most=SHORT)] = ""
+    since: Annotated[_Time, Meta(description="When it began to fail.")] | None = None
+
+
+class HealthForm(Form, kw_only=True):
+    """What the agent knows of its node's health."""
+
+    node: Annotated[list[EvidenceForm], _says("What is looked at on the node.", most=16)] = field(
+        default_factory=list
+    )
+    doubt: Annotated[
+        list[Annotated[str, Meta(max_length=SHORT)]],
+        _says("Why the node's routes rank behind others; absent: they do not.", most=16),
+    ] = field(default_factory=list)
+    failing: Annotated[
+        list[FailingForm],
+        _says(
+            "What fails here; no more than fit, `counts.failing` has all.",
+            most=MOST_FAILING,
+        ),
+    ] = field(default_factory=list)
+
+
+class DrainForm(Form, kw_only=True):
+    """How far a drain of the node is."""
+
+    phase: Annotated[_Word, Meta(description="NotDraining, Waiting, Demoted, Drained or Leaving.")]
+    cause: Annotated[str, _says("Why, in a sentence.", most=LONGEST)] = ""
+    since: Annotated[_Time, Meta(description="When it began.")] | None = None
+    alone: Annotated[
+        list[_Prefix],
+        _says("Prefixes that stay because no other node carries them.", most=MOST_STAYING),
+    ] = field(default_factory=list)
+    busy: Annotated[
+        list[_Prefix],
+        _says("Prefixes that stay because connections are open.", most=MOST_STAYING),
+    ] = field(default_factory=list)
 
 
 class MemberForm(Form, kw_only=True):
@@ -194,6 +284,7 @@ class CountsForm(Form, kw_only=True):
     routes: Annotated[int, _number("Prefixes advertised.")] | None = None
     withheld: Annotated[int, _number("Routes not advertised for a reason.")]
     members: Annotated[int, _number("Members of the mesh, this one not included.")] | None = None
+    failing: Annotated[int, _number("Checks of Services that fail here.")] = 0
     problems: Annotated[int, _number("Things in the configuration that a person should correct.")]
 
 
@@ -230,6 +321,13 @@ class StatusForm(Form, kw_only=True):
         | None
     ) = None
     mesh: Annotated[MeshForm, Meta(description="The mesh as this node sees it.")] | None = None
+    health: (
+        Annotated[HealthForm, Meta(description="What is known of the node's health.")] | None
+    ) = None
+    drain: (
+        Annotated[DrainForm, Meta(description="How far a drain is; absent where there is none.")]
+        | None
+    ) = None
     configuration: Annotated[
         ConfigurationForm, Meta(description="What this node made of the configuration.")
     ]

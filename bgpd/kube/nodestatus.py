@@ -7,13 +7,13 @@ that there is nothing to write.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
 from bgpd.kube import nodeform as form
 from bgpd.kube.nodecondition import Told, conditions_of, cut
+from bgpd.kube.nodehealth import bfd_form, drain_form, failing_of, health_form, time_of
 from bgpd.kube.objects import OUR_GROUP
 from bgpd.kube.problem import Problem
 from bgpd.kube.scalar import parse_plain_address
@@ -82,7 +82,7 @@ def document(
     """
     speaker = status.speaker
     mesh = speaker.mesh if speaker else None
-    changed = _Times(previous or {}, _time(now))
+    changed = _Times(previous or {}, time_of(now))
     routes = sorted(speaker.routes, key=lambda one: one.prefix) if speaker else []
     withheld = sorted((*status.withheld, *(speaker.withheld if speaker else ())), key=_order)
     found = form.StatusForm(
@@ -105,10 +105,12 @@ def document(
             for one in routes[: form.MOST_ROUTES]
         ],
         withheld=[_withheld(one) for one in withheld[: form.MOST_ROUTES]],
+        health=health_form(status.health),
+        drain=drain_form(speaker.drain) if speaker else None,
         member=form.ReachForm(address=member.address, port=member.port) if member else None,
         mesh=_mesh(mesh) if mesh else None,
         configuration=_configuration(status, problems),
-        counts=_counts(speaker, withheld=len(withheld), problems=len(problems)),
+        counts=_counts(status, withheld=len(withheld), problems=len(problems)),
     )
     return {
         **_HEAD,
@@ -128,7 +130,7 @@ def _session(one: SessionStatus) -> form.SessionForm:
         peer_asn=one.peer_asn,
         local_asn=one.local_asn,
         state=one.state.value,
-        since=None if one.since is None else _time(one.since),
+        since=None if one.since is None else time_of(one.since),
         hold_time_seconds=one.hold_time,
         peer_router_id=one.peer_router_id,
         lever=one.lever.value,
@@ -136,6 +138,8 @@ def _session(one: SessionStatus) -> form.SessionForm:
         max_prefixes=one.max_prefixes,
         transitions=one.transitions,
         last_error=cut(one.last_error),
+        graceful_restart=one.graceful_restart,
+        bfd=bfd_form(one.bfd),
     )
 
 
@@ -149,10 +153,11 @@ def _withheld(one: Withheld) -> form.WithheldForm:
     )
 
 
-def _counts(speaker: SpeakerStatus | None, *, withheld: int, problems: int) -> form.CountsForm:
+def _counts(status: NodeStatus, *, withheld: int, problems: int) -> form.CountsForm:
+    speaker, failing = status.speaker, len(failing_of(status.health))
     if speaker is None:
         # Unknown is not zero: the routes of a speaker that does not answer its agent stay.
-        return form.CountsForm(withheld=withheld, problems=problems)
+        return form.CountsForm(withheld=withheld, problems=problems, failing=failing)
     up = [one for one in speaker.sessions if one.state is PeerState.ESTABLISHED]
     return form.CountsForm(
         sessions=len(speaker.sessions),
@@ -160,6 +165,7 @@ def _counts(speaker: SpeakerStatus | None, *, withheld: int, problems: int) -> f
         routes=len(speaker.routes),
         withheld=withheld,
         members=len(speaker.mesh.members) if speaker.mesh else None,
+        failing=failing,
         problems=problems,
     )
 
@@ -232,8 +238,3 @@ class _Times:
             message=one.message,
             last_transition_time=before["lastTransitionTime"] if before and same else self._now,
         )
-
-
-def _time(seconds: float) -> str:
-    """Return the wall clock *seconds* as Kubernetes writes a time."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

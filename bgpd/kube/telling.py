@@ -25,6 +25,7 @@ from bgpd.kube.problem import Problem
 from bgpd.kube.reply import Reply, Unanswered
 from bgpd.kube.series import Entry, Series
 from bgpd.kube.store import Changes
+from bgpd.kube.wellbeing import wellbeing
 from bgpd.model.member import Member
 from bgpd.model.status import Condition, NodeStatus
 
@@ -156,13 +157,14 @@ class Telling:
     def _tell(self, look: Look, now: float) -> None:
         wall = time.time()
         before = self._known
-        for one in happenings(
+        found = happenings(
             before,
             look.status,
             problems=look.problems,
             problems_before=self._look.problems if self._look else (),
             namespace=self._namespace,
-        ):
+        )
+        for one in (*found, *wellbeing(before, look.status)):
             self._series.tell(one, now=now, wall=wall)
         self._known = look.status
         if look.status.speaker is None and before is not None:

@@ -6,15 +6,33 @@ from typing import Any
 
 import pytest
 
-from bgpd.kube.nodeform import LONGEST, MOST_MEMBERS, MOST_PROBLEMS, MOST_ROUTES
+from bgpd.kube.nodeform import (
+    LONGEST,
+    MOST_FAILING,
+    MOST_MEMBERS,
+    MOST_PROBLEMS,
+    MOST_ROUTES,
+    MOST_STAYING,
+    SHORT,
+)
 from bgpd.kube.nodestatus import document, identity
 from bgpd.kube.problem import Problem, Standing
+from bgpd.model.health import Health, ProbeResult
 from bgpd.model.member import Member, NodeName
-from bgpd.model.peer import PeerName, PeerState
+from bgpd.model.peer import BFDState, PeerName, PeerState
 from bgpd.model.prefix import Address, Prefix
 from bgpd.model.reason import Reason, Withheld
-from bgpd.model.status import Condition, MemberState, NodeStatus, RouteStatus
-from tests.ctl.samples import MESH, NODE, NOW, SPEAKER, member, route, session
+from bgpd.model.status import (
+    BFDStatus,
+    Condition,
+    DrainPhase,
+    DrainStatus,
+    HealthStatus,
+    MemberState,
+    NodeStatus,
+    RouteStatus,
+)
+from tests.ctl.samples import DRAINED, MESH, NODE, NOW, SPEAKER, member, route, session
 
 ME = Member(name=NodeName("n1"), address=Address("10.0.0.1"))
 LATER = NOW + 60
@@ -92,7 +110,63 @@ def test_a_status_says_what_bgpctl_would_say() -> None:
         "members": 2,
         "problems": 0,
     }
+    assert not {"health", "drain"} & found.keys()
     assert json.loads(json.dumps(found)) == found
+
+
+def test_a_status_says_how_the_node_fares() -> None:
+    """What is looked at, why it is in doubt, what fails, how far a drain is, and BFD."""
+    assert DRAINED.agent is not None
+    found = status(DRAINED.agent)
+    assert found["health"] == {
+        "node": [
+            {"name": "carrier", "health": "Healthy", "message": "eth0 has carrier"},
+            {"name": "gateway", "health": "Healthy"},
+            {
+                "name": "kube-proxy",
+                "health": "Unhealthy",
+                "message": "http://127.0.0.1:10256/healthz: nobody listens on 127.0.0.1:10256",
+            },
+            {"name": "kubelet", "health": "Unknown"},
+        ],
+        "doubt": ["kube-proxy has been unhealthy for 12 s"],
+        "failing": [
+            {
+                "service": "shop/cart",
+                "check": "shop/cart-answers",
+                "message": "10.244.1.7:8080 answered 503",
+                "since": "2027-01-15T07:59:56Z",
+            }
+        ],
+    }
+    assert found["counts"]["failing"] == 1
+    assert found["drain"] == {
+        "phase": "Waiting",
+        "cause": "a person asked for it; node n1 is cordoned",
+        "since": "2027-01-15T07:59:30Z",
+        "alone": ["203.0.113.9/32"],
+        "busy": ["2001:db8::7/128"],
+    }
+    up, down = (one["bfd"] for one in found["sessions"])
+    assert up == {
+        "state": "Up",
+        "since": "2027-01-15T04:48:01Z",
+        "detectionMilliseconds": 150,
+        "remoteDetectionMilliseconds": 150,
+        "transitions": 0,
+    }
+    assert (down["state"], down["lastError"]) == ("Down", "the router was silent for 151 ms")
+
+
+def test_more_probes_of_the_same_health_write_nothing() -> None:
+    """A thousand answers that all say yes, or all say no, are no news."""
+    assert DRAINED.agent is not None
+    health = DRAINED.agent.health
+    asked = tuple(
+        replace(one, probes=one.probes + 9, failures=one.failures + 9) for one in health.probes
+    )
+    later = replace(DRAINED.agent, health=replace(health, probes=asked))
+    assert status(later) == status(DRAINED.agent)
 
 
 def test_the_object_belongs_to_its_node() -> None:
@@ -121,6 +195,11 @@ def test_the_object_belongs_to_its_node() -> None:
         pytest.param(with_speaker(draining=True),
                      ("False", "Draining",
                       "the node is being drained, so its routes are the last choice"), id="drain"),
+        pytest.param(with_speaker(draining=True, drain=DrainStatus(phase=DrainPhase.DRAINED,
+                                                                   cause="the node shuts down")),
+                     ("False", "Draining",
+                      "the node is drained, so its routes are withdrawn: the node shuts down"),
+                     id="drained"),
         pytest.param(with_speaker(exabgp_pid=None),
                      ("False", "ExabgpNotRunning", "ExaBGP is not running; it is started again"),
                      id="no ExaBGP"),
@@ -221,6 +300,7 @@ def test_a_condition_keeps_the_time_of_its_last_change() -> None:
 
 def huge() -> NodeStatus:
     """Return a node with ten times more of everything than fits, in the longest words."""
+    watched = BFDStatus(state=BFDState.DOWN, since=NOW, last_error="x" * 5000, dampened=True)
     peers = tuple(PeerName(f"{'p' * 240}-{number}") for number in range(64))
     routes = tuple(
         RouteStatus(
@@ -248,11 +328,36 @@ def huge() -> NodeStatus:
     )
     speaker = replace(
         SPEAKER,
-        sessions=tuple(session(name, "192.0.2.1", last_error="x" * 5000) for name in peers),
+        sessions=tuple(
+            session(name, "192.0.2.1", last_error="x" * 5000, bfd=watched) for name in peers
+        ),
         routes=routes,
         mesh=replace(MESH, members=members),
+        drain=DrainStatus(
+            phase=DrainPhase.WAITING,
+            cause="x" * 5000,
+            since=NOW,
+            alone=tuple(one.prefix for one in routes),
+            busy=tuple(one.prefix for one in routes),
+        ),
     )
-    return replace(NODE, speaker=speaker, withheld=withheld, services={})
+    probes = tuple(
+        ProbeResult(
+            check=f"{'n' * 63}/{'c' * 240}-{number}",
+            service=f"{'n' * 63}/{'s' * 63}",
+            health=Health.UNHEALTHY,
+            message="x" * 5000,
+            since=NOW,
+        )
+        for number in range(10_000)
+    )
+    health = HealthStatus(
+        node={str(number): Health.UNHEALTHY for number in range(100)},
+        details={str(number): "x" * 5000 for number in range(100)},
+        doubt=("x" * 5000,) * 100,
+        probes=probes,
+    )
+    return replace(NODE, speaker=speaker, withheld=withheld, services={}, health=health)
 
 
 def test_a_status_has_an_end_and_says_how_much_there_is() -> None:
@@ -268,6 +373,9 @@ def test_a_status_has_an_end_and_says_how_much_there_is() -> None:
     assert len(found["configuration"]["problems"]) == MOST_PROBLEMS
     assert all(one["refused"] for one in found["configuration"]["problems"])
     assert len(found["sessions"][0]["lastError"]) == LONGEST
+    assert len(found["sessions"][0]["bfd"]["lastError"]) == SHORT
+    assert (len(found["health"]["failing"]), found["counts"]["failing"]) == (MOST_FAILING, 10_000)
+    assert len(found["drain"]["alone"]) == len(found["drain"]["busy"]) == MOST_STAYING
     assert len(json.dumps(found)) < BUSY
 
 
