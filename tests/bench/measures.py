@@ -29,8 +29,9 @@ _MOST = 60.0
 
 
 def event_to_route(rig: Rig, *, repeat: int, block: int, say: Say, traced: bool = False) -> Figures:
-    """Return every flip of one Service's endpoint, *repeat* each way for each speaker.
+    """Return every flip of a Service's endpoint, *repeat* each way for each speaker.
 
+    The Services take turns: a speaker may hold back one that comes and goes all the time.
     *traced* flips of bgpd also tell what of its share is whose.
     """
     tap = NodeTap(NODE)
@@ -42,7 +43,7 @@ def event_to_route(rig: Rig, *, repeat: int, block: int, say: Say, traced: bool 
         flips: list[Figures] = []
         for i in range(-_WARM_UP, count):
             for present in (False, True):
-                flip = _flip(rig, tap, present=present)
+                flip = _flip(rig, tap, 1 + i % len(rig.prefixes), present=present)
                 if i >= 0:
                     flips.append({"speaker": speaker.name, "block": number, **flip})
                 time.sleep(_GAP * random.uniform(0.5, 1.5))
@@ -99,12 +100,12 @@ def blocks(rig: Rig, repeat: int, block: int) -> Iterator[tuple[int, Speaker, in
             yield number, speaker, count
 
 
-def _flip(rig: Rig, tap: NodeTap, *, present: bool) -> Figures:
-    """Patch Service 1's endpoint and wait for its route."""
-    (prefix,) = (rig.plan.prefix(1, version) for version in rig.plan.family.versions)
+def _flip(rig: Rig, tap: NodeTap, number: int, *, present: bool) -> Figures:
+    """Patch the endpoint of Service *number* and wait for its route."""
+    (prefix,) = (rig.plan.prefix(number, version) for version in rig.plan.family.versions)
     tap.arrivals()
     since, updates = len(rig.watch.routes), len(rig.watch.updates)
-    sent = rig.patch(1, present=present)
+    sent = rig.patch(number, present=present)
     changed = rig.await_routes(frozenset({prefix}), since, present=present, seconds=_MOST)
     time.sleep(0.01)  # the capture is read by another thread
     told = [
