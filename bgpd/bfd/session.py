@@ -324,7 +324,7 @@ class Session:
         self.remote_min_rx = 1
         self._remote_demand = False
         self._usual = b""
-        heard, self._heard = self._heard or due, None
+        heard, self._heard = due if self._heard is None else self._heard, None
         self._forget_due = now + detection
         if self.state in {State.INIT, State.UP}:
             self._enter(State.DOWN, Diag.DETECTION_TIME_EXPIRED, due, silence=due - heard)
@@ -385,7 +385,7 @@ class Session:
         self.remote_detect_mult = memory.remote_detect_mult
         self.remote_desired_min_tx = memory.remote_desired_min_tx
         self.remote_min_rx = memory.remote_min_rx
-        self.state = self.remote_state = State.UP
+        self.state = State.UP
         self._heard = now
         # What the settings say now may differ from what the process before us told the peer.
         self._set_intervals(now)

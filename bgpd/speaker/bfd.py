@@ -104,7 +104,7 @@ class BFDSessions:
         self._memories = dict(memories or {})
         self._watches: dict[Address, _Watch] = {}
         self._held: frozenset[Address] = frozenset()
-        self._held_at_exabgp: frozenset[Address] = frozenset()
+        """Whom ExaBGP holds back, as it was told or as it said."""
         self._farewells: list[tuple[Line, bytes]] = []
         self._saved: dict[Address, Memory] = {}
 
@@ -130,12 +130,12 @@ class BFDSessions:
 
     def shown(self, held: Iterable[Address], now: float) -> None:
         """Take over whom ExaBGP holds back, perhaps for a process before us."""
-        self._held_at_exabgp = frozenset(held)
-        for address in self._held_at_exabgp:
+        self._held = frozenset(held)
+        for address in self._held:
             watch = self._watches.get(address)
             if watch is not None:
                 watch.failed = True
-        self._hold(now, again=True)
+        self._hold(now)
 
     def settle(self, now: float, *, wall_offset: float) -> bool:
         """Act on what happened to the sessions; return whether anything did."""
@@ -315,17 +315,17 @@ class BFDSessions:
             # Nothing is closed now, and nothing shall be when its word counts again.
             watch.failed = False
 
-    def _hold(self, now: float, *, again: bool = False) -> None:
-        """Have ExaBGP hold back whom we do, when that changes or is to be said again."""
+    def _hold(self, now: float) -> None:
+        """Have ExaBGP hold back whom we do, when that changes."""
         held = frozenset(
             address for address, watch in self._watches.items() if watch.holds_back(now)
         )
-        if held == self._held and not (again and held != self._held_at_exabgp):
+        if held == self._held:
             return
         for address in sorted(held ^ self._held):
             event = "session_held" if address in held else "session_released"
             self._outbox.note("info", event, peer=address)
-        self._held = self._held_at_exabgp = held
+        self._held = held
         self._outbox.send(Hold(id=self._outbox.number(), peers=tuple(sorted(held))))
 
 
