@@ -18,8 +18,10 @@ from bgpd.agent.planner import Planner
 from bgpd.kube.source import KubernetesSource
 from bgpd.kube.store import Changes
 from bgpd.kube.transport import Endpoint
+from bgpd.kube.vocabulary import agent
 from bgpd.model.member import NodeName
 
+NODE = NodeName("node-0")
 TICK = 0.001
 AT_ONCE = 200
 """Services decided on in one go, as the agent does."""
@@ -69,9 +71,9 @@ class Follower:
 
     def __init__(self, port: int) -> None:
         self.figures: Figures = {"memory before, MB (PSS)": _pss()}
-        self.source = KubernetesSource(Plain(port))
+        self.source = KubernetesSource(Plain(port), vocabulary=agent(NODE))
         self.stalls = Stalls()
-        self._planner = Planner(node=NodeName("node-0"), cluster_uid="bench")
+        self._planner = Planner(node=NODE, cluster_uid="bench")
         self._synced = asyncio.Event()
         self._seen = asyncio.Event()
         self._counted = 0
