@@ -94,7 +94,7 @@ def _until_served(cluster: Cluster) -> None:
     for one in shipped("crds"):
         spec = one["spec"]
         path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
-        _until(partial(_watched, cluster, path), f"{path} is not served")
+        until(partial(_watched, cluster, path), f"{path} is not served")
 
 
 def _watched(cluster: Cluster, path: str) -> bool:
@@ -109,7 +109,7 @@ def _until_admission_holds(cluster: Cluster) -> None:
     """Return when the policy is in force, a moment after it was written."""
     client = agent(cluster)
     try:
-        _until(lambda: _refused(client), "the admission policy does not hold")
+        until(lambda: _refused(client), "the admission policy does not hold")
     finally:
         client.close()
 
@@ -122,7 +122,8 @@ def _refused(client: Api) -> bool:
     return False
 
 
-def _until(holds: Callable[[], bool], failure: str) -> None:
+def until(holds: Callable[[], bool], failure: str) -> None:
+    """Return when *holds* does; fail with the words *failure* where it takes too long."""
     end = time.monotonic() + _PATIENCE
     while not holds():
         if time.monotonic() > end:

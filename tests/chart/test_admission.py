@@ -159,11 +159,25 @@ def test_deletion_is_judged_too(own_cluster: Cluster) -> None:
     client.close()
 
 
-def test_the_policy_fails_closed_and_denies() -> None:
+def test_every_policy_fails_closed_and_denies() -> None:
     """A policy that cannot be evaluated refuses, and a refusal is not a warning."""
-    policy, binding = shipped("admission")
-    assert policy["spec"]["failurePolicy"] == "Fail"
-    assert binding["spec"]["validationActions"] == ["Deny"]
-    assert binding["spec"]["policyName"] == policy["metadata"]["name"]
+    kinds = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    policies, found = ([one for one in shipped("admission") if one["kind"] == k] for k in kinds)
+    bindings = {one["metadata"]["name"]: one["spec"] for one in found}
+    assert len(policies) == 2
+    for policy in policies:
+        name = policy["metadata"]["name"]
+        assert policy["spec"]["failurePolicy"] == "Fail"
+        assert bindings[name] == {"policyName": name, "validationActions": ["Deny"]}
+
+
+def test_the_policy_of_statuses_knows_the_agents_by_their_account() -> None:
+    """The account is that of the shipped rights."""
+    (policy,) = (
+        one
+        for one in shipped("admission")
+        if one["kind"] == "ValidatingAdmissionPolicy"
+        and one["metadata"]["name"] == "bgpd-node-status"
+    )
     (condition,) = policy["spec"]["matchConditions"]
     assert f"'system:serviceaccount:{NAMESPACE}:{ACCOUNT}'" in condition["expression"]
