@@ -42,11 +42,11 @@ under `resourceNames`; each Secret is asked for by its name alone.
 to a pod on one node writes the BGPNodeStatus of that node, and one that is bound to no node writes
 none.
 
-HealthChecks stand beside their Services, so people who are no administrators may write them. What a
-check asks comes from the agent's pod on each node, with the node's addresses; and `spec.exec` runs a
-program there. `charts/bgpd/files/admission/health-check-exec.yaml` asks for a right of its own for
-that: create on `healthchecks/exec`, which administrators have. Where admission policies are not
-installed, whoever may write HealthChecks may run programs in the agent's container.
+HealthChecks stand beside their Services, so people who are no administrators may write them. What
+a check asks comes from the agent's pod on each node, with the node's addresses; and `spec.exec`
+runs a program there. `charts/bgpd/files/admission/health-check-exec.yaml` asks for a right of its
+own for that: create on `healthchecks/exec`, which administrators have. Where admission policies are
+not installed, whoever may write HealthChecks may run programs in the agent's container.
 """
 
 
