@@ -1,0 +1,235 @@
+"""What probes cost a node: `python -m tests.bench.probes`.
+
+One process asks 2,000 HTTP servers (addresses of 127/8, all answered by another process, whose
+CPU is not counted) once a second, each time on a new connection. Beside it a third process sends
+a heartbeat every 40 ms, as the reflex does, and one receives them: how much later than 40 ms
+after the one before do they come, with the probes and without?
+"""
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import select
+import socket
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Final
+
+from bgpd.health.job import Job, JobState
+from bgpd.health.prober import Prober
+from bgpd.model.health import Health, HTTPGet, Rhythm
+from bgpd.model.prefix import Address
+
+_ROOT: Final = Path(__file__).parents[2]
+_OUTPUT: Final = _ROOT / "build" / "bench" / "probes.json"
+_ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+_INTERVAL: Final = 0.04
+_SPAWN: Final = multiprocessing.get_context("spawn")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lateness:
+    """How late heartbeats came, in milliseconds."""
+
+    heartbeats: int
+    p50: float
+    p99: float
+    worst: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What one run measured."""
+
+    probes: int
+    seconds: float
+    probes_a_second: float
+    cpu_percent: float
+    microseconds_a_probe: float
+    resident_megabytes: float
+    unhealthy: int
+    failures: int
+    with_probes: Lateness
+    without_probes: Lateness
+
+
+def serve(told: Connection) -> None:
+    """Answer every connection to one port of 127/8; tell the port; end with the parent."""
+    with socket.create_server(("0.0.0.0", 0), backlog=4096) as listener:
+        listener.setblocking(False)
+        told.send(listener.getsockname()[1])
+        poll = select.epoll()
+        poll.register(listener.fileno(), select.EPOLLIN)
+        poll.register(told.fileno(), select.EPOLLIN)
+        open_ones: dict[int, socket.socket] = {}
+        while True:
+            for fd, _ in poll.poll():
+                if fd == told.fileno():
+                    return
+                if fd == listener.fileno():
+                    _accept(listener, poll, open_ones)
+                else:
+                    _answer(open_ones.pop(fd))
+
+
+def _accept(
+    listener: socket.socket, poll: select.epoll, open_ones: dict[int, socket.socket]
+) -> None:
+    with suppress(BlockingIOError):
+        while True:
+            accepted, _ = listener.accept()
+            open_ones[accepted.fileno()] = accepted
+            poll.register(accepted.fileno(), select.EPOLLIN)
+
+
+def _answer(accepted: socket.socket) -> None:
+    with accepted, suppress(ConnectionError):
+        accepted.recv(65_536)
+        accepted.send(_ANSWER)
+
+
+def beat(told: Connection) -> None:
+    """Send ourselves a heartbeat every 40 ms by UDP; tell all latenesses when asked; end."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+        opened.bind(("127.0.0.1", 0))
+        address = opened.getsockname()
+        late: list[float] = []
+        due = time.monotonic() + _INTERVAL
+        while not told.poll(max(due - time.monotonic(), 0)):
+            opened.sendto(b"heartbeat", address)
+            opened.recv(64)
+            late.append(time.monotonic() - due)
+            due = max(due + _INTERVAL, time.monotonic())
+        told.send(late)
+
+
+async def ask(jobs: Sequence[Job], seconds: float, settle: float) -> tuple[float, int, int, int]:
+    """Return CPU seconds, probes, failures and how many were not Healthy, of so many seconds."""
+    changes: list[JobState] = []
+    prober = Prober(changes.append)
+    prober.set(jobs)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(prober.run())
+        await asyncio.sleep(settle)
+        cpu, before = time.process_time(), sum(state.probes for state in prober.states.values())
+        await asyncio.sleep(seconds)
+        cpu = time.process_time() - cpu
+        states = list(prober.states.values())
+        task.cancel()
+    failures = sum(state.failures for state in states)
+    unhealthy = sum(state.health is not Health.HEALTHY for state in states)
+    return cpu, sum(state.probes for state in states) - before, failures, unhealthy
+
+
+def jobs_for(count: int, period: int, port: int) -> list[Job]:
+    """Return so many jobs, each at an address of its own."""
+    rhythm = Rhythm(period_milliseconds=period, timeout_milliseconds=min(period, 1000))
+    probe = HTTPGet(path="/healthz")
+    return [
+        Job(
+            key=("default/web", f"pod-{number}"),
+            probe=probe,
+            address=Address(f"127.1.{number // 250}.{number % 250 + 1}"),
+            port=port,
+            rhythm=rhythm,
+        )
+        for number in range(count)
+    ]
+
+
+def measure(count: int, period: int, seconds: float) -> Figures:
+    """Start the processes, ask, and return the figures."""
+    server, serving = _start(serve)
+    try:
+        port = serving.recv()
+        without = _beside(seconds)
+        beater, beating = _start(beat)
+        cpu, probes, failures, unhealthy = asyncio.run(
+            ask(jobs_for(count, period, port), seconds, settle=3.0)
+        )
+        with_probes = _latenesses(beater, beating)
+    finally:
+        serving.close()
+        server.join(5)
+        server.kill()
+    return Figures(
+        probes=probes,
+        seconds=seconds,
+        probes_a_second=round(probes / seconds, 1),
+        cpu_percent=round(100 * cpu / seconds, 1),
+        microseconds_a_probe=round(1e6 * cpu / max(probes, 1), 1),
+        resident_megabytes=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        unhealthy=unhealthy,
+        failures=failures,
+        with_probes=with_probes,
+        without_probes=without,
+    )
+
+
+def _beside(seconds: float) -> Lateness:
+    beater, beating = _start(beat)
+    time.sleep(seconds)
+    return _latenesses(beater, beating)
+
+
+def _start(body: Any) -> tuple[BaseProcess, Connection]:
+    ours, theirs = _SPAWN.Pipe()
+    process = _SPAWN.Process(target=body, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _latenesses(process: BaseProcess, told: Connection) -> Lateness:
+    told.send("enough")
+    late = [1000 * value for value in told.recv()]
+    process.join(5)
+    told.close()
+    cuts = statistics.quantiles(late, n=100)
+    return Lateness(
+        heartbeats=len(late),
+        p50=round(cuts[49], 3),
+        p99=round(cuts[98], 3),
+        worst=round(max(late), 3),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, print and write JSON; return 0 where all targets answered."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.probes", description=__doc__)
+    parser.add_argument("--probes", type=int, default=2000)
+    parser.add_argument("--period", type=int, default=1000, metavar="MILLISECONDS")
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--output", type=Path, default=_OUTPUT)
+    options = parser.parse_args(argv)
+    figures = measure(options.probes, options.period, options.seconds)
+    print(
+        f"{figures.probes_a_second} probes/s cost {figures.cpu_percent} % of a core"
+        f" ({figures.microseconds_a_probe} us each); {figures.failures} failures;"
+        f" heartbeats late at p99: {figures.with_probes.p99} ms with,"
+        f" {figures.without_probes.p99} ms without"
+    )
+    told = {
+        "asked": {"probes": options.probes, "period": options.period},
+        "machine": {"cores": os.cpu_count(), "kernel": platform.release()},
+        "load": os.getloadavg()[0],
+        **asdict(figures),
+    }
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(told, indent=2) + "\n")
+    return 0 if not figures.unhealthy else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
