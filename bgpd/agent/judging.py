@@ -59,6 +59,9 @@ class Judge:
         self._node = node
         self._clock = clock
         self._latest: Context | None = None
+        self._checks = Checks()
+        self._checked = False
+        """Whether there is any HealthCheck: asked for with every decision."""
         self._chosen: dict[str, tuple[str, ...]] = {}
         """The HealthChecks of each Service that has any."""
         self._choosing: dict[str, set[str]] = {}
@@ -67,15 +70,16 @@ class Judge:
     def configure(self, context: Context) -> None:
         """Ask what *context* wants to be asked: it is in force soon, if it is not yet."""
         self._latest = context
+        self._checks, self._checked = context.checks, bool(context.checks)
         self.prepare(context)
 
     def decide(
         self, service: Service, slices: Iterable[EndpointSlice], context: Context
     ) -> Decision:
         """Return the decision on *service* in a state that is not in force yet."""
-        endpoints = tuple(slices)
-        decision = self._on_facts(service, endpoints, context)
-        if decision.advertisements and self.flapping.held(service.key):
+        endpoints, key = tuple(slices), service.key
+        decision = self._on_facts(key, service, endpoints, context)
+        if decision.advertisements and self.flapping.held(key):
             return decide(service, endpoints, context, _FLAPS)
         return decision
 
@@ -83,12 +87,12 @@ class Judge:
         self, service: Service, slices: Iterable[EndpointSlice], context: Context, *, was_up: bool
     ) -> Decision:
         """Return the decision on *service* in the state in force; *was_up*: it is advertised."""
-        endpoints = tuple(slices)
-        decision = self._on_facts(service, endpoints, context)
+        endpoints, key = tuple(slices), service.key
+        decision = self._on_facts(key, service, endpoints, context)
         up = bool(decision.advertisements)
-        if self._clock is None or not (service.key in self.flapping or (was_up and not up)):
+        if self._clock is None or not ((was_up and not up) or key in self.flapping):
             return decision
-        if self.flapping.note(service.key, up=up, now=self._clock()):
+        if self.flapping.note(key, up=up, now=self._clock()):
             return decide(service, endpoints, context, _FLAPS)
         return decision
 
@@ -100,7 +104,7 @@ class Judge:
 
     def unused(self) -> Iterator[Condition]:
         """Yield a condition for each HealthCheck that is about no Service."""
-        for one in () if self._latest is None else self._latest.checks:
+        for one in self._checks:
             if one.key not in self._choosing:
                 yield Condition(
                     type="HealthCheckUnused",
@@ -113,15 +117,13 @@ class Judge:
                 )
 
     def _on_facts(
-        self, service: Service, slices: tuple[EndpointSlice, ...], context: Context
+        self, key: str, service: Service, slices: tuple[EndpointSlice, ...], context: Context
     ) -> Decision:
-        key = service.key
         verdict = self._verdict(key)
         decision = decide(service, slices, context, verdict)
-        checks = _NO_CHECKS if self._latest is None else self._latest.checks
-        if not (checks or service.health_check_node_port or key in self.hearing):
+        if not (self._checked or service.health_check_node_port or key in self.hearing):
             return decision
-        self._inquire(service, slices, checks, decision)
+        self._inquire(service, slices, decision)
         after = self._verdict(key)
         return decision if after == verdict else decide(service, slices, context, after)
 
@@ -134,14 +136,10 @@ class Judge:
         return heard
 
     def _inquire(
-        self,
-        service: Service,
-        slices: tuple[EndpointSlice, ...],
-        checks: Checks,
-        decision: Decision,
+        self, service: Service, slices: tuple[EndpointSlice, ...], decision: Decision
     ) -> None:
         """Ask about *service* what makes sense where *decision* was taken on it."""
-        chosen = checks.of(service)
+        chosen = self._checks.of(service)
         self._choose(service.key, tuple(one.key for one in chosen))
         reasons = {one.reason for one in decision.withheld}
         wanted = bool(decision.advertisements) or not reasons.isdisjoint(_BY_HEALTH)
@@ -175,9 +173,6 @@ class Judge:
             self._chosen[service] = checks
         else:
             del self._chosen[service]
-
-
-_NO_CHECKS: Final = Checks()
 
 
 def _nothing(_: Context) -> None:

@@ -278,8 +278,8 @@ class Service:
 
     # What people are told
 
-    def status(self) -> NodeStatus:
-        """Return what `bgpctl status` shows."""
+    def status(self, *, healthy: bool = True) -> NodeStatus:
+        """Return what `bgpctl status` shows, without the probes that are *healthy* if so wanted."""
         return NodeStatus(
             node=self._options.node,
             version=self._options.program.partition("/")[2],
@@ -290,7 +290,7 @@ class Service:
             conditions=self._conditions,
             documents=len(self._source.objects),
             services=self._planner.services,
-            health=self._watching.status(),
+            health=self._watching.status(healthy=healthy),
         )
 
     def prefixes(self) -> Iterable[Prefix]:
@@ -310,7 +310,7 @@ class Service:
         """Return what the cluster is told: not that the cluster could not be told something."""
         if not self._deciding.started and self._beats < _TELL_SECONDS:
             return None
-        return replace(self.status(), conditions=self._own_conditions)
+        return replace(self.status(healthy=False), conditions=self._own_conditions)
 
     @property
     def _conditions(self) -> tuple[Condition, ...]:

@@ -1,0 +1,357 @@
+"""What the agent makes of what it sees: when it acts, in which order, and when it keeps still."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bgpd.agent.asking import Heard
+from bgpd.agent.boot import Recalled
+from bgpd.agent.counting import Counting, busy_of
+from bgpd.agent.replies import down
+from bgpd.agent.watching import Watching
+from bgpd.host.connections import Census
+from bgpd.host.facts import HostFacts
+from bgpd.ipc.message import Standing
+from bgpd.model.health import Health, LocalHealthPolicy, StartupPolicy
+from bgpd.model.member import DrainTrigger, NodeName, SpeakerPolicy
+from bgpd.model.peer import BFDState, PeerName, PeerState
+from bgpd.model.prefix import Address, Prefix
+from bgpd.model.status import BFDStatus, DrainPhase, DrainStatus, SessionStatus, SpeakerStatus
+from bgpd.policy.context import Context
+from bgpd.policy.probing import QuestionKey
+from bgpd.policy.startup import Boot
+from tests.policy.build import Cluster
+
+EIP = Prefix("203.0.113.1/32")
+PATIENCE = 20.0
+
+
+class Acts:
+    """What the agent would do."""
+
+    def __init__(self) -> None:
+        self.stood: list[Standing] = []
+        self.again: list[str] = []
+        self.everything = 0
+        self.prefixes_now: tuple[Prefix, ...] = (EIP,)
+        self.something = asyncio.Event()
+
+    def decide_again(self, services: Iterable[str]) -> None:
+        """Remember which."""
+        self.again += services
+
+    def decide_everything(self) -> None:
+        """Count it."""
+        self.everything += 1
+
+    def stand(self, standing: Standing) -> None:
+        """Remember it."""
+        self.stood.append(standing)
+        self.something.set()
+
+    def prefixes(self) -> Iterable[Prefix]:
+        """Return what is advertised."""
+        return self.prefixes_now
+
+
+class Node:
+    """A node whose answers and events the test makes, at the time that it says."""
+
+    def __init__(self, recalled: Recalled, policy: SpeakerPolicy, drain: str = "") -> None:
+        self.now = 0.0
+        self.acts = Acts()
+        self.watching = Watching(NodeName("n1"), recalled, self.acts, lambda: self.now)
+        self.context = replace(Cluster().context(), policy=policy, drain=drain)
+        self.configure(self.context)
+
+    def configure(self, context: Context) -> None:
+        """Let *context* be in force, everything decided."""
+        self.watching.judge.configure(context)
+        self.watching.follow(complete=True)
+
+    def part(self, name: str, health: Health) -> None:
+        """Let a part of the node answer."""
+        key = QuestionKey("", name, Address("127.0.0.1"), 1)
+        self.watching._answered(Heard(key, health, f"{name} is {health.value}"))
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and the timer come."""
+        self.now += seconds
+        self.watching.refresh()
+
+
+def story(
+    tell: Callable[[Node], None],
+    *,
+    recalled: Recalled | None = None,
+    policy: SpeakerPolicy | None = None,
+) -> None:
+    """Run *tell* with a node, in a loop."""
+
+    async def run() -> None:
+        tell(Node(recalled or Recalled(boot=Boot.SAME), policy or SpeakerPolicy()))
+
+    asyncio.run(run())
+
+
+def test_nothing_seen_is_nothing_said() -> None:
+    """A node that nobody has looked at stands as it stood."""
+
+    def tell(node: Node) -> None:
+        node.wait(1000.0)
+        assert node.acts.stood == []
+        assert node.watching.status().node == {
+            "carrier": Health.UNKNOWN,
+            "gateway": Health.UNKNOWN,
+            "kube-proxy": Health.UNKNOWN,
+            "kubelet": Health.UNKNOWN,
+        }
+
+    story(tell)
+
+
+def test_a_lost_carrier_is_said_at_once_and_taken_back() -> None:
+    """Each change of the standing is one message."""
+
+    def tell(node: Node) -> None:
+        node.watching._saw(HostFacts(uplinks={"eth0": False}))
+        node.watching._saw(HostFacts(uplinks={"eth0": True}))
+        assert [bool(one.doubt) for one in node.acts.stood] == [True, False]
+        assert "eth0 has no carrier" in node.acts.stood[0].doubt[0]
+
+    story(tell)
+
+
+def test_what_a_policy_does_not_want_is_not_doubted() -> None:
+    """`health.carrier: false`, and a URL that is empty."""
+    quiet = LocalHealthPolicy(carrier=False, gateway=False, kubelet="", kube_proxy="")
+
+    def tell(node: Node) -> None:
+        node.watching._saw(
+            HostFacts(uplinks={"eth0": False}, gateways={"10.0.0.1": Health.UNHEALTHY})
+        )
+        assert node.acts.stood == []
+        assert node.watching.status().node == {}
+
+    story(tell, policy=SpeakerPolicy(health=quiet))
+
+
+def test_a_policy_that_changes_takes_its_doubt_with_it() -> None:
+    """The person has decided that it does not count."""
+
+    def tell(node: Node) -> None:
+        node.watching._saw(HostFacts(uplinks={"eth0": False}))
+        policy = SpeakerPolicy(health=LocalHealthPolicy(carrier=False))
+        node.configure(replace(node.context, policy=policy))
+        assert [bool(one.doubt) for one in node.acts.stood] == [True, False]
+
+    story(tell)
+
+
+def test_a_kubelet_may_be_away_for_a_while() -> None:
+    """Ten seconds by default; then the doubt is said, once."""
+
+    def tell(node: Node) -> None:
+        node.part("kubelet", Health.HEALTHY)
+        node.part("kubelet", Health.UNHEALTHY)
+        node.wait(9.9)
+        assert node.acts.stood == []
+        node.wait(0.1)
+        node.wait(5.0)
+        assert [len(one.doubt) for one in node.acts.stood] == [1]
+
+    story(tell)
+
+
+def test_after_a_boot_everything_waits_for_kube_proxy() -> None:
+    """Then everything is decided on, once; what an open gate sees later decides nothing."""
+
+    def tell(node: Node) -> None:
+        assert node.watching.judge.general.reason is not None
+        assert not node.watching.kept.opened
+        node.part("kube-proxy", Health.UNHEALTHY)
+        node.wait(5.0)
+        assert node.acts.everything == 0
+        node.part("kube-proxy", Health.HEALTHY)
+        assert node.acts.everything == 1
+        assert node.watching.judge.general.reason is None
+        assert node.watching.kept.opened
+        assert node.watching.kept.heard == ("kube-proxy",)
+        node.part("kube-proxy", Health.UNHEALTHY)
+        assert node.acts.everything == 1
+
+    story(tell, recalled=Recalled(boot=Boot.ANOTHER, missed=("kube-proxy",)))
+
+
+def test_patience_that_is_over_lets_the_node_advertise_in_doubt() -> None:
+    """Traffic flows, to other nodes first."""
+
+    def tell(node: Node) -> None:
+        node.wait(4.9)
+        assert node.acts.everything == 0
+        node.wait(0.1)
+        assert node.acts.everything == 1
+        node.part("kube-proxy", Health.HEALTHY)
+        said = [one.doubt for one in node.acts.stood]
+        assert said == [("kube-proxy was not healthy since the boot",), ()]
+
+    story(
+        tell,
+        recalled=Recalled(boot=Boot.ANOTHER, missed=("kube-proxy",)),
+        policy=SpeakerPolicy(startup=StartupPolicy(patience_seconds=5)),
+    )
+
+
+@pytest.mark.parametrize("boot", [Boot.SAME, Boot.FIRST])
+def test_who_was_here_and_who_is_new_wait_for_nothing(boot: Boot) -> None:
+    """The gate is open before the first decision, so that there is no second one."""
+
+    def tell(node: Node) -> None:
+        assert node.watching.judge.general.reason is None
+        assert node.acts.everything == 0
+        assert not node.watching.judge.hearing.starting
+
+    story(tell, recalled=Recalled(boot=boot))
+
+
+def test_a_restart_in_doubt_is_in_doubt() -> None:
+    """What was not healthy since the boot is so for the next agent, too."""
+
+    def tell(node: Node) -> None:
+        assert node.acts.stood[-1].doubt == ("kube-proxy was not healthy since the boot",)
+
+    story(tell, recalled=Recalled(boot=Boot.SAME, missed=("kube-proxy",)))
+
+
+def test_a_drain_that_waits_for_connections_is_told_with_its_count() -> None:
+    """Told without one, the speaker would think that there is nothing to wait for."""
+
+    async def run() -> None:
+        patient = SpeakerPolicy(drain=DrainTrigger.WAIT_FOR_CONNECTIONS)
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            node = Node(Recalled(boot=Boot.SAME), patient, drain="Node n1 is cordoned")
+            node.acts.prefixes_now = (Prefix("127.0.0.1/32"), EIP)
+            assert node.acts.stood == []
+            with socket.create_connection(server.getsockname()):
+                async with running(node.watching.run()), asyncio.timeout(PATIENCE):
+                    await node.acts.something.wait()
+        said = node.acts.stood[0]
+        assert said.drain == "Node n1 is cordoned"
+        assert Prefix("127.0.0.1/32") in said.busy
+
+    asyncio.run(run())
+
+
+def test_a_drain_that_the_speaker_began_is_counted_for_as_well() -> None:
+    """A person asked for it there; the count is told also where nothing is open."""
+
+    async def run() -> None:
+        patient = SpeakerPolicy(drain=DrainTrigger.WAIT_FOR_CONNECTIONS)
+        node = Node(Recalled(boot=Boot.SAME), patient)
+        async with running(node.watching.run()), asyncio.timeout(PATIENCE):
+            node.watching.heard(speaker(DrainPhase.WAITING))
+            await node.acts.something.wait()
+            node.acts.something.clear()
+            node.watching.heard(speaker(DrainPhase.NOT_DRAINING))
+        assert node.acts.stood[0].drain == ""
+
+    asyncio.run(run())
+
+
+class running:  # noqa: N801 - reads as what it does
+    """Run a coroutine until the block ends."""
+
+    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
+        self._work = work
+
+    async def __aenter__(self) -> None:
+        """Begin."""
+        self._task = asyncio.get_running_loop().create_task(self._work)
+
+    async def __aexit__(self, *_: object) -> None:
+        """End."""
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+
+def speaker(phase: DrainPhase) -> SpeakerStatus:
+    """Return what a speaker says of itself."""
+    return SpeakerStatus(
+        node="n1",
+        version="0",
+        started=0.0,
+        agent_connected=True,
+        agent_absent_since=None,
+        exabgp_pid=None,
+        drain=DrainStatus(phase=phase),
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "busy"),
+    [
+        pytest.param({EIP: 0}, (), id="nothing is open"),
+        pytest.param({EIP: 2}, (EIP,), id="something is"),
+        pytest.param(None, (EIP,), id="nobody can say"),
+    ],
+)
+def test_what_counts_as_busy(counts: dict[Prefix, int] | None, busy: tuple[Prefix, ...]) -> None:
+    """Unknown is not empty: then each prefix keeps its time."""
+    assert busy_of([EIP], Census(connections=counts)) == busy
+
+
+def test_nothing_is_counted_that_nobody_wants() -> None:
+    """And what was counted is forgotten when it is over."""
+
+    async def run() -> None:
+        counted = asyncio.Event()
+        counting = Counting(lambda: (EIP,), counted.set)
+        async with running(counting.run()):
+            await asyncio.sleep(0.05)
+            assert not counted.is_set()
+            counting.want(wanted=True)
+            async with asyncio.timeout(PATIENCE):
+                await counted.wait()
+            assert counting.busy is not None
+            counting.want(wanted=False)
+            assert counting.busy is None
+
+    asyncio.run(run())
+
+
+def session(state: BFDState | None, transitions: int = 0) -> SessionStatus:
+    """Return a session, with BFD in *state*."""
+    return SessionStatus(
+        peer=PeerName("r1"),
+        address=Address("10.0.0.1"),
+        peer_asn=1,
+        local_asn=2,
+        state=PeerState.IDLE,
+        bfd=None if state is None else BFDStatus(state=state, transitions=transitions),
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "one", "is_down"),
+    [
+        pytest.param(False, session(None), False, id="no BFD"),
+        pytest.param(True, session(None), False, id="BFD was taken away"),
+        pytest.param(False, session(BFDState.UP, 1), False, id="it is up"),
+        pytest.param(True, session(BFDState.UP, 3), False, id="it is up again"),
+        pytest.param(False, session(BFDState.DOWN, 2), True, id="it went down"),
+        pytest.param(True, session(BFDState.INIT, 2), True, id="it is on its way"),
+        pytest.param(False, session(BFDState.DOWN), False, id="it was never up"),
+        pytest.param(True, session(BFDState.DOWN), True, id="a new speaker has not seen it up"),
+        pytest.param(True, session(BFDState.ADMIN_DOWN, 2), False, id="a person took it down"),
+    ],
+)
+def test_which_routers_are_down(before: bool, one: SessionStatus, is_down: bool) -> None:
+    """Those of which BFD said so, until it says something else."""
+    known = frozenset({one.address} if before else ())
+    assert (one.address in down(known, [one])) is is_down
