@@ -16,6 +16,7 @@ from bgpd.kube.kept import KeptSource, Source
 from bgpd.kube.kubeconfig import Kubeconfig
 from bgpd.kube.source import KubernetesSource
 from bgpd.kube.store import Changes, union
+from bgpd.kube.vocabulary import agent
 from tests.cluster.api import ApiError
 from tests.cluster.cluster import Cluster
 from tests.fakes.apiserver import FakeApiServer, served
@@ -23,6 +24,7 @@ from tests.kube import build
 from tests.kube.follow import NAMESPACE, PATHS, Plain
 
 PATIENCE = 40.0
+READER = agent("n1")
 CRDS = Path(__file__).parents[2] / "charts" / "bgpd" / "files" / "crds"
 Document = dict[str, Any]
 
@@ -48,7 +50,7 @@ class DirectoryWorld:
 
     def source(self) -> Source:
         """Return a source of the directory."""
-        return DirectorySource(self._path)
+        return DirectorySource(self._path, vocabulary=READER)
 
     async def apply(self, document: Document) -> None:
         """Write the file whole."""
@@ -72,7 +74,7 @@ class FakeWorld:
 
     def source(self) -> Source:
         """Return a source of the fake."""
-        return KubernetesSource(Plain(self.api.port))
+        return KubernetesSource(Plain(self.api.port), vocabulary=READER)
 
     async def apply(self, document: Document) -> None:
         """Write the object."""
@@ -104,7 +106,8 @@ class RealWorld:
 
     def source(self) -> Source:
         """Return a source of the cluster, with the administrator's kubeconfig."""
-        return KubernetesSource(Kubeconfig(self.cluster.kubeconfig, namespace=NAMESPACE))
+        kubeconfig = Kubeconfig(self.cluster.kubeconfig, namespace=NAMESPACE)
+        return KubernetesSource(kubeconfig, vocabulary=READER)
 
     async def apply(self, document: Document) -> None:
         """Write the object; the server wants what the source does not read, too."""
@@ -321,3 +324,31 @@ def test_what_goes_is_gone_and_configuration_may_not_vanish(follow: Follow) -> N
         assert not one.source.conditions
 
     follow(story, *EVERYTHING)
+
+
+def test_what_a_node_acts_on_for_itself_is_the_same_everywhere(follow: Follow) -> None:
+    """Checks stand beside their Services; a cordon is a fact; local endpoints have addresses."""
+    check = build.ours("HealthCheck", "answers", {"httpGet": {"path": "/z"}}, namespace="default")
+
+    async def story(one: Following) -> None:
+        objects = one.source.objects
+        (found,) = objects.slices("default/web")
+        assert [str(each.address) for each in found.here] == ["10.0.0.1"]
+        (asked,) = objects.health_checks
+        assert asked.key == "default/answers"
+        assert asked.rhythm.period_milliseconds == 1000
+        one.told.clear()
+
+        cordoned = {**node(rack="1"), "spec": {"unschedulable": True}}
+        await one.world.apply(cordoned)
+        await one.until(lambda: bool((found := objects.node("n1")) and found.unschedulable))
+        assert one.changes.changed == {NODE}
+
+        spec = {"tcpSocket": {}, "periodMilliseconds": 50}
+        faster = build.ours("HealthCheck", "answers", spec, namespace="default")
+        await one.world.delete(check)
+        await one.world.apply(faster)
+        await one.until(lambda: objects.health_checks[0].rhythm.period_milliseconds == 50)
+        assert one.changes.changed == {Key("HealthCheck", "default", "answers")}
+
+    follow(story, *EVERYTHING, check)
