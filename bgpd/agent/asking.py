@@ -1,8 +1,9 @@
 """From questions of policy to jobs of the prober, and from its answers to what they mean."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bgpd.health.job import Job, JobState
 from bgpd.health.outcome import Fault
@@ -10,6 +11,10 @@ from bgpd.health.prober import Prober
 from bgpd.model.health import Health, ProbeResult
 from bgpd.policy.hearing import Hearing
 from bgpd.policy.probing import NODE_PORT, Question, QuestionKey
+
+AT_ONCE: Final = 200
+"""New questions of one turn of the loop: thousands of ports take tens of milliseconds to prepare,
+in the moment in which a first state is on its way."""
 
 
 class Heard(NamedTuple):
@@ -27,26 +32,50 @@ class Asking:
         self._changed = changed
         self._prober = Prober(self._answered)
         self._jobs: dict[QuestionKey, tuple[Question, Job]] = {}
+        self._more: asyncio.Handle | None = None
+
+    def __len__(self) -> int:
+        """Return how many questions have begun."""
+        return len(self._prober.states)
 
     async def run(self) -> None:
         """Ask until cancelled."""
-        await self._prober.run()
+        try:
+            await self._prober.run()
+        finally:
+            self._wait_no_more()
 
     def ask(self, questions: Iterable[Question]) -> None:
-        """Ask *questions* and nothing else from now on."""
+        """Ask *questions* and nothing else from now on; many new ones begin turn by turn."""
         jobs: dict[QuestionKey, tuple[Question, Job]] = {}
         for one in questions:
             known = self._jobs.get(one.key)
             jobs[one.key] = known if known and known[0] == one else (one, _job(one))
         self._jobs = jobs
-        self._prober.set(job for _, job in jobs.values())
+        self._begin()
+
+    def _begin(self) -> None:
+        """Let the prober know the next new jobs, beside all that it has."""
+        self._wait_no_more()
+        known = frozenset(self._prober.states)
+        new = [job for _, job in self._jobs.values() if job.key not in known]
+        later = {job.key for job in new[AT_ONCE:]}
+        self._prober.set(job for _, job in self._jobs.values() if job.key not in later)
+        if later:
+            self._more = asyncio.get_running_loop().call_soon(self._begin)
+
+    def _wait_no_more(self) -> None:
+        if self._more is not None:
+            self._more.cancel()
+            self._more = None
 
     def refusals(self) -> Iterator[Heard]:
         """Yield the ports of Services that say no, or that are silent."""
+        known = self._prober.states
         for key in self._jobs:
             if key.check == NODE_PORT:
-                state = self._prober.states[key]
-                if state.health is Health.UNHEALTHY:
+                state = known.get(key)
+                if state is not None and state.health is Health.UNHEALTHY:
                     yield _heard(key, state)
 
     def results(self, hearing: Hearing) -> list[ProbeResult]:
