@@ -89,6 +89,8 @@ class Close:
     subcode: int = ADMINISTRATIVE_SHUTDOWN
     peers: tuple[Address, ...] = ()
     """Empty means all of them."""
+    final: bool = False
+    """Say Cease in any case: there is nothing that a peer should keep."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

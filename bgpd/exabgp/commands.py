@@ -101,7 +101,7 @@ class ReflexCommands(API):  # type: ignore[misc]
             case Close():
                 sessions = tuple(self._named(found.peers))
                 for session in sessions:
-                    session.finish(found.subcode)
+                    session.finish(found.subcode, final=found.final)
                 self._closing.append((found, began, sessions))
             case Hold():
                 self._hold(found, began)

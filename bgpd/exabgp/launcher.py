@@ -29,6 +29,7 @@ from exabgp.logger import log
 
 from bgpd import stderr
 from bgpd.exabgp import first
+from bgpd.exabgp.boot import SpeakerCapabilities, ran_in_this_boot
 from bgpd.exabgp.mends import Mend
 from bgpd.exabgp.process import FIRST_PING_SECONDS, ReflexProcess
 from bgpd.exabgp.reactor import SpeakerReactor
@@ -50,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout = sys.stderr = stderr.install() or sys.stderr
     set_environment(options.log_level)
     install(without)
+    SpeakerCapabilities.forwarding = Mend.FORWARDING in without or ran_in_this_boot(
+        Path(options.configuration).absolute().parent
+    )
     reactor = SpeakerReactor(
         Path(options.configuration).absolute(),
         shlex.split(options.reflex),
@@ -71,6 +75,7 @@ def install(without: frozenset[Mend] = frozenset()) -> None:
     exabgp.reactor.loop.Peer = Session
     exabgp.reactor.peer.Protocol = SessionProtocol
     exabgp.reactor.protocol.Outgoing = PeerConnection
+    exabgp.reactor.protocol.Capabilities = SpeakerCapabilities
     if Mend.CLOCK not in without:
         # Hold and keepalive timers read the wall clock: when NTP sets it forward by a hold
         # time, every session expires at once.

@@ -27,6 +27,8 @@ class Mend(StrEnum):
     """Withdrawals leave before what replaces them, so that a prefix limit holds."""
     NEXT_HOP = "next-hop"
     """IPv4 routes over an IPv6 session carry the next hop that was asked for."""
+    FORWARDING = "forwarding"
+    """After a boot no router is told that packets were forwarded meanwhile (RFC 4724)."""
     SIGTERM = "sigterm"
     """Being stopped is an orderly affair: drain, withdraw, Cease, exit."""
     RECONNECT = "reconnect"

@@ -218,8 +218,13 @@ class Session(peer.Peer):  # type: ignore[misc]
             self.run()
         return not self.queued
 
-    def finish(self, subcode: int) -> None:
-        """Close for good with Cease and *subcode*, after all that is queued was written."""
+    def finish(self, subcode: int, *, final: bool = False) -> None:
+        """Close for good with Cease and *subcode*, after all that is queued was written.
+
+        Unless it is *final*, a peer that keeps our routes for a while hears no reason, and does.
+        """
+        if final:
+            self.neighbor["capability"]["graceful-restart"] = False
         if self._subcode is None:
             self._subcode = subcode
             self._deadline = monotonic() + CLOSE_SECONDS
@@ -235,8 +240,7 @@ class Session(peer.Peer):  # type: ignore[misc]
         for change in self.rib.offered():
             self.rib.change(build.withdrawal(change.nlri.cidr.prefix()))
         # With graceful restart the peer would keep its routes for a session that never returns.
-        self.neighbor["capability"]["graceful-restart"] = False
-        self.finish(subcode)
+        self.finish(subcode, final=True)
 
     def renew(self, neighbor: Any, subcode: int) -> None:
         """Re-establish the session with the configuration *neighbor*."""

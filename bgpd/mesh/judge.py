@@ -87,7 +87,8 @@ class Judge:
         held = track.id in self._quarantine
         flapping = held and self._quarantine_is_of_use()
         sign = read_sign(track, now, self._interval, covered=covered, flapping=flapping)
-        if not track.listed and old is MemberState.RESTARTING and sign is Sign.SILENT:
+        switched_off = sign is Sign.SILENT and not track.keeps
+        if not track.listed and old is MemberState.RESTARTING and switched_off:
             # It said goodbye, was taken off the list, and was switched off: as planned.
             sign = Sign.LEFT
         beating = sign is Sign.BEATING or sign is Sign.FLAPPING
@@ -368,6 +369,9 @@ def _why(track: Track, sign: Sign, now: float) -> str:
             return f"member {track.name} said goodbye"
         return f"member {track.name} refuses heartbeats"
     silence = track.silence(now)
+    if track.overdue(now):
+        away = now - track.left_since
+        return f"member {track.name} is away for {away:.0f} s, and routers keep its routes"
     if sign is Sign.DEAF or silence < track.allowed(track.interval):
         return f"member {track.name} hears nobody"
     return f"member {track.name} silent for {silence * 1000:.0f} ms"

@@ -115,7 +115,8 @@ def read_sign(track: Track, now: float, interval: float, *, covered: bool, flapp
     leaving = track.leaving(now)
     if not silent and not deaf and not leaving:
         return Sign.FLAPPING if flapping else Sign.BEATING
-    if leaving and track.kernel_answers(now, interval):
+    # What routers kept of it nobody tends any more: that is as good as dead.
+    if leaving and not track.overdue(now) and track.kernel_answers(now, interval):
         return Sign.LEFT if _left(track, now) else Sign.LEAVING
     if covered and (silent or deaf):
         return Sign.RAISED

@@ -169,9 +169,12 @@ class Mesh:
             self._sender.consider_probes(now)
         self._plan_wake(now)
 
-    def say_goodbye(self, grace_seconds: float, now: float) -> None:
-        """Tell everybody that our process ends and is back within *grace_seconds*."""
-        self._sender.say_goodbye(min(max(grace_seconds, 1.0), GRACE_LIMIT))
+    def say_goodbye(self, grace_seconds: float, now: float, *, kept: bool = False) -> None:
+        """Tell everybody that our process ends and is back within *grace_seconds*.
+
+        With *kept* routers keep our routes meanwhile: whoever is not back in time is raised for.
+        """
+        self._sender.say_goodbye(min(max(grace_seconds, 1.0), GRACE_LIMIT), kept=kept)
         self._sender.soon(REPEATS, now)
 
     def set_local(
@@ -180,15 +183,20 @@ class Mesh:
         agent_alive: bool,
         draining: bool,
         doubtful: bool = False,
+        kept_seconds: int = 0,
         peer_router_ids: Iterable[Address],
         now: float,
     ) -> None:
-        """Set what our heartbeats say about this node."""
+        """Set what our heartbeats say about this node.
+
+        For *kept_seconds* routers would keep our routes if our process ended now; 0: they do not.
+        """
         before = self._sender.flags
         self._sender.say(
             agent_alive=agent_alive,
             draining=draining,
             doubtful=doubtful,
+            kept=min(kept_seconds, int(GRACE_LIMIT)),
             router_ids=peer_router_ids,
         )
         if (before ^ self._sender.flags) & Flag.DRAINING:

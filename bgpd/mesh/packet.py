@@ -66,6 +66,8 @@ class Flag:
     """It says what the last one said: nobody needs to wake for it before the next beat."""
     DOUBTFUL: Final = 32
     """Its agent was away for so long that its routes rank behind all others, or are about to."""
+    KEEPS: Final = 64
+    """Routers keep its routes when its process ends, as it is now or, with goodbye, has ended."""
 
 
 class Sight:
@@ -142,7 +144,7 @@ class Heartbeat:
     key_ids: tuple[int, ...] = ()
     """Every key that the sender accepts, newest first."""
     grace: int = 0
-    """Seconds until it is back, when it says goodbye."""
+    """Seconds until it is back, when it says goodbye, or for which routers keep its routes."""
 
 
 @lru_cache(maxsize=4096)

@@ -309,10 +309,15 @@ class Sender:
         agent_alive: bool,
         draining: bool,
         doubtful: bool,
+        kept: int,
         router_ids: Iterable[Address],
     ) -> None:
         """Set what our heartbeats say about this node."""
-        self.flags &= Flag.GOODBYE | Flag.LEARNED
+        if not self.flags & Flag.GOODBYE:
+            # What a goodbye said of the routes stays true, whatever sessions do now.
+            self.flags = self.flags | Flag.KEEPS if kept else self.flags & ~Flag.KEEPS
+            self.grace = kept
+        self.flags &= Flag.GOODBYE | Flag.LEARNED | Flag.KEEPS
         self.flags |= Flag.AGENT_ALIVE if agent_alive else 0
         self.flags |= Flag.DRAINING if draining else 0
         self.flags |= Flag.DOUBTFUL if doubtful else 0
@@ -323,9 +328,10 @@ class Sender:
         self._register.learned = True
         self.flags |= Flag.LEARNED
 
-    def say_goodbye(self, seconds: float) -> None:
+    def say_goodbye(self, seconds: float, *, kept: bool) -> None:
         """Say from now on that our process ends and is back within *seconds*."""
         self.flags |= Flag.GOODBYE
+        self.flags = self.flags | Flag.KEEPS if kept else self.flags & ~Flag.KEEPS
         self.grace = math.ceil(seconds)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from bgpd.mesh.jitter import Jitter
 from bgpd.mesh.loss import LossWindow, misses_allowed
-from bgpd.mesh.packet import Echo, Heartbeat, Sight, member_id
+from bgpd.mesh.packet import Echo, Flag, Heartbeat, Sight, member_id
 from bgpd.model.member import Member, NodeName
 from bgpd.model.status import MemberState
 
@@ -103,6 +103,8 @@ class Track:
         self.loss = LossWindow()
         self.jitter = Jitter()
         self.flags = 0
+        self.grace = 0.0
+        """Seconds for which routers keep its routes, where they do."""
         self.key_ids: tuple[int, ...] = ()
         self._allowed_for = -1.0
         self._allowed = 0.0
@@ -117,6 +119,15 @@ class Track:
     def said_goodbye(self) -> bool:
         """Whether the last that we heard of it was a goodbye."""
         return self.goodbye_until > -math.inf
+
+    @property
+    def keeps(self) -> bool:
+        """Whether routers keep its routes while its process is away (RFC 4724)."""
+        return bool(self.flags & Flag.KEEPS)
+
+    def overdue(self, now: float) -> bool:
+        """Return whether it is away for longer than its routes may be kept."""
+        return self.keeps and now - self.left_since >= self.grace
 
     @property
     def away(self) -> bool:
@@ -149,6 +160,7 @@ class Track:
         self.interval = min(beat.interval, MAX_INTERVAL) / 1000
         self.key_ids = beat.key_ids
         self.flags = beat.flags
+        self.grace = float(beat.grace)
         self.hears_us = us is not None and not us.sight & Sight.SILENT
         self.sight = 0 if us is None else us.sight
         whole = us is not None and not us.sight & _SLOWED

@@ -37,6 +37,8 @@ class Ending:
 
     def __init__(self) -> None:
         self.phase = Phase.STAYING
+        self.kept = False
+        """Whether routers keep our routes: then only the sessions end (RFC 4724)."""
         self.deadline: float | None = None
 
     @property
@@ -49,6 +51,12 @@ class Ending:
         if not self.active:
             self.phase = Phase.DEMOTED
             self.deadline = now + wait
+
+    def begin_kept(self, now: float) -> Phase:
+        """Enter `Closing` at once, and leave the routes where they are; return that phase."""
+        self.kept = True
+        self.phase = Phase.SETTLING
+        return self.advance(now)
 
     def advance(self, now: float) -> Phase:
         """Enter the next phase and return it."""

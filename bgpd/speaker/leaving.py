@@ -38,6 +38,10 @@ class Leaving:
         situation = self._situation
         if situation.ending.active:
             return
+        if situation.every_router_keeps and not situation.drain_causes:
+            self._outbox.note("info", "restarting", kept_seconds=situation.kept_seconds)
+            self._enter(situation.ending.begin_kept(now), now)
+            return
         wished = self._wished(now)
         wait = wished if within is None else min(wished, max(0, within - AFTERMATH_SECONDS))
         if wait < wished:
@@ -86,17 +90,27 @@ class Leaving:
         if self._situation.ending.due(now):
             self._advance(now)
 
+    def say_goodbye(self, now: float) -> None:
+        """Tell the mesh that we end, and whether routers keep our routes."""
+        situation = self._situation
+        if situation.mesh is not None:
+            kept = situation.kept_seconds
+            situation.mesh.say_goodbye(kept or GOODBYE_SECONDS, now, kept=kept > 0)
+
     def _advance(self, now: float) -> None:
-        match self._situation.ending.advance(now):
+        self._enter(self._situation.ending.advance(now), now)
+
+    def _enter(self, phase: Phase, now: float) -> None:
+        match phase:
             case Phase.WITHDRAWING:
                 self._offer.withdraw_all(now)
                 if self._offer.settled:
                     self._advance(now)
             case Phase.CLOSING:
-                if self._situation.mesh is not None:
-                    self._situation.mesh.say_goodbye(GOODBYE_SECONDS, now)
+                self.say_goodbye(now)
                 self._closing = self._outbox.number()
-                self._outbox.send(Close(id=self._closing))
+                kept = self._situation.ending.kept
+                self._outbox.send(Close(id=self._closing, final=not kept))
             case Phase.DONE:
                 self._outbox.send(Exit(id=self._outbox.number()))
                 self._outbox.put(Quit())

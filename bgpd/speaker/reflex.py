@@ -225,6 +225,10 @@ class Reflex:
             self._cadence.report_soon(now)
             self.offer.review_patience(now)
 
+    def say_goodbye(self, now: float) -> None:
+        """Tell the mesh that we end, however that came."""
+        self._leaving.say_goodbye(now)
+
     def handle_timer(self, now: float) -> None:
         """Do what is due by the clock."""
         if now >= self._tick_due:
@@ -291,6 +295,7 @@ class Reflex:
             return False
         self._awaits_state = False
         self.situation.policy = desired.policy
+        self.situation.peers = desired.peers
         self._note_standing(message.standing, now)
         if self.mesh is None:
             self.situation.mesh = self._make_mesh(desired, now)

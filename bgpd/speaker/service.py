@@ -27,7 +27,6 @@ from bgpd.model.status import SpeakerStatus
 from bgpd.speaker import effect, status
 from bgpd.speaker.bfdwire import BFDWire
 from bgpd.speaker.door import Door
-from bgpd.speaker.leaving import GOODBYE_SECONDS
 from bgpd.speaker.reflex import Reflex
 from bgpd.speaker.reporting import Reporting
 from bgpd.speaker.rows import Rows
@@ -331,7 +330,7 @@ class Service:
         if not self._leaving:
             logs.write(self._log, "warning", "exabgp_gone")
         if self._reflex.mesh is not None:
-            self._reflex.mesh.say_goodbye(GOODBYE_SECONDS, self._loop.time())
+            self._reflex.say_goodbye(self._loop.time())
             self._wire.send()
             for _ in range(_GOODBYES - 1):
                 # One may be lost, and later there is nobody to repeat it.

@@ -17,6 +17,7 @@ class _Session:
     peer_router_id: Address | None = None
     last_error: str = ""
     transitions: int = 0
+    graceful_restart: bool = False
 
 
 class Sessions:
@@ -38,6 +39,7 @@ class Sessions:
         if up:
             session.hold_time = message.hold_time
             session.peer_router_id = message.peer_router_id
+            session.graceful_restart = message.graceful_restart
         elif was:
             session.hold_time = None
         if was is not up:
@@ -60,6 +62,18 @@ class Sessions:
             session.peer_router_id
             for session in self._sessions.values()
             if session.state is PeerState.ESTABLISHED and session.peer_router_id is not None
+        )
+
+    def kept_seconds(self, peers: Iterable[Peer]) -> tuple[int, ...]:
+        """Return for each session that is up how long its router keeps our routes without us.
+
+        0 where it drops them with the connection: graceful restart was not negotiated.
+        """
+        return tuple(
+            (peer.graceful_restart or 0) if session.graceful_restart else 0
+            for peer in peers
+            if (session := self._sessions.get(peer.address)) is not None
+            and session.state is PeerState.ESTABLISHED
         )
 
     def router_id(self, peer: Peer) -> Address | None:
@@ -86,4 +100,5 @@ class Sessions:
             max_prefixes=peer.max_prefixes,
             last_error=session.last_error,
             transitions=session.transitions,
+            graceful_restart=session.graceful_restart and session.state is PeerState.ESTABLISHED,
         )

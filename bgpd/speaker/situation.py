@@ -11,7 +11,7 @@ from bgpd.ipc.message import Standing
 from bgpd.mesh.machine import Mesh
 from bgpd.mesh.settings import MeshSettings
 from bgpd.model.member import DrainTrigger, NodeName, SpeakerPolicy
-from bgpd.model.peer import PeerName
+from bgpd.model.peer import Peer, PeerName
 from bgpd.model.prefix import Prefix
 from bgpd.model.route import Attributes
 from bgpd.model.status import MeshStatus
@@ -43,6 +43,7 @@ class Situation:
         self.policy = SpeakerPolicy()
         self.standing = Standing()
         """What the agent says of the node as a whole, or said last."""
+        self.peers: Mapping[PeerName, Peer] = {}
         self._stood_at = -math.inf
         self._reviewed: tuple[object, ...] = ()
         self._reviewed_of: DesiredState | None = None
@@ -90,6 +91,22 @@ class Situation:
             withdraw_unranked=in_doubt and not stance.half_are_in_doubt(members, we_are=in_doubt),
         )
 
+    # Graceful restart
+
+    @property
+    def kept_seconds(self) -> int:
+        """For how long routers keep routes of ours when our process ends; 0: none does."""
+        if self.ending.active and not self.ending.kept:
+            return 0
+        times = self._sessions.kept_seconds(self.peers.values())
+        return min(filter(None, times), default=0)
+
+    @property
+    def every_router_keeps(self) -> bool:
+        """Whether no router would notice that our process is away for a moment."""
+        times = self._sessions.kept_seconds(self.peers.values())
+        return bool(times) and all(times)
+
     # Drain
 
     def stand(self, standing: Standing, now: float) -> None:
@@ -107,7 +124,7 @@ class Situation:
             yield "a person asked for it"
         if self.standing.drain:
             yield self.standing.drain
-        if self.ending.active:
+        if self.ending.active and not self.ending.kept:
             yield "the speaker ends"
 
     def review_drain(
@@ -162,6 +179,7 @@ class Situation:
                 agent_alive=self.agent.absent_since(now) is None,
                 draining=bool(self.drain_causes),
                 doubtful=self._in_doubt(now, warned),
+                kept_seconds=self.kept_seconds,
                 peer_router_ids=self._sessions.router_ids(),
                 now=now,
             )

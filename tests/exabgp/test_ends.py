@@ -75,6 +75,39 @@ def test_with_graceful_restart_the_router_keeps_routes_after_close(lab: Rig) -> 
     assert "Received" not in lab.router.log()
 
 
+def test_a_final_close_leaves_nothing_with_a_router_that_would_keep_it(lab: Rig) -> None:
+    """A drained node says Cease: silence would be a promise to return."""
+    lab.router.start(bird_session(options="graceful restart on;"))
+    lab.speaker.start(peer(graceful_restart=60))
+    assert lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED).graceful_restart
+    lab.speaker.update(to(ROUTER_V4, offer(EIP)))
+    eventually(lambda: EIP in lab.router.prefixes(), "the route")
+    lab.speaker.send(Close(id=41, final=True))
+    assert lab.speaker.done(41).flushed == (ROUTER_V4,)
+    eventually(lambda: EIP not in lab.router.prefixes(), "the route is gone")
+    assert "Received: Administrative shutdown" in lab.router.log()
+
+
+@each_way
+def test_after_a_boot_a_router_drops_what_it_kept(lab: Rig, mended: bool) -> None:
+    """Nothing forwards there yet; ExaBGP itself would claim that all of it was preserved."""
+    lab.router.start(bird_session(options="graceful restart on;"))
+    lab.speaker.start(peer(graceful_restart=60))
+    lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
+    lab.speaker.update(to(ROUTER_V4, offer(EIP)))
+    eventually(lambda: EIP in lab.router.prefixes(), "the route")
+    lab.speaker.signal(signal.SIGKILL)
+    lab.speaker.exit_status()
+    eventually(lambda: not lab.router.established(), "the session is down")
+    (lab.speaker.directory / "boot").write_text("another\n")
+    lab.speaker.states.clear()
+    lab.speaker.start(peer(graceful_restart=60), without=[] if mended else ["forwarding"])
+    lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
+    eventually(lab.router.established, "established at BIRD")
+    time.sleep(1.0)
+    assert (EIP in lab.router.prefixes()) is not mended
+
+
 @each_way
 def test_end_of_rib_waits_for_the_reflex(lab: Rig, mended: bool) -> None:
     """Told by ExaBGP itself, it comes before the routes, and the router drops what it kept."""

@@ -50,6 +50,10 @@ class FakeExabgp:
         self._strict = strict
         self.routes: dict[Address, dict[Prefix, Attributes]] = {}
         self.closed: list[int] = []
+        self.final: list[bool] = []
+        """Whether each of those said Cease whatever was negotiated."""
+        self.keeps: set[Address] = set()
+        """Peers that negotiated graceful restart: they keep routes over a silent end."""
         self.exited = False
         self.held: tuple[Address, ...] = ()
         self.updates: list[Update] = []
@@ -83,8 +87,9 @@ class FakeExabgp:
                 return [self._update(command)]
             case EndOfRib(id=number):
                 return [Done(id=number)]
-            case Close(id=number, subcode=subcode):
+            case Close(id=number, subcode=subcode, final=final):
                 self.closed.append(subcode)
+                self.final.append(final)
                 self.routes = {}
                 return [Done(id=number)]
             case Hold(id=number, peers=peers):
@@ -110,7 +115,9 @@ class FakeExabgp:
 
     def _shown(self, peer: Address) -> ShownPeer:
         return ShownPeer(
-            session=SessionChanged(peer=peer, state=PeerState.ESTABLISHED),
+            session=SessionChanged(
+                peer=peer, state=PeerState.ESTABLISHED, graceful_restart=peer in self.keeps
+            ),
             routes=tuple(
                 RouteGroup(attributes=attributes, prefixes=(prefix,))
                 for prefix, attributes in self.routes[peer].items()

@@ -48,6 +48,88 @@ def test_a_goodbye_raises_nothing() -> None:
     assert world.state("n3", by="n1") is MemberState.ALIVE
 
 
+@SEEDS
+@pytest.mark.parametrize("said", [True, False], ids=["a goodbye", "a crash"])
+def test_routes_that_routers_keep_are_raised_for_when_nobody_returns_to_them(
+    seed: int, said: bool
+) -> None:
+    """Within the grace nothing happens; after it, one raise, and the return is a return."""
+    world = settled(seed=seed)
+    world.keep("n3", 20)
+    if said:
+        world.part("n3", grace=20, kept=True)
+    else:
+        world.kill("n3")
+    world.run(19.0)
+    assert world.raises == []
+    assert world.state("n3", by="n1") is MemberState.RESTARTING
+    world.run(2.0)
+    assert world.generations() == {2}
+    assert raised(world, "n3") == {2}
+    world.run(120.0)
+    assert world.generations() == {2}, "one absence, one raise"
+    world.start("n3")
+    world.run(3.0)
+    assert world.generations() == {2}
+    assert world.state("n3", by="n1") is MemberState.ALIVE
+
+
+@SEEDS
+@pytest.mark.parametrize("said", [True, False], ids=["a goodbye", "a crash"])
+def test_a_kernel_that_dies_while_routers_keep_its_routes_is_raised_for_at_once(
+    seed: int, said: bool
+) -> None:
+    """The grace is for a node that forwards; a dead one has none."""
+    world = settled(seed=seed)
+    world.keep("n3", 60)
+    if said:
+        world.part("n3", grace=60, kept=True)
+    else:
+        world.kill("n3")
+    world.run(3.0)
+    assert world.raises == []
+    world.power_off("n3")
+    died = world.now
+    world.run(1.0)
+    assert world.generations() == {2}
+    assert world.raises[0].at - died < 0.4
+
+
+@SEEDS
+def test_a_restart_within_the_grace_raises_nothing(seed: int) -> None:
+    """Node after node, as in an upgrade."""
+    world = settled(seed=seed)
+    for name in ("n1", "n2", "n3"):
+        world.keep(name, 60)
+        world.part(name, grace=60, kept=True)
+        world.run(5.0)
+        world.start(name)
+        world.run(2.0)
+    assert world.raises == []
+    assert world.nodes["n1"].mesh.status(world.now).counted == 3
+
+
+def test_what_was_withdrawn_before_a_goodbye_is_nobody_s_concern() -> None:
+    """A member that kept routes until it was drained leaves like any other."""
+    world = settled()
+    world.keep("n3", 20)
+    world.part("n3", grace=30, kept=False)
+    world.run(75.0)
+    assert world.raises == []
+    assert world.state("n3", by="n1") is MemberState.DEAD
+
+
+def test_an_unlisted_member_whose_routes_are_kept_is_raised_for_all_the_same() -> None:
+    """A node that was removed while it restarted must not attract traffic for its restart time."""
+    world = settled()
+    world.keep("n3", 10)
+    for name in ("n1", "n2"):
+        world.configure(name, members=world.members[:2])
+    world.part("n3", grace=10, kept=True)
+    world.run(15.0)
+    assert raised(world, "n3") == {2}
+
+
 def test_a_member_that_said_goodbye_has_left_after_a_minute() -> None:
     """Its routes were withdrawn: it does not count, and what becomes of its kernel is all one."""
     world = settled()

@@ -34,10 +34,21 @@ class World(Network):
             node.died_at = None
             self.start(name)
 
-    def part(self, name: str) -> None:
+    def keep(self, name: str, seconds: int) -> None:
+        """Let the routers of *name* keep its routes when its process ends."""
+        self.nodes[name].mesh.set_local(
+            agent_alive=True,
+            draining=False,
+            kept_seconds=seconds,
+            peer_router_ids=(),
+            now=self.now,
+        )
+        self.run(0.1)
+
+    def part(self, name: str, *, grace: float = 30, kept: bool = False) -> None:
         """End the process in order: it says goodbye."""
         self.parted.add(name)
-        self.nodes[name].mesh.say_goodbye(30, self.now)
+        self.nodes[name].mesh.say_goodbye(grace, self.now, kept=kept)
         self._pump(self.nodes[name])
         self.run(0.1)
         self.kill(name)
