@@ -22,6 +22,8 @@ ROUTER, ROUTER6 = "10.9.0.2", "fd09::2"
 FAR = "10.9.8.2"
 """An address of the router behind a hop."""
 FRR = Path("/usr/lib/frr")
+HERE = {**os.environ, "PYTHONPATH": str(ROOT)}
+"""For programs of ours: entering a mount namespace loses the working directory."""
 
 
 class Node:
@@ -38,7 +40,7 @@ class Node:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            cwd=ROOT,
+            env=HERE,
         )
         self.heard: list[dict[str, Any]] = []
         self._partial = b""
