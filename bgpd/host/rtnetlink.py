@@ -57,10 +57,9 @@ _LOOPBACK: Final = 0x8
 _POINT_TO_POINT: Final = 0x10
 _NOARP: Final = 0x80
 _LOWER_UP: Final = 0x10000
-_OPER_ABSENT: Final = (1, 2, 3)
-"""RFC 2863's notPresent, down and lowerLayerDown, in Linux's numbers."""
 _OPER_WAITING: Final = (4, 5)
-"""Testing and dormant: the line is there and may not be used yet."""
+"""RFC 2863's testing and dormant, in Linux's numbers: there is a line that may not be used yet. Its
+down comes and goes up to a second after the flag, so the flag decides."""
 
 
 class Neighbor(IntFlag):
@@ -208,7 +207,7 @@ def _neighbor(index: int, address: Address, state: Neighbor, flags: int = 0) -> 
 
 
 def _carrier(flags: int, state: int) -> bool | None:
-    if not flags & _UP or not flags & _LOWER_UP or state in _OPER_ABSENT:
+    if not flags & _UP or not flags & _LOWER_UP:
         return False
     return None if state in _OPER_WAITING else True
 
