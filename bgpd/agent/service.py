@@ -32,6 +32,7 @@ from bgpd.kube.store import Changes
 from bgpd.model.errors import ConfigError
 from bgpd.model.prefix import Prefix
 from bgpd.model.status import Condition, NodeStatus
+from bgpd.policy.startup import Boot
 from bgpd.telemetry import logs
 
 SOCKET_NAME: Final = "agent.sock"
@@ -40,6 +41,9 @@ _BEAT_SECONDS: Final = 1.0
 _PASSWORDS_SECONDS: Final = 5
 _MEMORY_SECONDS: Final = 2.0
 """How long a start waits for its source, where there is something to go on with."""
+_UNREAD: Final = (
+    "the cluster was not read since the node booted, and what is remembered may not run"
+)
 _SWITCH_SECONDS: Final = 0.001
 """How long a thread that writes to the disk may keep the interpreter from the loop."""
 _COLLECT_SECONDS: Final = 60
@@ -57,8 +61,9 @@ class Service:
         self._disk = Recollection(self._log, self._memory, written=self._tell_conditions)
         snapshot = self._disk.recall()
         self._boot = self._boot_memory()
-        known = self._boot.recall(known=bool(snapshot.objects))
-        self._watching = Watching(options.node, known, self, asyncio.get_running_loop().time)
+        self._recalled = self._boot.recall(known=bool(snapshot.objects))
+        clock = asyncio.get_running_loop().time
+        self._watching = Watching(options.node, self._recalled, self, clock)
         self._planner = Planner(
             node=options.node,
             cluster_uid=options.cluster_uid,
@@ -72,15 +77,16 @@ class Service:
         before = recalled if self._primed else Snapshot()
         self._source = source_of(options.source, before, node=options.node)
         self._deciding = Deciding(self._planner, self._source, self._passwords, act=self._act)
+        self._replies = Replies(
+            options.state_dir or options.run_dir, self._log, self._tell_conditions
+        )
         self._link = Link(
             options.run_dir / SPEAKER_SOCKET_NAME,
             program=options.program,
             log=self._log,
             desired=self._everything,
             told=self._heard_speaker,
-        )
-        self._replies = Replies(
-            options.state_dir or options.run_dir, self._log, self._tell_conditions
+            silent=self._replies.silent,
         )
         self._synced = False
         """Whether the log was told that everything was decided on."""
@@ -158,10 +164,16 @@ class Service:
         return snapshot
 
     async def _start_from_memory(self) -> None:
-        """Go on with what was accepted last, where the source lets us wait."""
-        await asyncio.sleep(_MEMORY_SECONDS)
+        """Go on with what was accepted last, where the source lets us wait.
+
+        After a boot that is the last resort: what ran here does not run now, so far as is known.
+        """
+        same = self._recalled.boot is not Boot.ANOTHER
+        await asyncio.sleep(_MEMORY_SECONDS if same else self._planner.patience)
         if self._primed and not (self._deciding.started or self._planner.busy):
             logs.write(self._log, "warning", "started_from_memory")
+            if not same:
+                self._watching.doubt_reading(_UNREAD)
             self._deciding.changed(Changes(conditions=True))
 
     def _keep(self) -> None:
@@ -208,19 +220,25 @@ class Service:
             # Before anything is sent: a configuration that ends the start must change no route.
             self._start()
         self._link.send(message)
-        self._watching.follow(complete=self._deciding.complete and not self._planner.busy)
-        if self._planner.context is not None:
-            self._replies.want(wanted=self._planner.context.policy.egress)
         self._tell_conditions()
         if self._deciding.complete and not self._synced:
             self._synced = True
+            self._watching.doubt_reading("")
             logs.write(self._log, "info", "synced", [("documents", len(self._source.objects))])
         self._disk.changed()
         if isinstance(message, Desired):
-            # Not in the very next turn: this one may have been long, and a look at it all is too.
-            asyncio.get_running_loop().call_soon(self._tell)
+            # Ten thousand routes made this turn long, and the look at them is not short either.
+            asyncio.get_running_loop().call_soon(self._look)
         else:
-            self._tell()
+            self._look()
+
+    def _look(self) -> None:
+        """Ask what the decisions want to be asked, and tell people."""
+        self._watching.follow(complete=self._deciding.complete and not self._planner.busy)
+        if self._planner.context is not None:
+            self._replies.want(wanted=self._planner.context.policy.egress)
+        # What is told is made in one go, so it has a turn of its own.
+        asyncio.get_running_loop().call_soon(self._tell)
 
     def _start(self) -> None:
         """After the first complete look: refuse a configuration that cannot work."""
@@ -278,8 +296,8 @@ class Service:
 
     # What people are told
 
-    def status(self, *, healthy: bool = True) -> NodeStatus:
-        """Return what `bgpctl status` shows, without the probes that are *healthy* if so wanted."""
+    def status(self) -> NodeStatus:
+        """Return what `bgpctl status` shows."""
         return NodeStatus(
             node=self._options.node,
             version=self._options.program.partition("/")[2],
@@ -290,7 +308,7 @@ class Service:
             conditions=self._conditions,
             documents=len(self._source.objects),
             services=self._planner.services,
-            health=self._watching.status(healthy=healthy),
+            health=self._watching.status(),
         )
 
     def prefixes(self) -> Iterable[Prefix]:
@@ -310,7 +328,7 @@ class Service:
         """Return what the cluster is told: not that the cluster could not be told something."""
         if not self._deciding.started and self._beats < _TELL_SECONDS:
             return None
-        return replace(self.status(healthy=False), conditions=self._own_conditions)
+        return replace(self.status(), conditions=self._own_conditions)
 
     @property
     def _conditions(self) -> tuple[Condition, ...]:

@@ -89,6 +89,7 @@ class Watching:
         self._standing: Standing | None = Standing()
         """What the speaker knows; None: it is to be told in any case."""
         self._doubt: tuple[str, ...] = ()
+        self._unread = ""
         self._draining = False
         self._timer: asyncio.TimerHandle | None = None
         self._refreshing = False
@@ -110,7 +111,8 @@ class Watching:
         context = self._context
         if context is None:
             return
-        if context is not self._followed:
+        anew = context is not self._followed
+        if anew:
             self._followed = context
             self._watcher.set_peers(one.address for one in context.peers)
             self._ask_parts(context.policy.health)
@@ -122,7 +124,9 @@ class Watching:
         hearing = self.judge.hearing
         if hearing.starting and complete and self._gate.open and not hearing.waiting:
             hearing.starting = False
-        self.refresh()
+        # A lost endpoint comes by here: it must not wait for a look at everything else.
+        if anew or self.judge.flapping.deadline() is not None:
+            self.refresh()
 
     def beat(self) -> None:
         """Do once a second what nobody calls for."""
@@ -199,6 +203,12 @@ class Watching:
         self._standing = None
         self.refresh()
 
+    def doubt_reading(self, sentence: str) -> None:
+        """Doubt the node for what is not known of the cluster; without a *sentence* no more."""
+        if sentence != self._unread:
+            self._unread = sentence
+            self.refresh()
+
     def _stand(self, context: Context, now: float) -> None:
         patient = context.policy.drain is DrainTrigger.WAIT_FOR_CONNECTIONS
         self._counting.want(wanted=patient and (self._draining or bool(context.drain)))
@@ -206,12 +216,9 @@ class Watching:
         # Told of a drain without a count, the speaker would take it that there is nothing to wait
         # for; the count takes a moment.
         drain = "" if patient and busy is None else context.drain
-        standing = Standing(
-            drain=drain,
-            doubt=self._evidence.doubt(context.policy.health.doubt_seconds, now),
-            busy=busy or (),
-        )
-        self._doubt = standing.doubt
+        doubt = self._evidence.doubt(context.policy.health.doubt_seconds, now)
+        self._doubt = (*doubt, self._unread) if self._unread else doubt
+        standing = Standing(drain=drain, doubt=self._doubt, busy=busy or ())
         if standing != self._standing:
             self._standing = standing
             self._acts.stand(standing)
@@ -281,17 +288,13 @@ class Watching:
 
     # What people are told
 
-    def status(self, *, healthy: bool = True) -> HealthStatus:
-        """Return what is known; without the checks that are *healthy*, where they do not matter."""
+    def status(self) -> HealthStatus:
+        """Return what is known."""
         return HealthStatus(
             node=self._evidence.node,
             details=self._evidence.details,
             doubt=self._doubt,
-            probes=tuple(
-                one
-                for one in self._asking.results(self.judge.hearing)
-                if healthy or one.health is not Health.HEALTHY
-            ),
+            probes=tuple(self._asking.results(self.judge.hearing)),
         )
 
     def conditions(self, speaker: SpeakerStatus | None) -> tuple[Condition, ...]:

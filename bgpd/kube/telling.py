@@ -25,7 +25,7 @@ from bgpd.kube.problem import Problem
 from bgpd.kube.reply import Reply, Unanswered
 from bgpd.kube.series import Entry, Series
 from bgpd.kube.store import Changes
-from bgpd.kube.wellbeing import wellbeing
+from bgpd.kube.wellbeing import noted, wellbeing
 from bgpd.model.member import Member
 from bgpd.model.status import Condition, NodeStatus
 
@@ -148,7 +148,7 @@ class Telling:
         look = self._look_at()
         if look is not None:
             self._tell(look, now)
-            self._look = look
+            self._look = replace(look, status=noted(look.status))
             self._write.crowd = _members(look.status)
             self._write.changed(now, _chance())
         spent = asyncio.get_running_loop().time() - now
@@ -166,10 +166,10 @@ class Telling:
         )
         for one in (*found, *wellbeing(before, look.status)):
             self._series.tell(one, now=now, wall=wall)
-        self._known = look.status
+        self._known = noted(look.status)
         if look.status.speaker is None and before is not None:
             # A speaker that says nothing for a moment is compared with what it said last.
-            self._known = replace(look.status, speaker=before.speaker)
+            self._known = replace(self._known, speaker=before.speaker)
 
     # The status
 

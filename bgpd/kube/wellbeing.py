@@ -5,6 +5,7 @@ known (Unknown) is none either.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from bgpd.kube.happening import MOST, Happening, Regarding, turns
@@ -30,6 +31,15 @@ def wellbeing(before: NodeStatus | None, after: NodeStatus) -> tuple[Happening, 
     if old is not None and new is not None:
         found += [*_drain(old.drain, new.drain, node), *_bfd(old, new, node)]
     return tuple(found)
+
+
+def noted(status: NodeStatus) -> NodeStatus:
+    """Return *status* as far as the next look needs it: of thousands of checks those that fail.
+
+    A check that is not there is one that did not fail, so nothing that is told differs by it.
+    """
+    failing = tuple(one for one in status.health.probes if one.health is Health.UNHEALTHY)
+    return replace(status, health=replace(status.health, probes=failing))
 
 
 # The drain

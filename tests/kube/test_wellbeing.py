@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bgpd.kube.happening import MOST, Happening, Regarding
-from bgpd.kube.wellbeing import wellbeing
+from bgpd.kube.wellbeing import noted, wellbeing
 from bgpd.model.health import Health, ProbeResult
 from bgpd.model.peer import BFDState
 from bgpd.model.prefix import Prefix
@@ -118,6 +118,7 @@ def test_a_check_is_told_when_it_turns(
     """What is not known is no news, nor is a check that begins well."""
     before, after = (health(*([] if one is None else [probe(one)])) for one in (old, new))
     assert [one.reason for one in wellbeing(before, after)] == expected
+    assert wellbeing(noted(before), after) == wellbeing(before, after)
 
 
 def test_a_check_is_about_its_service() -> None:
