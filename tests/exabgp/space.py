@@ -4,6 +4,7 @@ Everything inside runs below a `cat` process that is the first of its pid namesp
 this process does, however it ends: nothing is left behind.
 """
 
+import os
 import shutil
 import subprocess
 import time
@@ -81,8 +82,12 @@ class Space:
 
     def start(self, *arguments: str, log: Path) -> subprocess.Popen[bytes]:
         """Start a command inside, its output going to *log*."""
+        # Entering a mount namespace loses the working directory.
+        here = {**os.environ, "PYTHONPATH": str(ROOT)}
         with log.open("ab") as file:
-            return subprocess.Popen(self.wrap(*arguments), stdout=file, stderr=file, cwd=ROOT)
+            return subprocess.Popen(
+                self.wrap(*arguments), stdout=file, stderr=file, cwd=ROOT, env=here
+            )
 
     def close(self) -> None:
         """End everything inside."""
