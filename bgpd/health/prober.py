@@ -57,6 +57,7 @@ class Prober:
         self._runs: dict[JobKey, Run] = {}
         self._agenda = Agenda()
         self._waiting: deque[Run] = deque()
+        self._waiting_doubtful: deque[Run] = deque()
         self._talking = 0
         self._doubtful = 0
         self._running: _Running | None = None
@@ -101,6 +102,7 @@ class Prober:
         for run in self._runs.values():
             self._hang_up(run)
         self._waiting.clear()
+        self._waiting_doubtful.clear()
         self._agenda.clear()
         self._running = None
 
@@ -189,7 +191,7 @@ class Prober:
     def _ask(self, run: Run, now: float) -> None:
         if not self._has_place(run):
             run.waiting = True
-            self._waiting.append(run)
+            (self._waiting_doubtful if run.doubtful else self._waiting).append(run)
             return
         run.again = False
         conversation = run.open(self._done, self._chance)
@@ -230,24 +232,18 @@ class Prober:
         self._free(run)
         self._count(run, outcome)
         now = self._running.loop.time()
-        if self._waiting:
-            self._serve(now)
+        self._serve(self._waiting, now)
+        self._serve(self._waiting_doubtful, now)
         if run.again and run.alive and run.conversation is None:
             self._ask(run, now)
 
-    def _serve(self, now: float) -> None:
-        """Give the free places to those that wait longest and may have them."""
-        for _ in range(len(self._waiting)):
-            if self._talking >= self._concurrency:
-                return
-            run = self._waiting.popleft()
-            if not run.alive or not run.waiting:
-                continue
-            if not self._has_place(run):
-                self._waiting.append(run)
-                continue
-            run.waiting = False
-            self._ask(run, now)
+    def _serve(self, waiting: deque[Run], now: float) -> None:
+        """Give free places to those that wait longest."""
+        while waiting and self._has_place(waiting[0]):
+            run = waiting.popleft()
+            if run.alive and run.waiting:
+                run.waiting = False
+                self._ask(run, now)
 
     def _count(self, run: Run, outcome: Outcome) -> None:
         assert self._running is not None

@@ -214,7 +214,7 @@ class Program:
 
 
 def _judge(status: int, printed: bytearray) -> Outcome:
-    said = f" and printed {quoted(bytes(printed).strip())}" if printed.strip() else ""
+    said = f", printed {quoted(bytes(printed).strip())}" if printed.strip() else ""
     if status == 0:
         return healthy(f"exited with 0{said}")
     if status > 0:
@@ -225,8 +225,8 @@ def _judge(status: int, printed: bytearray) -> Outcome:
 def _why(error: OSError) -> str:
     match error:
         case FileNotFoundError():
-            return "there is no such program, or not the interpreter that its first line names"
+            return "it, or what its first line names, does not exist"
         case PermissionError():
-            return "it is not executable for us"
+            return "we may not execute it"
         case _:
             return f"{error.strerror or error}"

@@ -82,10 +82,10 @@ class Run:
     def observe(self, outcome: Outcome, now: float, wall: Callable[[], float]) -> bool:
         """Take in one outcome; return whether the health changed."""
         self._outcome = outcome
-        self.doubtful = outcome.fault is Fault.OVERDUE
         if outcome.success is None:
             self._unasked += 1
         else:
+            self.doubtful = outcome.fault is Fault.OVERDUE
             self._probes += 1
             self._failures += not outcome.success
         before = self._hysteresis.health

@@ -1,0 +1,415 @@
+"""The prober on real sockets: what is asked when, what is said at once, what is kept."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bgpd.health.job import Job, JobState
+from bgpd.health.outcome import Fault
+from bgpd.health.prober import Prober
+from bgpd.model.health import DNS, NTP, Health, HTTPGet, Rhythm, TCPSocket
+from bgpd.model.prefix import Address
+from tests.health.asking import (
+    ANSWER,
+    LOCALHOST,
+    PATIENT,
+    QUICK,
+    asking,
+    free_port,
+    healthy,
+    job,
+    serving,
+    silent,
+    until,
+)
+
+
+def story(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run *body* in a loop of its own."""
+    asyncio.run(body())
+
+
+def test_what_works_is_healthy_with_a_sentence() -> None:
+    """HTTP and TCP, on one server, are told once, at the first answer."""
+
+    async def body() -> None:
+        async with (
+            serving(healthy) as port,
+            asking(job(HTTPGet(), port), job(TCPSocket(), port, key="tcp")) as asked,
+        ):
+            http = await asked.until_health(Health.HEALTHY)
+            tcp = await asked.until_health(Health.HEALTHY, "tcp")
+            await asked.until_asked(4)
+            assert http.message == f"127.0.0.1:{port} answered 200"
+            assert tcp.message == f"127.0.0.1:{port} accepted the connection"
+            assert [state.key for state in asked.changes if state.key == "job"] == ["job"]
+            assert abs(http.since - time.time()) < 60
+
+    story(body)
+
+
+def test_what_fails_is_unhealthy_after_its_threshold_and_comes_back() -> None:
+    """A server that stops answering, and answers again: Healthy, Unhealthy, Healthy."""
+
+    async def body() -> None:
+        status = b"200"
+
+        async def moody(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(ANSWER.replace(b"200", status))
+
+        async with serving(moody) as port, asking(job(HTTPGet(), port)) as asked:
+            await asked.until_health(Health.HEALTHY)
+            status = b"503"
+            state = await asked.until_health(Health.UNHEALTHY)
+            assert state.failures == 2
+            assert state.fault is Fault.UNEXPECTED
+            assert state.message == f"127.0.0.1:{port} answered 503, expected 200-399"
+            status = b"200"
+            await asked.until_health(Health.HEALTHY)
+        healths = [state.health for state in asked.changes]
+        assert healths == [Health.HEALTHY, Health.UNHEALTHY, Health.HEALTHY]
+        assert asked.prober.faults[Fault.UNEXPECTED] >= 2
+
+    story(body)
+
+
+def test_nothing_listens() -> None:
+    """A refusal is a failure at once, for TCP and for both kinds of datagrams."""
+
+    async def body() -> None:
+        udp = free_port(socket.SOCK_DGRAM)
+        async with asking(
+            job(HTTPGet(), free_port()),
+            job(DNS(name="example"), udp, key="dns"),
+            job(NTP(), udp, key="ntp"),
+        ) as asked:
+            for key in ("job", "dns", "ntp"):
+                state = await asked.until_health(Health.UNHEALTHY, key)
+                assert state.fault is Fault.REFUSED
+
+    story(body)
+
+
+def test_a_thing_that_is_still_being_asked_is_not_asked_again() -> None:
+    """Due every 50 ms and silent for 400: one connection at a time."""
+
+    async def body() -> None:
+        together: list[int] = []
+        now = 0
+
+        async def counting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal now
+            now += 1
+            together.append(now)
+            await silent(reader, writer)
+            now -= 1
+
+        rhythm = Rhythm(period_milliseconds=50, timeout_milliseconds=400)
+        async with serving(counting) as port, asking(job(HTTPGet(), port, rhythm=rhythm)) as asked:
+            await asked.until_asked(3)
+        # The next one begins as soon as the last one is given up: its end is read a little later.
+        assert max(together) <= 2
+        assert len(together) <= 5
+
+    story(body)
+
+
+def test_thousands_that_hang_delay_none_that_works() -> None:
+    """With places for 8, 60 targets that say nothing leave the one that works Healthy."""
+
+    async def body() -> None:
+        async with serving(silent) as hanging, serving(healthy) as port:
+            hung = [job(HTTPGet(), hanging, key=n, rhythm=QUICK) for n in range(60)]
+            good = job(HTTPGet(), port, key="good")
+            async with asking(*hung, good, concurrency=8) as asked:
+                await asked.until_asked(20, "good")
+                await asked.until(lambda: asked.prober.faults[Fault.OVERDUE] > 60)
+                assert asked.states["good"].health is Health.HEALTHY
+                assert asked.states["good"].failures == 0
+
+    story(body)
+
+
+def test_who_finds_no_place_is_not_called_unhealthy() -> None:
+    """What we could not ask becomes Unknown, with a sentence, and never Unhealthy."""
+
+    async def body() -> None:
+        slow = Rhythm(period_milliseconds=100, timeout_milliseconds=60_000, failure_threshold=2)
+        async with serving(silent) as hanging, serving(healthy) as port:
+            good = job(HTTPGet(), port, key="good")
+            async with asking(good, concurrency=1) as asked:
+                await asked.until_health(Health.HEALTHY, "good")
+                asked.prober.set([good, job(HTTPGet(), hanging, key="hung", rhythm=slow)])
+                state = await asked.until_health(Health.UNKNOWN, "good")
+        assert state.message.endswith("was not asked: 1 others are being asked")
+        assert state.fault is Fault.NOT_ASKED
+        assert state.failures == 0
+
+    story(body)
+
+
+def test_set_keeps_what_is_unchanged() -> None:
+    """The same job keeps its counters; a job that goes is hung up on and forgotten."""
+
+    async def body() -> None:
+        hung_up = asyncio.Event()
+
+        async def listening(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await silent(reader, writer)
+            hung_up.set()
+
+        async with serving(healthy) as port, serving(listening) as hanging:
+            stays = job(HTTPGet(), port, key="stays")
+            goes = job(HTTPGet(), hanging, key="goes")
+            async with asking(stays, goes) as asked:
+                before = await asked.until_asked(3, "stays")
+                asked.prober.set([replace(stays, environment=dict(stays.environment))])
+                assert set(asked.states) == {"stays"}
+                assert asked.states["stays"].probes >= before.probes
+                assert asked.states["stays"].health is Health.HEALTHY
+                await asyncio.wait_for(hung_up.wait(), 10)
+
+    story(body)
+
+
+def test_another_rhythm_keeps_the_health_and_another_question_does_not() -> None:
+    """A period that is edited does not make anything Unknown; another path does."""
+
+    async def body() -> None:
+        async with serving(healthy) as port:
+            first = job(HTTPGet(), port)
+            async with asking(first) as asked:
+                await asked.until_asked(2)
+                slower = replace(first, rhythm=replace(PATIENT, period_milliseconds=3_600_000))
+                asked.prober.set([slower])
+                assert asked.states["job"].health is Health.HEALTHY
+                assert asked.states["job"].probes >= 2
+                asked.prober.set([replace(first, probe=HTTPGet(path="/other"))])
+                assert asked.states["job"].health is Health.UNKNOWN
+                assert asked.states["job"].message == "not asked yet"
+                await asked.until_health(Health.HEALTHY)
+
+    story(body)
+
+
+def test_something_new_is_asked_soon_although_its_period_is_long() -> None:
+    """An hour's period does not delay the first answer."""
+
+    async def body() -> None:
+        rhythm = Rhythm(period_milliseconds=3_600_000, timeout_milliseconds=5000)
+        async with serving(healthy) as port, asking(job(HTTPGet(), port, rhythm=rhythm)) as asked:
+            await asked.until_health(Health.HEALTHY)
+
+    story(body)
+
+
+def test_a_loop_that_was_late_reads_answers_before_it_calls_them_overdue() -> None:
+    """The loop sleeps past the timeout while the answer arrives: that is our fault alone."""
+
+    async def body() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.create_server((LOCALHOST, 0)) as listener:
+
+            def answer() -> None:
+                with suppress(OSError):
+                    accepted, _ = listener.accept()
+                    with accepted:
+                        accepted.recv(4096)
+                        loop.call_soon_threadsafe(time.sleep, 1.5)
+                        time.sleep(0.3)
+                        accepted.sendall(ANSWER)
+
+            thread = threading.Thread(target=answer)
+            thread.start()
+            rhythm = Rhythm(period_milliseconds=60_000, timeout_milliseconds=1000)
+            port = listener.getsockname()[1]
+            try:
+                async with asking(job(HTTPGet(), port, rhythm=rhythm)) as asked:
+                    state = await asked.until_asked(1)
+            finally:
+                listener.shutdown(socket.SHUT_RDWR)
+                thread.join()
+        assert state.message == f"127.0.0.1:{port} answered 200"
+
+    story(body)
+
+
+def test_a_caller_that_fails_is_not_silenced() -> None:
+    """An exception of `changed` ends `run` with it: the agent is supervised, a probe is not."""
+
+    async def body() -> None:
+        def changed(state: JobState) -> None:
+            raise LookupError(f"nobody knows {state.key}")
+
+        prober = Prober(changed)
+        async with serving(healthy) as port:
+            prober.set([job(HTTPGet(), port)])
+            with pytest.raises(LookupError, match="nobody knows job"):
+                await asyncio.wait_for(prober.run(), 10)
+
+    story(body)
+
+
+def test_changed_may_set_other_jobs() -> None:
+    """A caller that reacts to a change by asking for something else is served."""
+
+    async def body() -> None:
+        async with serving(healthy) as port:
+            seen: list[JobState] = []
+
+            def changed(state: JobState) -> None:
+                seen.append(state)
+                if state.key == "first":
+                    prober.set([job(TCPSocket(), port, key="second")])
+
+            prober = Prober(changed)
+            prober.set([job(HTTPGet(), port, key="first")])
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(prober.run())
+                await until(lambda: len(seen) == 2, lambda: f"changed: {seen}")
+                task.cancel()
+            assert [state.key for state in seen] == ["first", "second"]
+
+    story(body)
+
+
+def test_a_prober_leaves_no_socket_behind() -> None:
+    """After `run` the descriptors are those of before, with questions under way."""
+
+    async def body() -> None:
+        async with serving(silent) as hanging:
+            before = _descriptors()
+            jobs = [job(HTTPGet(), hanging, key=n) for n in range(20)]
+            async with asking(*jobs) as asked:
+                await asked.until(lambda: _descriptors() > before + 20)
+            await until(lambda: _descriptors() <= before, lambda: f"{_descriptors()} are open")
+
+    story(body)
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_the_source_address_is_used() -> None:
+    """The server sees the address that was configured."""
+
+    async def body() -> None:
+        seen: list[str] = []
+
+        async def noting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            seen.append(writer.get_extra_info("peername")[0])
+            await healthy(reader, writer)
+
+        async with (
+            serving(noting) as port,
+            asking(job(HTTPGet(), port, source="127.0.0.9")) as asked,
+        ):
+            await asked.until_health(Health.HEALTHY)
+        assert set(seen) == {"127.0.0.9"}
+
+    story(body)
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "said"),
+    [
+        pytest.param(
+            job(HTTPGet(), 80, source="192.0.2.77"),
+            "127.0.0.1:80 could not be asked: the source address is not of this node, or no local"
+            " port is free",
+            id="a source address of another node",
+        ),
+        pytest.param(
+            job(HTTPGet(), 80, source="2001:db8::1"),
+            "127.0.0.1:80 was not asked: sourceAddress 2001:db8::1 and 127.0.0.1 are of different"
+            " families",
+            id="a source address of another family",
+        ),
+        pytest.param(
+            job(HTTPGet(path="x"), 80),
+            "127.0.0.1:80 was not asked: path: 'x' must begin with / and hold no space",
+            id="a request that cannot be written",
+        ),
+        pytest.param(
+            job(TCPSocket(), 0),
+            "127.0.0.1:0 was not asked: port 0 must be 1..65535",
+            id="no port",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_stays_unknown(asked_for: Job, said: str) -> None:
+    """A mistake in a document is a sentence and a count, and never Unhealthy."""
+
+    async def body() -> None:
+        async with asking(asked_for) as asked:
+            state = await asked.until_asked(3)
+        assert state.message == said
+        assert (state.health, state.failures, state.probes) == (Health.UNKNOWN, 0, 0)
+
+    story(body)
+
+
+def test_an_answer_from_another_address_is_named() -> None:
+    """A server that answers from the wrong address does not work, and the sentence says why."""
+
+    async def body() -> None:
+        loop = asyncio.get_running_loop()
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as right,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wrong,
+        ):
+            right.bind((LOCALHOST, 0))
+            wrong.bind(("127.0.0.2", 0))
+            right.setblocking(False)
+
+            def answer() -> None:
+                data, sender = right.recvfrom(512)
+                wrong.sendto(data, sender)
+
+            loop.add_reader(right.fileno(), answer)
+            port = right.getsockname()[1]
+            rhythm = replace(QUICK, timeout_milliseconds=500)
+            async with asking(job(NTP(), port, rhythm=rhythm)) as asked:
+                state = await asked.until_health(Health.UNHEALTHY)
+            loop.remove_reader(right.fileno())
+            stranger = wrong.getsockname()[1]
+        assert state.message == (
+            f"127.0.0.1:{port} did not answer, but 127.0.0.2 (port {stranger}) did within 500 ms"
+        )
+
+    story(body)
+
+
+def test_ipv6() -> None:
+    """Addresses of version 6 are asked, and written in brackets."""
+    if not _speaks_ipv6():
+        pytest.skip("this host has no ::1; not proved here: probes of IPv6")
+
+    async def body() -> None:
+        async with (
+            serving(healthy, "::1") as port,
+            asking(job(HTTPGet(), port, address=Address("::1"))) as asked,
+        ):
+            state = await asked.until_health(Health.HEALTHY)
+            assert state.message == f"[::1]:{port} answered 200"
+
+    story(body)
+
+
+def _speaks_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as opened:
+            opened.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
