@@ -1,12 +1,13 @@
 """The agent's end of speaker.sock: what is desired goes out, how the speaker is comes in."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bgpd.ipc.client import Client
 from bgpd.ipc.connection import Connection
-from bgpd.ipc.message import AnyMessage, Desired, Report
+from bgpd.ipc.message import AnyMessage, Desired, Report, Silent
+from bgpd.model.prefix import Address
 from bgpd.model.status import SpeakerStatus
 from bgpd.telemetry import logs
 
@@ -22,12 +23,17 @@ class Link:
         log: logging.Logger,
         desired: Callable[[], Desired | None],
         told: Callable[[], None],
+        silent: Callable[[Iterable[Address]], None],
     ) -> None:
-        """Begin each connection with *desired*; call *told* when there is news of the speaker."""
+        """Begin each connection with *desired*; call *told* when there is news of the speaker.
+
+        *silent* hears at once which peers BFD calls gone.
+        """
         self._client = Client(path, self, program=program)
         self._log = log
         self._desired = desired
         self._told = told
+        self._silent = silent
         self._status: SpeakerStatus | None = None
         self._lost_reason = ""
 
@@ -58,6 +64,8 @@ class Link:
         if isinstance(message, Report):
             self._status = message.status
             self._told()
+        elif isinstance(message, Silent):
+            self._silent(message.peers)
 
     def lost(self, reason: str) -> None:
         """Note it; the client connects again by itself."""

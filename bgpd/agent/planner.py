@@ -16,7 +16,7 @@ from bgpd.kube.documents import Key, Object
 from bgpd.kube.store import Changes
 from bgpd.kube.view import Objects
 from bgpd.model.errors import ConfigError
-from bgpd.model.member import NodeName
+from bgpd.model.member import NodeName, SpeakerPolicy
 from bgpd.model.prefix import Prefix
 from bgpd.model.reason import Withheld
 from bgpd.model.status import Condition
@@ -92,6 +92,13 @@ class Planner:
         except ConfigError:
             return False
         return True
+
+    @property
+    def patience(self) -> float:
+        """How many seconds a node that booted waits for what was there before."""
+        context = self.context or self._primed
+        policy = SpeakerPolicy() if context is None else context.policy
+        return policy.startup.patience_seconds
 
     def accepted(self, objects: Objects) -> dict[Key, Object] | None:
         """Return *objects* as far as, and in the version that, they hold; None while unclear."""

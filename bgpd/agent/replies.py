@@ -38,9 +38,16 @@ class Replies:
         """Take in how the sessions are; a speaker that is away says nothing of routers."""
         if speaker is None:
             return
-        self._down = down(self._down or frozenset(), speaker.sessions)
+        self._take(down(self._down or frozenset(), speaker.sessions))
+
+    def silent(self, peers: Iterable[Address]) -> None:
+        """Take in which peers are gone by BFD; a report says so later, and who is back."""
+        self._take((self._down or frozenset()).union(peers))
+
+    def _take(self, routers: frozenset[Address]) -> None:
+        self._down = routers
         if self._egress is not None:
-            self._egress.set_down(self._down)
+            self._egress.set_down(routers)
 
     async def run(self) -> None:
         """Move default routes while it is wanted; put back what an agent before us left."""

@@ -1,7 +1,7 @@
 """The messages of the unix sockets: one JSON object a line, versioned by name and by addition.
 
 Agent -> speaker: `Hello`, then one `Desired` with everything, then `Delta` and `Standing` for
-what changed, and a `Beat` each second. Speaker -> agent: `Welcome`, `Applied`, `Report`.
+what changed, and a `Beat` each second. Speaker -> agent: `Welcome`, `Applied`, `Silent`, `Report`.
 bgpctl -> either: `Hello`, then one `Ask`; the answer is one `Answer`.
 
 Compatibility: a reader ignores fields it does not know and counts kinds it does not know; a
@@ -13,7 +13,7 @@ decides anything by a time that the other one wrote.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -109,6 +109,12 @@ class Applied(Message, frozen=True, kw_only=True, tag="applied"):
     sequence: int
 
 
+class Silent(Message, frozen=True, kw_only=True, tag="silent"):
+    """The peers that BFD calls gone now: said at once, because a report takes its time."""
+
+    peers: tuple[Address, ...]
+
+
 class Report(Message, frozen=True, kw_only=True, tag="report"):
     """The speaker's status after something changed, and at least every 5 seconds."""
 
@@ -133,7 +139,7 @@ class Answer(Message, frozen=True, kw_only=True, tag="answer"):
 
 
 AnyMessage: TypeAlias = (
-    Hello | Welcome | Standing | Desired | Delta | Beat | Applied | Report | Ask | Answer
+    Hello | Welcome | Standing | Desired | Delta | Beat | Applied | Silent | Report | Ask | Answer
 )
 
 
@@ -144,10 +150,7 @@ class _Tag(msgspec.Struct):
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyMessage] = msgspec.json.Decoder(AnyMessage)
 _tag_decoder = msgspec.json.Decoder(_Tag)
-_KINDS = frozenset(
-    kind.__struct_config__.tag
-    for kind in (Hello, Welcome, Standing, Desired, Delta, Beat, Applied, Report, Ask, Answer)
-)
+_KINDS = frozenset(kind.__struct_config__.tag for kind in get_args(AnyMessage))
 
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 

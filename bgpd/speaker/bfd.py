@@ -19,10 +19,11 @@ from bgpd.bfd.packet import Diag, State
 from bgpd.bfd.seal import Key
 from bgpd.bfd.session import Memory, Session, Settings, StateChanged
 from bgpd.exabgp.command import Hold
+from bgpd.ipc.message import Silent
 from bgpd.model.peer import BFD, BFDState, Peer, Takeover
 from bgpd.model.prefix import Address
 from bgpd.model.status import BFDStatus
-from bgpd.speaker.effect import SaveBFD
+from bgpd.speaker.effect import SaveBFD, Tell
 from bgpd.speaker.outbox import Outbox
 from bgpd.speaker.timeline import Timeline
 
@@ -326,7 +327,9 @@ class BFDSessions:
             event = "session_held" if address in held else "session_released"
             self._outbox.note("info", event, peer=address)
         self._held = held
-        self._outbox.send(Hold(id=self._outbox.number(), peers=tuple(sorted(held))))
+        peers = tuple(sorted(held))
+        self._outbox.send(Hold(id=self._outbox.number(), peers=peers))
+        self._outbox.put(Tell(Silent(peers=peers)))
 
 
 def _wanted(peer: Peer) -> BFD:
