@@ -110,8 +110,12 @@ class ControlPlane:
         )
 
     def configure(self, special: Iterable[Document]) -> None:
-        """Have the configuration of the plan, with *special* besides or in place of it."""
-        plain, wanted = documents.configuration(self._plan), list(special)
+        """Have the configuration of the plan, with *special* besides or in place of it.
+
+        Services stay as they are: what is special about one is what a server decides itself.
+        """
+        plain = documents.configuration(self._plan)
+        wanted = [each for each in special if each["kind"] != "Service"]
         known = [(each["kind"], each["metadata"]["name"]) for each in (*plain, *wanted)]
         self.cluster.apply(documents.merged(plain, wanted))
         for each in self._special:

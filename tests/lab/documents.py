@@ -37,14 +37,17 @@ class Directory:
         plan = self._plan
         self.configure([])
         self.write_nodes([])
-        replace(self._directory / "services.yaml", [service(plan, i) for i in services(plan)])
         for i in services(plan):
             self.write_endpoints(i, plan.names)
 
     def configure(self, special: Iterable[Document]) -> None:
         """Have the configuration of the plan, with *special* besides or in place of it."""
-        wanted = merged(configuration(self._plan), special)
-        replace(self._directory / "cluster.yaml", wanted)
+        plan, special = self._plan, list(special)
+        theirs = [each for each in special if each["kind"] == "Service"]
+        ours = [each for each in special if each["kind"] != "Service"]
+        replace(self._directory / "cluster.yaml", merged(configuration(plan), ours))
+        plain = [service(plan, i) for i in services(plan)]
+        replace(self._directory / "services.yaml", merged(plain, theirs))
 
     def write_nodes(self, special: Iterable[Document]) -> None:
         """Have the Nodes of the plan, *special* in place of their namesakes."""

@@ -1,19 +1,51 @@
 """What people do to nodes on purpose, as values: each may cost nothing."""
 
+from collections.abc import Callable
 from typing import Final
 
 from tests.lab.connections import COUNTED
+from tests.lab.documents import Document
 from tests.lab.drainstrikes import (
     before_reboot,
     drain,
     drain_with_requests,
+    marking,
     one_active_each,
     reboot,
     rolling_upgrade,
 )
-from tests.lab.extras import health_checks, waiting_for_connections
-from tests.lab.fault import Fault, Loss, Sessions
+from tests.lab.extras import (
+    cordoned,
+    draining_on_cordon,
+    health_checks,
+    tainted,
+    waiting_for_connections,
+)
+from tests.lab.fault import Fault, Loss, Sessions, no_documents
 from tests.lab.healthstrikes import renew
+from tests.lab.plan import Plan
+
+
+def _marked(
+    name: str,
+    sentence: str,
+    mark: Callable[[Plan, str], Document],
+    documents: Callable[[Plan], list[Document]] = no_documents,
+) -> Fault:
+    return Fault(
+        name=name,
+        sentence=sentence,
+        strike=marking(mark),
+        documents=documents,
+        loss=Loss.NONE,
+        sessions=Sessions.KEPT,
+        raises=(0,),
+        connects=True,
+        lasting=True,
+        reported=("drain_seconds", *COUNTED),
+        seconds=1.0,
+    )
+
 
 DRAIN_FAULTS: Final = (
     Fault(
@@ -27,6 +59,17 @@ DRAIN_FAULTS: Final = (
         lasting=True,
         reported=("drain_seconds", *COUNTED),
         seconds=1.0,
+    ),
+    _marked(
+        "drain-cordon",
+        "a node is cordoned (policy OnCordon), and uncordoned two seconds later",
+        cordoned,
+        draining_on_cordon,
+    ),
+    _marked(
+        "drain-taint",
+        "a node gets the taint bgpd.io/drain, and loses it two seconds later",
+        tainted,
     ),
     Fault(
         name="drain-connections",

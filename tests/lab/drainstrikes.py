@@ -8,14 +8,15 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.lab.documents import Document
 from tests.lab.extras import shutting_down
 from tests.lab.healthstrikes import hearing, probes_agree
-from tests.lab.nodes import HERE, Node, until
-from tests.lab.plan import ECHO_PORT, LabError
-from tests.lab.strikes import Findings, power_loss, undrop
+from tests.lab.nodes import HELD, HERE, Node, until
+from tests.lab.plan import ECHO_PORT, LabError, Plan
+from tests.lab.strikes import Findings, Strike, power_loss, undrop
 from tests.lab.topology import inside
 
 if TYPE_CHECKING:
@@ -50,6 +51,30 @@ def drain(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
         "session_kept_while_drained": kept,
         "back_seconds": round(time.monotonic() - undrained, 2),
     }
+
+
+def marking(mark: Callable[[Plan, str], Document]) -> Strike:
+    """Return a strike that changes the Node by *mark*, waits for the drain, and changes it back."""
+
+    def strike(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
+        (node,) = nodes
+        lab.strike_time = time.monotonic()
+        lab.source.write_nodes([mark(lab.plan, node.name)])
+        what = f"{node.name} was marked, and is not drained"
+        until(lambda: _phase(node) == "Drained", _PATIENCE, what, 0.02)
+        drained = time.monotonic() - lab.strike_time
+        away = lab.routes_avoid((node.name,))
+        time.sleep(_REST)
+        unmarked = time.monotonic()
+        lab.source.write_nodes([])
+        until(lab.all_routes_present, _PATIENCE, f"{node.name} does not come back", 0.05)
+        return {
+            "drain_seconds": round(drained, 2),
+            "routes_moved_when_told": away,
+            "back_seconds": round(time.monotonic() - unmarked, 2),
+        }
+
+    return strike
 
 
 def drain_with_requests(lab: "Lab", _nodes: tuple[Node, ...]) -> Findings:
@@ -159,8 +184,7 @@ def _boot(lab: "Lab", node: Node) -> Findings:
     lab.source.write_nodes([])
     undrop(lab, (node,))
     booted = time.monotonic()
-    held = frozenset({"kubelet", "kube-proxy", "echo"})
-    node.start(lab.source.of_node(node.name), lab.key_file, held=held)
+    node.start(lab.source.of_node(node.name), lab.key_file, held=HELD | {"echo"})
     until(lambda: lab.router.sessions()[node.name], _PATIENCE, f"{node.name}: no session", 0.05)
     time.sleep(_LATE)
     for_kube_proxy = lab.routes_avoid((node.name,))

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tests.lab.documents import GROUP, NAMESPACE, Document, node
+from tests.lab.documents import GROUP, NAMESPACE, Document, node, service, services
+from tests.lab.nodes import FIRST_NODE_PORT
 from tests.lab.plan import ECHO_PORT, Plan
 
 PROBE_MILLISECONDS = 100
@@ -27,6 +28,14 @@ def health_checks(_plan: Plan) -> list[Document]:
     return [_document("HealthCheck", "echo", spec, namespace="default")]
 
 
+def node_ports(plan: Plan) -> list[Document]:
+    """Return the Services, each with the healthCheckNodePort that Kubernetes would give it."""
+    found = [service(plan, number) for number in services(plan)]
+    for number, each in enumerate(found):
+        each["spec"] |= {"healthCheckNodePort": FIRST_NODE_PORT + number}
+    return found
+
+
 def doubt_seconds(plan: Plan) -> int:
     """Return how long kubelet or kube-proxy may be away: the default, or less when quick."""
     return 3 if plan.quick else 10
@@ -35,6 +44,11 @@ def doubt_seconds(plan: Plan) -> int:
 def doubting(plan: Plan) -> list[Document]:
     """Return the policy of a lab in which doubt begins after `doubt_seconds`."""
     return [speaker_policy({"health": {"doubtSeconds": doubt_seconds(plan)}})] if plan.quick else []
+
+
+def draining_on_cordon(_plan: Plan) -> list[Document]:
+    """Return the policy by which a cordon is a drain."""
+    return [speaker_policy({"drain": "OnCordon"})]
 
 
 def waiting_for_connections(_plan: Plan) -> list[Document]:
@@ -49,6 +63,17 @@ def waiting_for_connections(_plan: Plan) -> list[Document]:
 def speaker_policy(spec: dict[str, Any]) -> Document:
     """Return the SpeakerPolicy of every node."""
     return _document("SpeakerPolicy", "lab", spec)
+
+
+def cordoned(plan: Plan, name: str) -> Document:
+    """Return Node *name* as `kubectl cordon` leaves it."""
+    return {**node(plan, name), "spec": {"unschedulable": True}}
+
+
+def tainted(plan: Plan, name: str) -> Document:
+    """Return Node *name* as `kubectl taint node NAME bgpd.io/drain:NoSchedule` leaves it."""
+    taint = {"key": "bgpd.io/drain", "effect": "NoSchedule"}
+    return {**node(plan, name), "spec": {"taints": [taint]}}
 
 
 def shutting_down(plan: Plan, name: str) -> Document:

@@ -3,16 +3,18 @@
 from typing import Final
 
 from tests.lab.connections import COUNTED
-from tests.lab.extras import doubting, health_checks
+from tests.lab.extras import doubting, health_checks, node_ports
 from tests.lab.fault import Fault, Loss, Sessions
 from tests.lab.healthstrikes import (
     flap_endpoint,
     gateway_mute,
     hang_workload,
     hearing,
+    node_ports_agree,
     port_down,
     port_up,
     probes_agree,
+    refuse_on_node_ports,
     renew,
     restore_both,
     silencing,
@@ -50,6 +52,19 @@ HEALTH_FAULTS: Final = (
         prepare=probes_agree,
         heal=wake_workload,
         documents=health_checks,
+        gap_ms=300,
+        sessions=Sessions.KEPT,
+        moves=True,
+        raises=(0,),
+        loss=Loss.AFFECTED,
+    ),
+    Fault(
+        name="node-port-no",
+        sentence="the workload of a node stops, and its healthCheckNodePorts answer 503",
+        strike=refuse_on_node_ports,
+        prepare=node_ports_agree,
+        heal=renew,
+        documents=node_ports,
         gap_ms=300,
         sessions=Sessions.KEPT,
         moves=True,

@@ -6,10 +6,11 @@ shows that the agent itself saw what was done, also where somebody else was fast
 
 import signal
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.lab.extras import doubt_seconds
-from tests.lab.nodes import Node, until
+from tests.lab.nodes import NODE_PORTS, Node, until
 from tests.lab.plan import LabError
 from tests.lab.strikes import Findings, Heal, Strike, drop, ends
 from tests.lab.topology import batch
@@ -37,10 +38,22 @@ def told(node: Node, part: str) -> str:
 
 def probes_agree(lab: "Lab", _nodes: tuple[Node, ...]) -> None:
     """Prepare: every HealthCheck of every Service has been found healthy on every node."""
+    _until_healthy(lab, lambda check: check != "")
 
+
+def node_ports_agree(lab: "Lab", _nodes: tuple[Node, ...]) -> None:
+    """Prepare: every Service has a healthCheckNodePort, and every node has found it healthy."""
+    if lab.plan.api:
+        raise LabError("an API server gives out these ports itself: use --source directory")
+    for node in lab.nodes.values():
+        node.order("start", NODE_PORTS)
+    _until_healthy(lab, lambda check: check == "")
+
+
+def _until_healthy(lab: "Lab", counts: Callable[[str], bool]) -> None:
     def agreed(node: Node) -> bool:
         probes = (node.told().get("health") or {}).get("probes") or ()
-        checked = [one["health"] for one in probes if one["check"]]
+        checked = [one["health"] for one in probes if counts(one["check"])]
         return len(checked) == lab.plan.services and set(checked) == {"Healthy"}
 
     until(lambda: all(map(agreed, lab.nodes.values())), _PATIENCE, "not every probe succeeds")
@@ -52,6 +65,15 @@ def hang_workload(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
     lab.strike_time = time.monotonic()
     for node in nodes:
         node.signal("echo", signal.SIGSTOP)
+    return {}
+
+
+def refuse_on_node_ports(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
+    """Stop the workload, and say on the healthCheckNodePorts that the node has no endpoint."""
+    lab.strike_time = time.monotonic()
+    for node in nodes:
+        node.signal("echo", signal.SIGSTOP)
+        node.signal(NODE_PORTS, signal.SIGUSR1)
     return {}
 
 

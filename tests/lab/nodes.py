@@ -26,6 +26,10 @@ PROGRAMS = Path(sys.executable).parent
 """Where `bgpd` and `bgpctl` are: beside the Python that runs us, never those of OpenBGPD."""
 HEALTHZ = {"kubelet": 10248, "kube-proxy": 10256}
 """Stand-ins for what Kubernetes runs on a node, and their ports: held until an order."""
+NODE_PORTS = "node-ports"
+FIRST_NODE_PORT = 31001
+"""The healthCheckNodePort of Service 1, where Services have one; the stand-in answers for all."""
+HELD = frozenset({*HEALTHZ, NODE_PORTS})
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
@@ -40,8 +44,9 @@ class NodeSource:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def commands(name: str, source: str, key_file: Path) -> dict[str, list[str]]:
+def commands(name: str, source: str, key_file: Path, services: int) -> dict[str, list[str]]:
     """Return what runs on node *name*: exactly the shipped commands, and the workload."""
+    healthz = (sys.executable, "-S", "-E", str(HERE / "healthz.py"))
     return {
         "speaker": [
             *(str(PROGRAMS / "bgpd"), "speaker", "--node", name),
@@ -52,10 +57,8 @@ def commands(name: str, source: str, key_file: Path) -> dict[str, list[str]]:
             *("--source", source, "--cluster-uid", CLUSTER_UID),
         ],
         "echo": [sys.executable, "-S", "-E", str(HERE / "echo.py"), name, str(ECHO_PORT)],
-        **{
-            which: [sys.executable, "-S", "-E", str(HERE / "healthz.py"), which, str(port)]
-            for which, port in HEALTHZ.items()
-        },
+        **{which: [*healthz, which, str(port)] for which, port in HEALTHZ.items()},
+        NODE_PORTS: [*healthz, NODE_PORTS, str(FIRST_NODE_PORT), str(services)],
     }
 
 
@@ -86,7 +89,7 @@ class Node:
         key_file: Path,
         *,
         without: frozenset[str] = frozenset(),
-        held: frozenset[str] = frozenset(HEALTHZ),
+        held: frozenset[str] = HELD,
     ) -> None:
         """Start the node's init in its own mount namespace, inside its network.
 
@@ -100,7 +103,7 @@ class Node:
             "binds": {str(here): there for here, there in binds.items()},
             "commands": {
                 which: words
-                for which, words in commands(self.name, source.word, key_file).items()
+                for which, words in self._commands(source, key_file).items()
                 if which not in without
             },
             "held": sorted(held),
@@ -120,6 +123,9 @@ class Node:
                 stderr=log,
                 env={**os.environ, **source.environment},
             )
+
+    def _commands(self, source: NodeSource, key_file: Path) -> dict[str, list[str]]:
+        return commands(self.name, source.word, key_file, self.plan.services)
 
     def stop(self) -> None:
         """End everything on the node at once."""

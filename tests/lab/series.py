@@ -8,8 +8,8 @@ from tests.lab.report import MANY_SERVICES
 
 ROUTERS = ("bird", "frr")
 DEATHS = ("power-loss", "kernel-pause", "pause-then-power-loss")
-EVIDENCE = ("pod-hang", "uplink-down", "gateway-silent")
-PURPOSE = ("drain", "drain-connections", "flapping-endpoint")
+EVIDENCE = ("pod-hang", "node-port-no", "uplink-down", "gateway-silent")
+PURPOSE = ("drain", "drain-cordon", "drain-taint", "drain-connections", "flapping-endpoint")
 """What people do to nodes, and what Services do to speakers: nothing may be lost."""
 PATIENT = ("rolling-upgrade", "reboot", "kube-proxy-dead", "kubelet-dead")
 SHORT = ("agent-kill", "exabgp-kill", "link-down", "speaker-term")
@@ -46,6 +46,8 @@ _STRIKE_SECONDS: Mapping[str, float] = {
     "gateway-silent": 15.0,
     "flapping-endpoint": 12.0,
     "drain": 5.0,
+    "drain-cordon": 5.0,
+    "drain-taint": 5.0,
     "drain-connections": 10.0,
     "rolling-upgrade": 20.0,
     "reboot": 20.0,
