@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bgpd.agent.boot import FILE_NAME
-from bgpd.ipc.message import AnyMessage, Desired
+from bgpd.ipc.message import AnyMessage, Delta, Desired
 from tests.agent.test_planner import ours
 from tests.agent.test_probes import QUIET, SERVED, advertises, agent, heard
 from tests.agent.test_start import write
@@ -77,10 +77,9 @@ def test_after_a_boot_the_delay_is_waited_for_and_first_routes_are_less_wanted(
 
 
 def _rank(message: AnyMessage) -> int:
-    if isinstance(message, Desired):
-        return message.advertisements[0].rank
-    advertised = getattr(message, "advertise", ())
-    return int(advertised[0].rank)
+    assert isinstance(message, Desired | Delta)
+    routes = message.advertisements if isinstance(message, Desired) else message.advertise
+    return routes[0].rank
 
 
 def test_a_restart_in_the_same_boot_waits_for_no_delay(tmp_path: Path) -> None:
