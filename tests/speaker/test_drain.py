@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bgpd.mesh.liveness import GRACE_LIMIT
 from bgpd.model.member import DrainTrigger, MeshPolicy, SpeakerPolicy
 from bgpd.model.prefix import Prefix
 from bgpd.model.status import DrainPhase
@@ -176,3 +178,18 @@ def test_what_somebody_can_carry_is_not_taken_back_by_everybody(
         elif what == "die" and now < nodes[who].died and alive > 1:
             nodes[who].died = last_death = now
             nodes[who].on_wire = False
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "drain.md"
+
+
+def test_the_page_says_what_the_code_does() -> None:
+    """Fates and figures that are written down are those of the code."""
+    page = PAGE.read_text()
+    for fate in Fate:
+        assert f"| {'as it is' if fate is Fate.AS_IS else fate.value} |" in page
+    assert f"{least_wait(MeshPolicy()):.2f} s at the default pace" in page
+    assert f"({SpeakerPolicy().drain_milliseconds / 1000:.0f} s by default)" in " ".join(
+        page.replace("`drainMilliseconds`; ", "").split()
+    )
+    assert f"{GRACE_LIMIT:.0f} s at most" in page
