@@ -244,6 +244,11 @@ class Upstream(Router):
             if each[1:2] == ["BGP"]
         }
 
+    def hears_bfd(self) -> bool:
+        """Tell whether BFD with both routers is up."""
+        lines = self._ask("birdc", "-s", self._socket, "-r", "show", "bfd", "sessions").splitlines()
+        return sum(" Up " in line for line in lines) == len(self.plan.router_numbers)
+
     def paths(self) -> dict[str, frozenset[str]]:
         """Return prefix -> routers that its kernel sends it to."""
         names = {uplink(router)[1]: router_space(router) for router in self.plan.router_numbers}

@@ -155,6 +155,8 @@ class Lab:
         """Wait until every route of every node is in use and the mesh is whole."""
         what = f"the router does not use the routes of all nodes (logs: {self.directory})"
         took = until(self.all_routes_present, seconds, what)
+        what = f"BFD is not up everywhere (logs: {self.directory})"
+        took += until(self.bfd_whole, seconds, what)
         what = f"the mesh is not whole (logs: {self.directory})"
         return took + until(self.mesh_whole, seconds, what)
 
@@ -169,6 +171,16 @@ class Lab:
             for router, hops in wanted
             for paths in (router.paths(),)
             for prefix in self.plan.prefixes()
+        )
+
+    def bfd_whole(self) -> bool:
+        """Tell whether BFD is up wherever it is wanted."""
+        if self.upstream is not None and not self.upstream.hears_bfd():
+            return False
+        return self.plan.bfd is None or all(
+            (one.get("bfd") or {}).get("state") == "Up"
+            for node in self.nodes.values()
+            for one in (node.status() or {"sessions": [{}]})["sessions"]
         )
 
     def routes_avoid(self, names: tuple[str, ...]) -> bool:
