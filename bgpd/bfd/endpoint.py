@@ -17,6 +17,8 @@ from bgpd.bfd.packet import Refusal, State, decode
 from bgpd.bfd.session import Session
 from bgpd.model.prefix import Address
 
+ONE_HOP: Final = 255
+"""The TTL of a packet that no router has passed on."""
 _MEANING: Final = {
     Refusal.VERSION: "it has another version than 1",
     Refusal.TOO_SHORT: "it is too short",
@@ -98,6 +100,10 @@ class Endpoint:
         """Take one datagram; return whether it may have changed anything."""
         line = self._sources(multihop=multihop).get(source)
         if line is not None and ttl >= line.way.minimum_ttl and line.session.repeats(data, at):
+            return False
+        if not multihop and ttl < ONE_HOP:
+            # RFC 5881, section 5: before anything else is looked at.
+            self._refuse(Refusal.TTL, line, ttl)
             return False
         packet = decode(data)
         if isinstance(packet, Refusal):

@@ -38,6 +38,28 @@ def peer(address: str, local_address: str, **bfd: Any) -> Peer:
     )
 
 
+class _TimedWire(BFDWire):
+    """Also remembers how late its timer came, each time."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Begin as a wire does."""
+        self.lateness: list[float] = []
+        super().__init__(**kwargs)
+
+    def _on_timer(self) -> None:
+        if self._timer is not None:
+            self.lateness.append(self._loop.time() - self._timer.when())
+        super()._on_timer()
+
+    def percentiles(self) -> dict[str, float]:
+        """Return lateness in milliseconds at some percentiles."""
+        late = sorted(self.lateness) or [0.0]
+        return {
+            f"p{share}": round(1000 * late[min(len(late) - 1, int(len(late) * share / 100))], 3)
+            for share in (50, 99, 99.9, 100)
+        }
+
+
 class Node:
     """The composition, and its line to the test."""
 
@@ -51,7 +73,7 @@ class Node:
         self.sessions = BFDSessions(
             outbox=self._outbox, timeline=self._timeline, random=random.random, memories=memories
         )
-        self.wire = BFDWire(
+        self.wire = _TimedWire(
             sessions=self.sessions, log=logging.getLogger("bfd"), stirred=self._stirred
         )
 
@@ -82,6 +104,8 @@ class Node:
             "patience": {peer.address: self.sessions.patience(peer, now) for peer in self.peers},
             "counters": self.wire.counters,
             "conditions": [one.message for one in self.wire.conditions()],
+            "late": self.wire.percentiles(),
+            "wakeups": len(self.wire.lateness),
             "cpu": time.process_time(),
             "timeline": [msgspec.to_builtins(one) for one in self._timeline.failovers],
         }
