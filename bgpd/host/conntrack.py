@@ -46,6 +46,13 @@ _TCP_PART: Final = 1
 _TCP_STATE: Final = 1
 _OPEN: Final = frozenset({3, 4, 5, 6})
 """ESTABLISHED, FIN_WAIT, CLOSE_WAIT, LAST_ACK."""
+_DESTINATION: Final = {
+    wire.AF_INET: struct.Struct("=6xH2xH2xH4x2xH4s"),
+    wire.AF_INET6: struct.Struct("=6xH2xH2xH16x2xH16s"),
+}
+"""The beginning of an entry: its family, and in nested attributes the original direction's
+addresses, the second of which is the destination."""
+_TYPE: Final = 0x3FFF
 _NOTHING: Final = b""
 
 
@@ -89,9 +96,24 @@ class Tally:
                 return False
             if kind != NEW:
                 return wire.more(data, offset)
-            self._entry(data[offset + wire.HEADER.size : offset + length])
+            if self._may_count(data, offset, length):
+                self._entry(data[offset + wire.HEADER.size : offset + length])
             offset += (length + 3) & ~3
         return True
+
+    def _may_count(self, data: bytes, offset: int, length: int) -> bool:
+        """Return False for an entry whose destination, where kernels write it, is not wanted.
+
+        A busy node's table is long, and nearly all of it about others.
+        """
+        body = offset + wire.HEADER.size
+        form = _DESTINATION.get(data[body]) if length > wire.HEADER.size else None
+        if form is None or length < wire.HEADER.size + form.size:
+            return True
+        first, second, _, third, destination = form.unpack_from(data, body)
+        if (first & _TYPE, second & _TYPE) != (_TUPLE_ORIGINAL, _IP):
+            return True
+        return third not in (_V4_DESTINATION, _V6_DESTINATION) or self._wanted(destination)
 
     def _entry(self, body: bytes) -> None:
         found = wire.attributes(body, _FAMILY.size)
