@@ -35,6 +35,10 @@ from bgpd.policy.startup import Boot, Gate, Look
 
 _ASKED_PARTS: Final = (KUBELET, KUBE_PROXY)
 _TIDY_SECONDS: Final = 10
+_SOON_SECONDS: Final = 0.005
+"""How soon new questions are asked; answers take longer."""
+_SHARE: Final = 0.1
+"""The part of the time that may be spent on lists of questions."""
 
 
 class Acts(Protocol):
@@ -91,7 +95,11 @@ class Watching:
         self._doubt: tuple[str, ...] = ()
         self._unread = ""
         self._draining = False
+        self._overdue = False
+        """Whether what holds for every Service changed, and they were not decided on since."""
         self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.TimerHandle | None = None
+        self._pause = 0.0
         self._refreshing = False
         self._beats = 0
 
@@ -103,8 +111,9 @@ class Watching:
                 group.create_task(self._watcher.run(), name="watcher")
                 group.create_task(self._counting.run(), name="counting")
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
+            for one in (self._timer, self._soon):
+                if one is not None:
+                    one.cancel()
 
     def follow(self, *, complete: bool) -> None:
         """Ask what the last decisions want to be asked; *complete*: none is missing."""
@@ -117,13 +126,14 @@ class Watching:
             self._watcher.set_peers(one.address for one in context.peers)
             self._ask_parts(context.policy.health)
             self.judge.asks_anew = True
-        if self.judge.asks_anew:
-            self.judge.asks_anew = False
-            questions = self.judge.hearing.questions.values()
-            self._asking.ask((*self._parts, *paced(questions)))
+        if self.judge.asks_anew and self._soon is None:
+            # A thousand endpoints that move at once are one new list, not a thousand.
+            self._soon = asyncio.get_running_loop().call_later(self._pause, self._ask)
         hearing = self.judge.hearing
-        if hearing.starting and complete and self._gate.open and not hearing.waiting:
-            hearing.starting = False
+        if complete:
+            hearing.settle()
+            if hearing.starting and self._gate.open and not hearing.waiting:
+                hearing.starting = False
         # A lost endpoint comes by here: it must not wait for a look at everything else.
         if anew or self.judge.flapping.deadline() is not None:
             self.refresh()
@@ -153,7 +163,9 @@ class Watching:
         """Take in the policy of *context* before the decisions under it."""
         self._context = context
         self._patience = self._began + context.policy.startup.patience_seconds
-        self._look_at_gate(context, self._clock())
+        # Before the first decisions nothing has to be decided again.
+        opened = self._look_at_gate(context, self._clock())
+        self._overdue |= opened and self._followed is not None
         self._stand(context, self._clock())
 
     def refresh(self) -> None:
@@ -164,7 +176,8 @@ class Watching:
         self._refreshing = True
         try:
             now = self._clock()
-            if self._look_at_gate(context, now):
+            if self._look_at_gate(context, now) or self._overdue:
+                self._overdue = False
                 self._acts.decide_everything()
             services = self.judge.flapping.due(now)
             if self._patience is not None and now >= self._patience:
@@ -273,6 +286,14 @@ class Watching:
         return news
 
     # Questions
+
+    def _ask(self) -> None:
+        """Ask what is to be asked now; the next time follows what this one took."""
+        self._soon = None
+        self.judge.asks_anew = False
+        begun = self._clock()
+        self._asking.ask((*self._parts, *paced(self.judge.hearing.questions.values())))
+        self._pause = _SOON_SECONDS + (self._clock() - begun) / _SHARE
 
     def _ask_parts(self, policy: LocalHealthPolicy) -> None:
         found = []

@@ -112,6 +112,10 @@ class Hearing:
         self._answers[key] = Answer(health=health, message=message)
         return self._judge(key.service)
 
+    def settle(self) -> None:
+        """Forget what an agent before us knew of Services that are no more: all have been seen."""
+        self._kept.clear()
+
     def give_up(self) -> tuple[str, ...]:
         """Wait for no healthCheckNodePort any more; return the Services that waited for theirs.
 

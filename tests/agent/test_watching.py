@@ -219,6 +219,24 @@ def test_who_was_here_and_who_is_new_wait_for_nothing(boot: Boot) -> None:
     story(tell, recalled=Recalled(boot=boot))
 
 
+def test_a_gate_that_opens_with_another_configuration_is_not_overlooked() -> None:
+    """Who only joins the mesh changes no decision, so somebody has to ask for them."""
+
+    def tell(node: Node) -> None:
+        node.now += 5.0
+        node.configure(replace(node.context))
+        assert node.watching.judge.general.reason is None
+        assert node.acts.everything == 1
+        node.wait(1.0)
+        assert node.acts.everything == 1
+
+    story(
+        tell,
+        recalled=Recalled(boot=Boot.ANOTHER),
+        policy=SpeakerPolicy(startup=StartupPolicy(delay_seconds=5)),
+    )
+
+
 def test_a_restart_in_doubt_is_in_doubt() -> None:
     """What was not healthy since the boot is so for the next agent, too."""
 

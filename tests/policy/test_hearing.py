@@ -206,6 +206,13 @@ def test_what_is_remembered_is_not_lost_before_it_is_asked_for() -> None:
     assert hearing.withheld == kept
 
 
+def test_what_is_remembered_of_services_that_are_no_more_is_forgotten() -> None:
+    """Once every Service has been seen."""
+    hearing = Hearing("n1", withheld={"default/gone": {CHECK: "it hung"}})
+    hearing.settle()
+    assert hearing.withheld == {}
+
+
 _STEPS = st.lists(
     st.tuples(st.sampled_from(["10.1.0.1", "10.1.0.2"]), st.sampled_from(list(Health)))
 )
