@@ -246,7 +246,11 @@ def main(arguments: Sequence[str]) -> int:
                 first, others = f"{fault.name:<{_NAMES_WIDE}}  ", " " * (_NAMES_WIDE + 2)
                 print(
                     textwrap.fill(
-                        fault.sentence, TERMINAL, initial_indent=first, subsequent_indent=others
+                        fault.sentence,
+                        TERMINAL,
+                        initial_indent=first,
+                        subsequent_indent=others,
+                        break_on_hyphens=False,
                     )
                 )
             return 0

@@ -37,6 +37,11 @@ _PROMISES = (
     ("kube-proxy-dead", "kube-proxy dies"),
     ("kubelet-dead", "kubelet dies"),
     ("flapping-endpoint", "an endpoint comes and goes ten times a second"),
+    ("power-loss-bfd", "a node loses power, the router hears BFD (50 ms x 3)"),
+    ("router-dead-bfd", "one of two routers dies in silence, BFD 50 ms x 3"),
+    ("speaker-restart-gr", "the speaker restarts, the router keeps its routes"),
+    ("agent-upgrade", "the agent restarts"),
+    ("die-during-restart", "a node dies while its speaker restarts"),
     ("link-down", "a node's link goes down"),
     ("exabgp-kill", "ExaBGP is killed"),
     ("exabgp-hang", "ExaBGP hangs"),
@@ -67,9 +72,9 @@ _COLUMNS = (
 _HEAD = """# Measurements
 
 Written by `scripts/measure`; every row is `scripts/lab run FAULT` with the options in its columns.
-{machine} The hold time is 90 s and there is no BFD anywhere. Twelve UDP flows of 250 packets a
-second; a gap is the longest time in which no answer arrived on a flow that used the affected node.
-Milliseconds unless the name says otherwise.
+{machine} The hold time is 90 s, and BFD is spoken only where the row says so. Twelve UDP flows of 250
+packets a second; a gap is the longest time in which no answer arrived on a flow that used the
+affected node. Milliseconds unless the name says otherwise.
 
 * *Whose milliseconds.* `to_router_ms` ends when the first UPDATE that says so reaches the router,
   by the kernel's stamp on the router's end of the cable; it is ours. `router_ms` is the rest, until
@@ -167,7 +172,7 @@ def _row(series: Series, report: Mapping[str, Any]) -> str:
     idle = facts.get("idle_cores")
     cells = (
         series.fault,
-        series.router + ("" if hold is None else f", `zebra work-queue {hold}`"),
+        series.router + ("" if hold is None else f", `zebra work-queue {hold}`") + _bfd(series),
         series.family,
         str(series.nodes),
         str(series.services),
@@ -180,6 +185,12 @@ def _row(series: Series, report: Mapping[str, Any]) -> str:
         "?" if idle is None else f"{idle:.1f}",
     )
     return "| " + " | ".join(cells) + " |"
+
+
+def _bfd(series: Series) -> str:
+    words = [f"BFD {series.bfd}"] if series.bfd else []
+    words += [f"takeover {series.takeover}"] if series.takeover else []
+    return "".join(f", {word}" for word in words)
 
 
 def _runs(runs: Sequence[Mapping[str, Any]], error: str) -> str:

@@ -23,6 +23,16 @@ LONG = (
     "mesh-lossy-20",
 )
 
+RESTARTS = ("speaker-restart-gr", "agent-upgrade", "die-during-restart")
+BFD_PACES = (
+    (None, None),
+    ("50x3", "Always"),
+    ("300x3", None),
+    ("300x3", "Always"),
+    ("10x3", None),
+)
+"""Interval and multiplier with the peers' takeover; None: 50x3, as the fault says, and Auto."""
+
 _BUILD_SECONDS = 4.0
 _RUN_SECONDS = 2.0
 """Around each strike: the client starts, a lead, the last answers, the router and mesh recover."""
@@ -42,6 +52,9 @@ _STRIKE_SECONDS: Mapping[str, float] = {
     "router-restart": 4.0,
     "return": 4.0,
     "idle": 10.0,
+    "stress": 10.0,
+    "speaker-restart-gr": 1.0,
+    "agent-upgrade": 1.0,
     "pod-hang": 1.0,
     "gateway-silent": 15.0,
     "flapping-endpoint": 12.0,
@@ -129,6 +142,9 @@ def all_series() -> Iterator[Series]:
         yield from on_routers(fault, usual=10)
     for fault in PATIENT:
         yield from on_routers(fault, usual=10 if fault in {"rolling-upgrade", "reboot"} else 5)
+    yield from with_bfd()
+    for fault in RESTARTS:
+        yield from on_routers(fault, usual=10)
     yield from on_routers("lossy-power-loss", usual=10)
     yield from on_routers("return", usual=10)
     for fault in SHORT:
@@ -140,6 +156,19 @@ def all_series() -> Iterator[Series]:
     yield from on_routers("reflex-kill", usual=3)
     for fault in ("endpoint-lost", "endpoint-back"):
         yield Series(fault=fault, router="frr", usual=5, zebra_work_queue=0)
+
+
+def with_bfd() -> Iterator[Series]:
+    """Yield what is measured with BFD between nodes and routers, and how fast it is there."""
+    for router in ROUTERS:
+        for bfd, takeover in BFD_PACES:
+            yield Series(
+                fault="power-loss-bfd", router=router, usual=10, bfd=bfd, takeover=takeover
+            )
+        yield Series(fault="router-dead-bfd", router=router, usual=10)
+        yield Series(fault="router-dead", router=router, usual=3)
+        for bfd in ("50x3", "10x3"):
+            yield Series(fault="stress", router=router, usual=3, bfd=bfd)
 
 
 def on_routers(

@@ -14,7 +14,7 @@ import pytest
 
 from tests.lab.faults import FAULTS
 from tests.lab.nodes import ROOT
-from tests.lab.plan import FamilyChoice, LabError, Plan, RouterName, SourceName
+from tests.lab.plan import BfdPlan, FamilyChoice, LabError, Plan, RouterName, SourceName
 from tests.lab.routers import missing_programs
 from tests.lab.world import unshare_command
 from tests.lacking import lacking
@@ -36,6 +36,10 @@ class Served:
             *("--services", str(plan.services), "--family", plan.family.value),
             *("--source", plan.source.value),
             *(["--quick"] if plan.quick else []),
+            *("--routers", str(plan.routers)),
+            *(["--bfd", str(plan.bfd)] if plan.bfd else []),
+            *(["--egress"] if plan.egress else []),
+            *(["--graceful-restart", str(plan.graceful_restart)] if plan.graceful_restart else []),
         ]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.lab", "serve", *words],
@@ -146,6 +150,83 @@ class TestFrr:
         "fault",
         ["power-loss", "link-down", "exabgp-kill", "endpoint-lost", "router-restart", "return"],
     )
+    def test_what_the_fault_may_cost(self, served: Served, fault: str) -> None:
+        """Three nodes, IPv4: the promise about this fault holds."""
+        holds(served, fault)
+
+
+FAST = BfdPlan(interval=50, multiplier=3)
+
+
+class TestBirdBfd:
+    """Nodes and router hear each other by BFD."""
+
+    plan = Plan(bfd=FAST)
+
+    @pytest.mark.parametrize("fault", ["power-loss-bfd", "stress"])
+    def test_what_the_fault_may_cost(self, served: Served, fault: str) -> None:
+        """Three nodes, IPv4: the promise about this fault holds."""
+        holds(served, fault)
+
+
+class TestFrrBfd:
+    """The same, with FRR's bfdd."""
+
+    plan = Plan(router=RouterName.FRR, bfd=FAST)
+
+    def test_power_loss_is_heard_by_the_router_first(self, served: Served) -> None:
+        """The router's detection moves the traffic, the survivors raise after it."""
+        holds(served, "power-loss-bfd")
+
+
+class TestBirdTwoRouters:
+    """Two routers behind an upstream."""
+
+    plan = Plan(routers=2)
+
+    @pytest.mark.parametrize("fault", ["router-dead", "power-loss"])
+    def test_what_the_fault_may_cost(self, served: Served, fault: str) -> None:
+        """Three nodes, IPv4: the promise about this fault holds."""
+        holds(served, fault)
+
+
+class TestBirdTwoRoutersBfd:
+    """Two routers, and everybody speaks BFD."""
+
+    plan = Plan(routers=2, bfd=FAST, egress=True)
+
+    def test_a_dead_router_is_left(self, served: Served) -> None:
+        """The flows that passed it come back by the other one, in both directions."""
+        holds(served, "router-dead-bfd")
+
+
+class TestFrrTwoRoutersBfd:
+    """The same, with FRR."""
+
+    plan = Plan(router=RouterName.FRR, routers=2, bfd=FAST, egress=True)
+
+    def test_a_dead_router_is_left(self, served: Served) -> None:
+        """The flows that passed it come back by the other one, in both directions."""
+        holds(served, "router-dead-bfd")
+
+
+class TestBirdGracefulRestart:
+    """A router that keeps the routes of a speaker that restarts."""
+
+    plan = Plan(graceful_restart=120)
+
+    @pytest.mark.parametrize("fault", ["speaker-restart-gr", "die-during-restart"])
+    def test_what_the_fault_may_cost(self, served: Served, fault: str) -> None:
+        """Three nodes, IPv4: the promise about this fault holds."""
+        holds(served, fault)
+
+
+class TestFrrGracefulRestart:
+    """The same, with FRR."""
+
+    plan = Plan(router=RouterName.FRR, graceful_restart=120)
+
+    @pytest.mark.parametrize("fault", ["speaker-restart-gr", "die-during-restart"])
     def test_what_the_fault_may_cost(self, served: Served, fault: str) -> None:
         """Three nodes, IPv4: the promise about this fault holds."""
         holds(served, fault)
