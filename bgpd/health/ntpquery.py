@@ -18,6 +18,7 @@ _CLIENT: Final = (4 << 3) | 3
 """Version 4, mode 3; no leap indicator."""
 _SERVER: Final = 4
 _UNSYNCHRONIZED: Final = 3
+_UNWELCOME: Final = frozenset({b"DENY", b"RATE", b"RSTR"})
 _SINCE_1900: Final = 2_208_988_800
 _ERA: Final = 2**32
 
@@ -73,7 +74,7 @@ class NTPExchange:
             self._wrong = "to another query"
             return None
         if stratum == 0:
-            return failed(Fault.UNEXPECTED, f"sent us away with {quoted(data[12:16])} (stratum 0)")
+            return _without_time(data[12:16])
         received, transmitted = _moment(words[7], words[8]), _moment(words[9], words[10])
         offset = (_since(received, self._asked) + _since(transmitted, wall)) / 2
         return self._judge(first >> 6, stratum, offset * 1000)
@@ -98,6 +99,13 @@ class NTPExchange:
         if recipe.most_offset is not None and abs(offset) > recipe.most_offset:
             return failed(Fault.UNEXPECTED, f"has {seen}, expected {recipe.most_offset} ms at most")
         return healthy(f"has {seen}")
+
+
+def _without_time(code: bytes) -> Outcome:
+    """Return what stratum 0 means: unwelcome (section 7.4), or no time to give yet."""
+    if code in _UNWELCOME:
+        return failed(Fault.UNEXPECTED, f"sent us away with {quoted(code)} (stratum 0)")
+    return failed(Fault.UNEXPECTED, "says that it is not synchronized (stratum 0)")
 
 
 def _moment(seconds: int, fraction: int) -> float:

@@ -1,6 +1,8 @@
 """Hostile servers: each is a failure with a sentence, and none delays the probe beside it."""
 
 import asyncio
+from collections.abc import Mapping
+from typing import Final
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +25,7 @@ from tests.health.asking import (
     silent,
 )
 
-_PROBES = {
+_PROBES: Final[Mapping[str, Probe]] = {
     "http": HTTPGet(),
     "https": HTTPGet(tls=TLS()),
     "tcp": TCPSocket(send="hello", expect="welcome"),

@@ -104,6 +104,12 @@ def test_the_query_gives_nothing_away() -> None:
         ),
         pytest.param(
             NTP(),
+            packet(leap=3, stratum=0, reference=b"INIT"),
+            Outcome(False, "says that it is not synchronized (stratum 0)", Fault.UNEXPECTED),
+            id="nothing heard yet",
+        ),
+        pytest.param(
+            NTP(),
             packet(mode=3),
             Outcome(False, "answered in NTP mode 3, not as a server", Fault.MALFORMED),
             id="our own query, sent back",

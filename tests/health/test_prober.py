@@ -191,11 +191,11 @@ def test_another_rhythm_keeps_the_health_and_another_question_does_not() -> None
                 await asked.until_asked(2)
                 slower = replace(first, rhythm=replace(PATIENT, period_milliseconds=3_600_000))
                 asked.prober.set([slower])
-                assert asked.states["job"].health is Health.HEALTHY
-                assert asked.states["job"].probes >= 2
+                state = asked.states["job"]
+                assert state.health is Health.HEALTHY
+                assert state.probes >= 2
                 asked.prober.set([replace(first, probe=HTTPGet(path="/other"))])
-                assert asked.states["job"].health is Health.UNKNOWN
-                assert asked.states["job"].message == "not asked yet"
+                assert asked.states["job"] == JobState(key="job", message="not asked yet")
                 await asked.until_health(Health.HEALTHY)
 
     story(body)
