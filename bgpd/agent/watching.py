@@ -13,27 +13,19 @@ from bgpd.agent.boot import Health as Kept
 from bgpd.agent.boot import Recalled
 from bgpd.agent.counting import Counting
 from bgpd.agent.judging import Judge
-from bgpd.host.facts import HostFacts, judge
+from bgpd.agent.parts import Parts
+from bgpd.host.facts import HostFacts
 from bgpd.host.watcher import Watcher
 from bgpd.ipc.message import Standing
-from bgpd.model.health import Health, LocalHealthPolicy
 from bgpd.model.member import DrainTrigger, NodeName
 from bgpd.model.prefix import Prefix
 from bgpd.model.status import Condition, DrainPhase, HealthStatus, MemberState, SpeakerStatus
 from bgpd.policy.context import Context
 from bgpd.policy.hearing import Hearing
-from bgpd.policy.probing import Question, paced, part_question
-from bgpd.policy.standing import (
-    CARRIER,
-    GATEWAY,
-    KUBE_PROXY,
-    KUBELET,
-    Evidence,
-    doubt_conditions,
-)
+from bgpd.policy.probing import paced
+from bgpd.policy.standing import KUBE_PROXY, Evidence, doubt_conditions
 from bgpd.policy.startup import Boot, Gate, Look
 
-_ASKED_PARTS: Final = (KUBELET, KUBE_PROXY)
 _TIDY_SECONDS: Final = 10
 _SOON_SECONDS: Final = 0.005
 """How soon new questions are asked; answers take longer."""
@@ -68,6 +60,7 @@ class Watching:
         self._acts = acts
         self._clock = clock
         self._evidence = Evidence(heard=recalled.heard, missed=recalled.missed)
+        self._parts = Parts(self._evidence, clock)
         self._gate = Gate(recalled.boot, node, now)
         self._awaited = KUBE_PROXY in self._evidence.missed and not self._gate.open
         self._patience: float | None = None
@@ -86,15 +79,16 @@ class Watching:
         self._counting = Counting(acts.prefixes, self._counted)
         self._asking = Asking(self._answered)
         self._watcher = Watcher(self._saw)
-        self._facts = HostFacts()
         self._context: Context | None = None
         self._followed: Context | None = None
-        self._parts: tuple[Question, ...] = ()
         self._standing: Standing | None = Standing()
         """What the speaker knows; None: it is to be told in any case."""
         self._doubt: tuple[str, ...] = ()
         self._unread = ""
         self._draining = False
+        """Whether the speaker drains the node."""
+        self._drained = False
+        """Whether it was told to."""
         self._overdue = False
         """Whether what holds for every Service changed, and they were not decided on since."""
         self._timer: asyncio.TimerHandle | None = None
@@ -124,7 +118,7 @@ class Watching:
         if anew:
             self._followed = context
             self._watcher.set_peers(one.address for one in context.peers)
-            self._ask_parts(context.policy.health)
+            self._parts.follow(context.policy.health)
             self.judge.asks_anew = True
         if self.judge.asks_anew and self._soon is None:
             # A thousand endpoints that move at once are one new list, not a thousand.
@@ -149,11 +143,10 @@ class Watching:
     @property
     def kept(self) -> Kept:
         """What the next agent should know."""
-        evidence = self._evidence
         return Kept(
             opened=self._gate.open,
-            heard=tuple(sorted(evidence.heard.intersection(_ASKED_PARTS))),
-            missed=tuple(sorted(evidence.missed)),
+            heard=self._parts.heard,
+            missed=tuple(sorted(self._evidence.missed)),
             withheld=self.judge.hearing.withheld,
         )
 
@@ -226,9 +219,11 @@ class Watching:
         patient = context.policy.drain is DrainTrigger.WAIT_FOR_CONNECTIONS
         self._counting.want(wanted=patient and (self._draining or bool(context.drain)))
         busy = self._counting.busy
-        # Told of a drain without a count, the speaker would take it that there is nothing to wait
-        # for; the count takes a moment.
-        drain = "" if patient and busy is None else context.drain
+        # Told that a drain begins without a count, the speaker would take it that there is nothing
+        # to wait for; the count takes a moment.
+        waits = patient and busy is None and not self._drained
+        drain = "" if waits else context.drain
+        self._drained = bool(drain)
         doubt = self._evidence.doubt(context.policy.health.doubt_seconds, now)
         self._doubt = (*doubt, self._unread) if self._unread else doubt
         standing = Standing(drain=drain, doubt=self._doubt, busy=busy or ())
@@ -257,7 +252,7 @@ class Watching:
         """Take in that the health of one thing changed."""
         key, health, message = heard
         if not key.service:
-            if self._evidence.observe(key.check, health, message, self._clock()):
+            if self._parts.answered(key.check, health, message):
                 self.refresh()
         elif self.judge.hearing.hear(key, health, message):
             self._acts.decide_again((key.service,))
@@ -271,19 +266,8 @@ class Watching:
 
     def _saw(self, facts: HostFacts) -> None:
         """Take in what the kernel says of the way to the peers."""
-        self._facts = facts
-        if self._context is not None and self._judge_host(self._context.policy.health):
+        if self._parts.saw(facts):
             self.refresh()
-
-    def _judge_host(self, policy: LocalHealthPolicy) -> bool:
-        news = False
-        wanted = {CARRIER: policy.carrier, GATEWAY: policy.gateway}
-        for part, (health, sentence) in judge(self._facts).items():
-            if wanted[part]:
-                news |= self._evidence.observe(part, health, sentence, self._clock())
-            else:
-                news |= self._evidence.forget(part)
-        return news
 
     # Questions
 
@@ -292,20 +276,9 @@ class Watching:
         self._soon = None
         self.judge.asks_anew = False
         begun = self._clock()
-        self._asking.ask((*self._parts, *paced(self.judge.hearing.questions.values())))
+        questions = self.judge.hearing.questions.values()
+        self._asking.ask((*self._parts.questions, *paced(questions)))
         self._pause = _SOON_SECONDS + (self._clock() - begun) / _SHARE
-
-    def _ask_parts(self, policy: LocalHealthPolicy) -> None:
-        found = []
-        for part, url in ((KUBELET, policy.kubelet), (KUBE_PROXY, policy.kube_proxy)):
-            question = part_question(part, url) if url else None
-            if question is None:
-                self._evidence.forget(part)
-            else:
-                found.append(question)
-                self._evidence.observe(part, Health.UNKNOWN, "not asked yet", self._clock())
-        self._parts = tuple(found)
-        self._judge_host(policy)
 
     # What people are told
 
