@@ -86,6 +86,13 @@ class Observer:
         """The interfaces whose changes matter."""
         return self._carriers.keys()
 
+    @property
+    def in_the_dark(self) -> bool:
+        """Whether nobody has asked for a next hop of which nothing is known."""
+        unasked = (Neighbor.NONE, Neighbor.FAILED)
+        beliefs = self._beliefs.values()
+        return any(one.health is Health.UNKNOWN and one.state in unasked for one in beliefs)
+
     def matters(self, index: int, address: Address | None) -> bool:
         """Return whether the entry of *address* in the neighbor table is one that is watched."""
         return address is not None and Gateway(index, address) in self._beliefs

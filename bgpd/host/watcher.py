@@ -26,6 +26,8 @@ CARRIER_SECONDS: Final = 0.1
 not when another was told of within the last second (net/core/link_watch.c)."""
 _CALM_SECONDS: Final = 0.05
 """Routes that come and go by the hundred are looked at this often."""
+_HURRY_SECONDS: Final = 0.1
+"""How soon the kernel is made to ask again where nothing is known: after a flush, at a start."""
 _AGAIN_SECONDS: Final = 5.0
 _JOIN_SECONDS: Final = 0.5
 _LINKS: Final = (rtnetlink.NEWLINK, rtnetlink.DELLINK)
@@ -134,11 +136,12 @@ class _Watch:
         asked = -self._ask_seconds
         while not self._ended:
             now = time.monotonic()
-            if now - asked >= self._ask_seconds:
+            facts = observer.look(self._peers())
+            if now - asked >= (_HURRY_SECONDS if observer.in_the_dark else self._ask_seconds):
                 asked = now
-                observer.look(self._peers())
                 observer.ask()
-            self._say(observer.look(self._peers()))
+                facts = observer.look(self._peers())
+            self._say(facts)
             self._until_it_matters(events, observer, looked=now, latest=asked + self._ask_seconds)
 
     def _until_it_matters(

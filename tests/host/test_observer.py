@@ -203,6 +203,24 @@ def test_the_next_hops_are_asked_for() -> None:
     assert world.asked == [(1, ROUTER, Neighbor.REACHABLE)]
 
 
+@pytest.mark.parametrize(
+    ("state", "dark"),
+    [
+        pytest.param(Neighbor.NONE, True, id="flushed, and nobody asks"),
+        pytest.param(Neighbor.FAILED, True, id="failed, nobody knows when"),
+        pytest.param(Neighbor.INCOMPLETE, False, id="being asked"),
+        pytest.param(Neighbor.STALE, False, id="believed"),
+    ],
+)
+def test_what_nobody_asked_for_is_asked_at_once(state: Neighbor, dark: bool) -> None:
+    """A next hop of which nothing is known does not wait for the next second."""
+    world = one_uplink()
+    world.neighbors[1, ROUTER] = state
+    observer = Observer(world)
+    observer.look([PEER])
+    assert observer.in_the_dark is dark
+
+
 def test_only_what_leads_to_a_peer_matters() -> None:
     """A node has thousands of neighbors and interfaces; of most a change is not even looked at."""
     observer = Observer(one_uplink())
