@@ -72,7 +72,7 @@ _COLUMNS = (
 _HEAD = """# Measurements
 
 Written by `scripts/measure`; every row is `scripts/lab run FAULT` with the options in its columns.
-{machine} The hold time is 90 s, and BFD is spoken only where the row says so. Twelve UDP flows of 250
+{machine} The hold time is 90 s; BFD is spoken only where the row says so. Twelve UDP flows of 250
 packets a second; a gap is the longest time in which no answer arrived on a flow that used the
 affected node. Milliseconds unless the name says otherwise.
 
