@@ -9,6 +9,7 @@ import pytest
 from bgpd.exabgp.command import (
     Command,
     Exit,
+    Hold,
     PeerUpdate,
     Ping,
     Reload,
@@ -199,6 +200,20 @@ def test_a_file_that_does_not_load_changes_nothing(exabgp: Exabgp) -> None:
     assert offered(exabgp, 103) == {ROUTER_V4: {ONE: PLAIN}}
     exabgp.write(ROUTER)
     assert isinstance(exabgp.ask(Reload(id=104)), Reloaded)
+
+
+def test_whom_it_holds_back_is_shown(exabgp: Exabgp) -> None:
+    """Routes of a held peer are kept; a peer that nobody configured is named as unknown."""
+    exabgp.ask(update(101, ONE))
+    assert outcome(exabgp.ask(Hold(id=102, peers=(ROUTER_V4, GHOST)))) == ((ROUTER_V4,), (GHOST,))
+    shown = exabgp.ask(Show(id=103))
+    assert isinstance(shown, Shown)
+    assert shown.held == (ROUTER_V4,)
+    assert offered(exabgp, 104) == {ROUTER_V4: {ONE: PLAIN}}
+    assert outcome(exabgp.ask(Hold(id=105, peers=()))) == ((), ())
+    shown = exabgp.ask(Show(id=106))
+    assert isinstance(shown, Shown)
+    assert shown.held == ()
 
 
 def test_an_exit_is_answered(exabgp: Exabgp) -> None:
