@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from bgpd.model.cluster import EndpointSlice, Service
+from bgpd.model.health import HealthCheck
 from bgpd.model.reason import Reason
 from bgpd.model.status import Condition
 from bgpd.policy.context import Context
 from bgpd.policy.flapping import FLIPS, LAST_PAUSE, WINDOW_SECONDS, Flapping
 from bgpd.policy.hearing import Hearing
 from bgpd.policy.merge import Decision
-from bgpd.policy.probing import Checks, inquiries
+from bgpd.policy.probing import Checks, inquiries, portless
 from bgpd.policy.service import decide
 from bgpd.policy.verdict import FINE, Verdict
 
@@ -66,6 +67,8 @@ class Judge:
         """The HealthChecks of each Service that has any."""
         self._choosing: dict[str, set[str]] = {}
         """The Services of each HealthCheck that has any."""
+        self._portless: dict[str, set[str]] = {}
+        """The Services at which a HealthCheck knows no port to ask."""
 
     def configure(self, context: Context) -> None:
         """Ask what *context* wants to be asked: it is in force soon, if it is not yet."""
@@ -103,17 +106,19 @@ class Judge:
         self.asks_anew |= self.hearing.forget(service)
 
     def unused(self) -> Iterator[Condition]:
-        """Yield a condition for each HealthCheck that is about no Service."""
+        """Yield a condition for each HealthCheck that asks nothing of any Service, or of one."""
         for one in self._checks:
             if one.key not in self._choosing:
-                yield Condition(
-                    type="HealthCheckUnused",
-                    status=True,
-                    reason="NoService",
-                    message=(
-                        f"HealthCheck {one.key}: spec.serviceSelectors choose no Service of"
-                        f" namespace {one.namespace}; correct them, or remove it"
-                    ),
+                yield _unused(
+                    "NoService",
+                    f"HealthCheck {one.key}: spec.serviceSelectors choose no Service of namespace"
+                    f" {one.namespace}; correct them, or remove it",
+                )
+            elif services := self._portless.get(one.key):
+                yield _unused(
+                    "NoPort",
+                    f"HealthCheck {one.key}: names no port, and Service {min(services)} has none"
+                    " of the protocol that is to be asked, so nothing is; set the port",
                 )
 
     def _on_facts(
@@ -141,6 +146,7 @@ class Judge:
         """Ask about *service* what makes sense where *decision* was taken on it."""
         chosen = self._checks.of(service)
         self._choose(service.key, tuple(one.key for one in chosen))
+        self._note_ports(service, slices, chosen)
         reasons = {one.reason for one in decision.withheld}
         wanted = bool(decision.advertisements) or not reasons.isdisjoint(_BY_HEALTH)
         latest = self._latest
@@ -158,21 +164,41 @@ class Judge:
         )
         self.asks_anew |= self.hearing.ask(service.key, found)
 
+    def _note_ports(
+        self,
+        service: Service,
+        slices: tuple[EndpointSlice, ...],
+        checks: tuple[HealthCheck, ...],
+    ) -> None:
+        for one in checks:
+            if portless(service, slices, one):
+                self._portless.setdefault(one.key, set()).add(service.key)
+            elif one.key in self._portless:
+                self._leave(self._portless, one.key, service.key)
+
+    def _leave(self, table: dict[str, set[str]], check: str, service: str) -> None:
+        table[check].discard(service)
+        if not table[check]:
+            del table[check]
+
     def _choose(self, service: str, checks: tuple[str, ...]) -> None:
         before = self._chosen.get(service, ())
         if before == checks:
             return
         for one in before:
-            services = self._choosing[one]
-            services.discard(service)
-            if not services:
-                del self._choosing[one]
+            self._leave(self._choosing, one, service)
+            if one in self._portless:
+                self._leave(self._portless, one, service)
         for one in checks:
             self._choosing.setdefault(one, set()).add(service)
         if checks:
             self._chosen[service] = checks
         else:
             del self._chosen[service]
+
+
+def _unused(reason: str, message: str) -> Condition:
+    return Condition(type="HealthCheckUnused", status=True, reason=reason, message=message)
 
 
 def _nothing(_: Context) -> None:

@@ -125,6 +125,12 @@ def inquiries(
             )
 
 
+def portless(service: Service, slices: Iterable[EndpointSlice], check: HealthCheck) -> bool:
+    """Return whether *check* has somewhere to ask about *service*, and no port to ask there."""
+    found = tuple(_where(service, tuple(slices), check.target))
+    return bool(found) and all(_port(check.probe, ports) is None for _, ports in found)
+
+
 def node_port_rhythm(ports: int) -> Rhythm:
     """Return how often each of *ports* is asked: 2 failures within 300 ms, where they are few.
 
@@ -173,19 +179,25 @@ def _places(
     service: Service, slices: tuple[EndpointSlice, ...], check: HealthCheck
 ) -> Iterator[tuple[Address, int]]:
     """Yield each address and port that *check* asks; where no port is known, nothing is."""
-    match check.target:
-        case ProbeTarget.ENDPOINT:
-            found = [(one.address, one.ports) for part in slices for one in part.here]
-        case ProbeTarget.ELASTIC_IP:
-            found = [(one, service.ports) for one in _addresses(service.ingress)]
-        case ProbeTarget.HOST:
-            found = [(_LOCALHOST, service.ports)]
-        case other:
-            assert_never(other)
-    for address, ports in found:
+    for address, ports in _where(service, slices, check.target):
         port = _port(check.probe, ports)
         if port is not None:
             yield address, port
+
+
+def _where(
+    service: Service, slices: tuple[EndpointSlice, ...], target: ProbeTarget
+) -> Iterator[tuple[Address, tuple[NamedPort, ...]]]:
+    """Yield each address that a check of *target* asks, with the ports that are known there."""
+    match target:
+        case ProbeTarget.ENDPOINT:
+            yield from ((one.address, one.ports) for part in slices for one in part.here)
+        case ProbeTarget.ELASTIC_IP:
+            yield from ((one, service.ports) for one in _addresses(service.ingress))
+        case ProbeTarget.HOST:
+            yield _LOCALHOST, service.ports
+        case other:
+            assert_never(other)
 
 
 def _addresses(ingress: Iterable[str]) -> Iterator[Address]:

@@ -158,6 +158,25 @@ def test_a_check_that_chooses_no_service_is_a_condition(checked: Node) -> None:
     assert [one for one in checked.planner.conditions if one.type == "HealthCheckUnused"] == unused
 
 
+def test_a_check_that_knows_no_port_is_a_condition(checked: Node) -> None:
+    """Nobody should believe in a check that asks nothing."""
+    portless = check("portless")
+    portless["spec"] = {"httpGet": {}, "target": "Host"}
+    checked.write("more.json", portless)
+    (unused,) = [one for one in checked.planner.conditions if one.type == "HealthCheckUnused"]
+    assert (unused.reason, "Service default/web" in unused.message) == ("NoPort", True)
+    asked = service("web", "203.0.113.1")
+    spec = asked["spec"]
+    assert isinstance(spec, dict)
+    checked.write(
+        "web.json", {**asked, "spec": {**spec, "ports": [{"port": 80}]}}, endpoints("web", "n1")
+    )
+    assert not [one for one in checked.planner.conditions if one.type == "HealthCheckUnused"]
+    checked.write("web.json", asked, endpoints("web", "n1"))
+    checked.planner.update(checked.store.remove("web.json"), checked.store.objects)
+    assert not checked.judge._portless
+
+
 def test_an_agent_that_restarts_in_the_same_boot_withdraws_nothing() -> None:
     """All its probes are unanswered, and what it says first is what the one before said last."""
     first = Node()
