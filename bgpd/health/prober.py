@@ -101,6 +101,7 @@ class Prober:
     def _stop(self) -> None:
         for run in self._runs.values():
             self._hang_up(run)
+            run.rest()
         self._waiting.clear()
         self._waiting_doubtful.clear()
         self._agenda.clear()
@@ -114,7 +115,6 @@ class Prober:
     def _begin(self, run: Run) -> None:
         assert self._running is not None
         now = self._running.loop.time()
-        run.prepare(self._running.kinds)
         self._agenda.add(first_due(now, run.period, self._chance.random()), run, due=True)
 
     def _replace(self, key: JobKey, job: Job | None) -> None:
@@ -194,7 +194,8 @@ class Prober:
             (self._waiting_doubtful if run.doubtful else self._waiting).append(run)
             return
         run.again = False
-        conversation = run.open(self._done, self._chance)
+        assert self._running is not None
+        conversation = run.open(self._running.kinds, self._done, self._chance)
         if isinstance(conversation, Outcome):
             self._count(run, conversation)
             return

@@ -40,7 +40,7 @@ class Run:
         """Whether it did not answer in time when it was asked last."""
         self.counted_doubtful = False
         self._hysteresis = Hysteresis(job.rhythm)
-        self._opener: Opener | Outcome = not_asked("was not asked yet")
+        self._opener: Opener | Outcome | None = None
         self._outcome: Outcome | None = None
         self._since = 0.0
         self._failures = 0
@@ -59,20 +59,22 @@ class Run:
         run._failures, run._probes, run._unasked = self._failures, self._probes, self._unasked
         return run
 
-    def prepare(self, kinds: Kinds) -> None:
-        """Work out once how to ask."""
-        try:
-            self._opener = kinds.opener(self.job)
-        except ValueError as error:
-            self._opener = not_asked(f"was not asked: {error}")
-
     def open(
-        self, done: "Callable[[Run, Outcome], None]", chance: random.Random
+        self, kinds: Kinds, done: "Callable[[Run, Outcome], None]", chance: random.Random
     ) -> Conversation | Outcome:
-        """Return a new conversation, or why there can be none."""
+        """Return a new conversation, or why there can be none; work out once how to ask."""
+        if self._opener is None:
+            try:
+                self._opener = kinds.opener(self.job)
+            except ValueError as error:
+                self._opener = not_asked(f"was not asked: {error}")
         if isinstance(self._opener, Outcome):
             return self._opener
         return self._opener(partial(done, self), chance.getrandbits(64))
+
+    def rest(self) -> None:
+        """Forget how to ask: whoever asks next has another loop."""
+        self._opener = None
 
     def late(self, outcome: Outcome) -> Outcome:
         """Return *outcome* with how long was waited."""
