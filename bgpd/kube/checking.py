@@ -5,7 +5,7 @@ there is none.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 from bgpd.kube import healthform
@@ -41,14 +41,13 @@ _T = TypeVar("_T")
 def health_check(wire: healthform.HealthCheck, faults: Faults) -> HealthCheck:
     """Return what a HealthCheck asks."""
     spec = wire.spec
-    target = spec.target or ProbeTarget.ENDPOINT
-    probe = _probe(spec, target, faults)
     return HealthCheck(
         namespace=wire.metadata.namespace or "default",
         name=wire.metadata.name,
         service_selectors=selectors("spec.serviceSelectors", spec.service_selectors, faults),
-        probe=probe or TCPSocket(),
-        target=target,
+        # What is refused needs some probe; nobody asks it.
+        probe=_probe(spec, faults) or TCPSocket(),
+        target=spec.target or ProbeTarget.ENDPOINT,
         source_address=faults.parsed(
             "spec.sourceAddress", spec.source_address, parse_plain_address
         ),
@@ -61,7 +60,7 @@ def health_check(wire: healthform.HealthCheck, faults: Faults) -> HealthCheck:
     )
 
 
-def _probe(spec: healthform.HealthCheckSpec, target: ProbeTarget, faults: Faults) -> Probe | None:
+def _probe(spec: healthform.HealthCheckSpec, faults: Faults) -> Probe | None:
     """Return the one probe; None where there is none or another too, which is refused."""
     found: list[Probe] = []
     if spec.http_get is not None:
@@ -79,19 +78,7 @@ def _probe(spec: healthform.HealthCheckSpec, target: ProbeTarget, faults: Faults
     if len(found) != 1:
         faults.rule("spec", healthform.ONE_PROBE)
         return None
-    (probe,) = found
-    if target is ProbeTarget.HOST and not isinstance(probe, Exec) and probe.port is None:
-        faults.rule(f"spec.{_FIELDS[type(probe)]}.port", healthform.NEEDS_PORT)
-    return probe
-
-
-_FIELDS: Final[Mapping[type, str]] = {
-    HTTPGet: "httpGet",
-    TCPSocket: "tcpSocket",
-    DNS: "dns",
-    NTP: "ntp",
-    GRPC: "grpc",
-}
+    return found[0]
 
 
 def _http_get(wire: healthform.HTTPGetSpec, faults: Faults) -> HTTPGet:

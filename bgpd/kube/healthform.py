@@ -130,10 +130,7 @@ class HealthCheckSpec(Strict):
 
 PROBES = ("httpGet", "tcpSocket", "dns", "ntp", "grpc", "exec")
 """The fields of which exactly one is there."""
-PORTED = ("httpGet", "tcpSocket", "dns", "ntp", "grpc")
-"""Those that ask at a port."""
 ONE_PROBE = f"exactly one probe is required: {', '.join(PROBES[:-1])} or {PROBES[-1]}"
-NEEDS_PORT = "is required where spec.target is Host: the host has no port of its own"
 NOT_ABSOLUTE = "must be the absolute path of a program: there is no shell to look for it"
 
 

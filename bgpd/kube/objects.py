@@ -70,7 +70,10 @@ Word: TypeAlias = Annotated[str, Meta(max_length=253)]
 DelayText: TypeAlias = Annotated[str, _legal("0s..24h in whole seconds")]
 UrlText: TypeAlias = Annotated[
     str,
-    _legal("an http or https URL of up to 1024 printable ASCII characters; empty: not asked"),
+    _legal(
+        "an http or https URL of an address or of localhost, up to 1024 characters; empty: not"
+        " asked"
+    ),
 ]
 DynamicText: TypeAlias = Annotated[str, _legal("internal or external")]
 FamilyText: TypeAlias = Literal["ipv4-unicast", "ipv6-unicast"]

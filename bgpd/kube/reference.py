@@ -15,7 +15,7 @@ from bgpd.model.health import LocalHealthPolicy
 _SELECTORS: Final = "label selectors, any of which may match; absent means all"
 _NOT_DONE: Final = "not supported"
 _HEALTH: Final = LocalHealthPolicy()
-_PORT: Final = "the port; default that of the endpoint, or of the Service at its elastic IP"
+_PORT: Final = "the port; default the first of its protocol, of the endpoint or of the Service"
 
 MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "IPAddressPool": {
@@ -137,12 +137,12 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "dns": "healthy: a query (RFC 1035) is answered as expected",
         "dns.name": "the name that is asked for",
         "dns.type": "the type of its record; default A",
-        "dns.port": _PORT,
+        "dns.port": f"{_PORT}, else 53",
         "dns.tcp": "whether TCP is spoken; default false",
         "dns.rcode": "the response code that is fine; default NOERROR",
         "dns.answers": "each must be among the answers; default any answer at all",
         "ntp": "healthy: a client's query (RFC 5905) is answered by a synchronized server",
-        "ntp.port": _PORT,
+        "ntp.port": f"{_PORT}, else 123",
         "ntp.maxStratum": "the largest stratum that is fine; default 15",
         "ntp.maxOffsetMilliseconds": "how far its clock may be from ours; default not looked at",
         "grpc": "healthy: grpc.health.v1.Health/Check answers SERVING",

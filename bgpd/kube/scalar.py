@@ -17,7 +17,11 @@ _DURATION: Final = re.compile(
 _LENGTH: Final = re.compile(r"/(?:0|[1-9][0-9]{0,2})")
 _ASCII: Final = re.compile(r"[0-9]{1,10}")
 _ALIAS: Final = re.compile(r"[^:\s]{1,63}")
-_URL: Final = re.compile(r"https?://[A-Za-z0-9._\[\]:-]+(?:/[!-~]*)?")
+_URL: Final = re.compile(
+    r"https?://(?:localhost|(?P<address>[0-9]+[0-9.]+|\[[0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*\]))"
+    r"(?::(?P<port>[1-9][0-9]{0,4}))?(?:/[!-~]*)?"
+)
+MOST_PORT: Final = 65535
 LONGEST_URL: Final = 1024
 SHA1_KEY_BYTES: Final = 20
 """Bytes of a SHA1 key (RFC 5880, section 4.4)."""
@@ -114,9 +118,14 @@ def parse_path(text: str) -> str:
 
 
 def parse_url(text: str) -> str:
-    """Return the URL of something that is asked by HTTP."""
-    if len(text) > LONGEST_URL or not _URL.fullmatch(text):
+    """Return the URL of something that is asked by HTTP without looking up a name."""
+    found = _URL.fullmatch(text)
+    if len(text) > LONGEST_URL or found is None:
         raise ValueError("is no URL that can be asked")
+    if found["address"] is not None:
+        _refuse_mapped(ipaddress.ip_address(found["address"].strip("[]")))
+    if int(found["port"] or 1) > MOST_PORT:
+        raise ValueError("has no port of TCP")
     return text
 
 

@@ -108,7 +108,8 @@ def test_an_address_that_no_host_has_is_refused(text: str) -> None:
 def test_any_text_is_a_value_or_a_value_error(text: str) -> None:
     """No parser fails in another way, and blocks that are accepted are canonical."""
     parsers = (scalar.parse_seconds, scalar.parse_community, scalar.parse_large_community,
-               scalar.parse_plain_address, scalar.parse_password, scalar.parse_path)  # fmt: skip
+               scalar.parse_plain_address, scalar.parse_password, scalar.parse_path, scalar.parse_url,
+               scalar.parse_bfd_key)  # fmt: skip
     for parse in parsers:
         try:
             parse(text)
@@ -119,3 +120,37 @@ def test_any_text_is_a_value_or_a_value_error(text: str) -> None:
     except ValueError:
         return
     assert all(str(ipaddress.ip_network(block)) == block for block in blocks)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://127.0.0.1:10248/healthz",
+        "https://[::1]:1/a?b",
+        "http://localhost",
+        "http://192.0.2.1:65535",
+    ],
+)
+def test_a_url_of_an_address_is_read(text: str) -> None:
+    """As it is written."""
+    assert scalar.parse_url(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://node-1/",
+        "127.0.0.1:10248",
+        "file:///etc/passwd",
+        "http://127.0.0.1:65536/",
+        "http://127.0.0.1/a b",
+        "http://a@127.0.0.1/",
+        "http://::1/",
+        "http://[127.0.0.1]/",
+        "http://127.0.0.1/" + "a" * 1024,
+    ],
+)
+def test_another_url_is_refused(text: str) -> None:
+    """A name would have to be looked up, with the node's own health at stake."""
+    with pytest.raises(ValueError):
+        scalar.parse_url(text)
