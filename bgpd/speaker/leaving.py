@@ -4,6 +4,7 @@ from typing import Final
 
 from bgpd.exabgp.command import Close, Exit
 from bgpd.exabgp.message import Done
+from bgpd.model.status import DrainPhase
 from bgpd.speaker import stance
 from bgpd.speaker.drain import Fate, waits
 from bgpd.speaker.effect import Quit
@@ -86,8 +87,14 @@ class Leaving:
             self._advance(now)
 
     def handle_timer(self, now: float) -> None:
-        """Go on when the phase has lasted as long as it may."""
-        if self._situation.ending.due(now):
+        """Go on when the phase has lasted as long as it may, or has nothing left to do."""
+        situation = self._situation
+        led_away = (
+            situation.ending.phase is Phase.DEMOTED
+            and situation.drain.phase is DrainPhase.DRAINED
+            and self._offer.settled
+        )
+        if led_away or situation.ending.due(now):
             self._advance(now)
 
     def say_goodbye(self, now: float) -> None:

@@ -160,10 +160,14 @@ class Situation:
         ):
             # The agent has yet to hear of the drain, and to count.
             busy, patience = None, min(patience, ASK_SECONDS)
+        busy_until = since + patience
+        if self.ending.deadline is not None:
+            # Then everything goes, and until then routers must have moved what is busy now.
+            busy_until = min(busy_until, self.ending.deadline - wait)
         return Terms(
             forced=self.standing.forced or (request is not None and request.forced),
             busy=busy,
-            busy_until=since + patience,
+            busy_until=busy_until,
             wait=wait,
         )
 

@@ -1,18 +1,20 @@
 """A node that is drained while it stays: asked for, refused, taken back, and met by deaths."""
 
+import random
 from dataclasses import replace
 
 import msgspec
 import pytest
 
 from bgpd.exabgp.message import Terminating
-from bgpd.ipc.message import Delta, Standing
+from bgpd.ipc.message import Delta, Desired, Standing
 from bgpd.model.member import DrainTrigger
 from bgpd.model.peer import Lever
 from bgpd.model.prefix import Prefix
 from bgpd.model.reason import Reason
 from bgpd.model.route import GRACEFUL_SHUTDOWN, RANK_DRAIN
 from bgpd.model.status import DrainPhase, DrainStatus
+from bgpd.speaker import status
 from bgpd.speaker.drain import ASK_SECONDS
 from bgpd.speaker.draining import Refused
 from bgpd.speaker.request import DrainRequest
@@ -212,11 +214,7 @@ def test_a_cordoned_node_waits_for_others_and_is_never_refused() -> None:
 def test_a_prefix_with_open_connections_stays_as_it_is(world: World) -> None:
     """Until they are closed; the others go meanwhile."""
     node = world.nodes["n1"]
-    wish = world.desired("n1")
-    patient = replace(
-        wish.policy, drain=DrainTrigger.WAIT_FOR_CONNECTIONS, drain_milliseconds=20_000
-    )
-    world.tell("n1", msgspec.structs.replace(wish, policy=patient))
+    patient_for(world, milliseconds=20_000)
     world.tell("n1", replace_busy(ONE))
     routes = node.exabgp.routes[PEER.address]
     assert {prefix: said.med for prefix, said in routes.items()} == {
@@ -235,9 +233,7 @@ def test_a_prefix_with_open_connections_stays_as_it_is(world: World) -> None:
 def test_open_connections_do_not_hold_a_node_for_ever(world: World) -> None:
     """The drain's time is the most they get."""
     node = world.nodes["n1"]
-    wish = world.desired("n1")
-    patient = replace(wish.policy, drain=DrainTrigger.WAIT_FOR_CONNECTIONS, drain_milliseconds=4000)
-    world.tell("n1", msgspec.structs.replace(wish, policy=patient))
+    patient_for(world, milliseconds=4000)
     world.tell("n1", replace_busy(ONE, TWO))
     world.run(3.9)
     assert node.meds() == {med(1)}
@@ -247,11 +243,7 @@ def test_open_connections_do_not_hold_a_node_for_ever(world: World) -> None:
 def test_a_person_s_drain_waits_until_the_agent_has_counted(world: World) -> None:
     """It hears of the drain from us; until it has answered everything stays."""
     node = world.nodes["n1"]
-    wish = world.desired("n1")
-    patient = replace(
-        wish.policy, drain=DrainTrigger.WAIT_FOR_CONNECTIONS, drain_milliseconds=20_000
-    )
-    world.tell("n1", msgspec.structs.replace(wish, policy=patient))
+    patient_for(world, milliseconds=20_000)
     world.run(0.1)
     ask(world, "n1")
     world.run(0.5)
@@ -300,3 +292,98 @@ def test_a_lever_without_ranks_leads_traffic_away_before_the_route_goes() -> Non
     world.run(0.8)
     assert world.nodes["n1"].prefixes() == {ONE}
     world.run_until(lambda: not world.nodes["n1"].prefixes(), within=0.5)
+
+
+def test_a_speaker_that_ends_leads_busy_traffic_away_while_there_is_time(world: World) -> None:
+    """Open connections are worth waiting for, but routers need their second before the end."""
+    node = world.nodes["n1"]
+    patient_for(world, milliseconds=600_000)
+    world.tell("n1", replace_busy(ONE, TWO))
+    node.reflex.exabgp(Terminating(seconds=15.0), world.now)
+    node.settle(world.now)
+    began = world.now
+    world.run_until(lambda: marked(world, "n1") == {ONE, TWO}, within=12.0)
+    assert world.now - began > 8.0, "as long as there is time"
+    assert node.prefixes() == {ONE, TWO}
+    world.run_until(lambda: not node.prefixes(), within=1.5)
+    world.run_until(lambda: node.exabgp.exited, within=1.0)
+
+
+def test_a_speaker_that_ends_does_not_wait_for_what_is_over(world: World) -> None:
+    """The last connection ends early, and so does the process."""
+    node = world.nodes["n1"]
+    patient_for(world, milliseconds=20_000)
+    world.tell("n1", replace_busy(ONE, TWO))
+    node.reflex.exabgp(Terminating(seconds=30.0), world.now)
+    node.settle(world.now)
+    world.run(2.0)
+    assert node.prefixes() == {ONE, TWO}
+    world.tell("n1", CORDONED)
+    world.run_until(lambda: node.exabgp.exited, within=3.0)
+
+
+def test_status_shows_the_rank_that_a_route_has(world: World) -> None:
+    """Not the one that the agent wants."""
+    world.tell("n1", replace_busy(ONE))
+    seen = status.observe(
+        world.nodes["n1"].reflex, now=world.now, version="0", started=0, exabgp_pid=1, counters={}
+    )
+    assert {route.prefix: route.rank for route in seen.routes} == {ONE: 0, TWO: RANK_DRAIN}
+    assert seen.draining
+    assert seen.drain.phase is DrainPhase.WAITING
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_happens_somebody_carries_what_somebody_can(seed: int) -> None:
+    """Drains, their ends, deaths and returns of three nodes at random, with real heartbeats.
+
+    A prefix is missing only after a death, and only until the mesh knows.
+    """
+    chance = random.Random(seed)
+    world = World()
+    for name in world.nodes:
+        world.tell(name, hasty(world, name))
+    world.run_until(lambda: all(node.meds() == {med(1)} for node in world.nodes.values()))
+    died = -1.0
+    for _ in range(14):
+        name = chance.choice(sorted(world.nodes))
+        live = [one for one in world.nodes if one not in world.dead]
+        act = chance.choice(["drain", "drain", "all", "undrain", "undrain", "die", "return"])
+        if act == "drain" and name in live:
+            ask(world, name, patient=True)
+        elif act == "all":
+            for one in live:
+                ask(world, one, patient=True)
+        elif act == "undrain" and name in live:
+            take_back(world, name)
+        elif act == "die" and name in live and len(live) == 3:
+            world.dead.add(name)
+            died = world.now
+        elif act == "return" and name in world.dead:
+            request = world.nodes[name].request
+            world.nodes[name] = Node(name, world.now, drain=request)
+            world.dead.discard(name)
+            world.tell(name, hasty(world, name))
+        for _ in range(chance.choice([1, 5, 30, 150])):
+            world.run(0.01)
+            there = {
+                prefix
+                for one, node in world.nodes.items()
+                if one not in world.dead
+                for prefix in node.prefixes()
+            }
+            assert there == {ONE, TWO} or world.now - died < 0.5
+
+
+def hasty(world: World, name: str) -> Desired:
+    """Return what *name* wants where a drain has no time at all."""
+    wish = world.desired(name)
+    return msgspec.structs.replace(wish, policy=replace(wish.policy, drain_milliseconds=0))
+
+
+def patient_for(world: World, *, milliseconds: int) -> None:
+    """Let n1 wait for connections for so long."""
+    wish = world.desired("n1")
+    trigger = DrainTrigger.WAIT_FOR_CONNECTIONS
+    policy = replace(wish.policy, drain=trigger, drain_milliseconds=milliseconds)
+    world.tell("n1", msgspec.structs.replace(wish, policy=policy))
