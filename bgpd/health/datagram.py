@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import Callable
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 from bgpd.health.conversation import Destination, Done, broken, safely
 from bgpd.health.exchange import Exchange
@@ -17,13 +17,6 @@ _IPV6_RECVERR: Final = 25
 _LONGEST: Final = 65_535
 _AT_ONCE: Final = 16
 """Datagrams that are read before others have their turn."""
-
-
-@runtime_checkable
-class _Timed(Protocol):
-    """An exchange that wants to know when its question left."""
-
-    def asked(self, wall: float) -> None: ...
 
 
 class Datagram:
@@ -85,12 +78,9 @@ class Datagram:
             opened.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
         else:
             opened.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
-        data = self._exchange.data_to_send()
-        if isinstance(self._exchange, _Timed):
-            self._exchange.asked(self._wall())
-        opened.sendto(data, where.address)
+        opened.sendto(self._exchange.data_to_send(), where.address)
         self._poller.watch(opened.fileno(), READ, self.ready)
-        return None
+        return self._exchange.sent(self._wall())
 
     def _receive(self) -> Outcome | None:
         assert self._socket is not None

@@ -85,7 +85,7 @@ class DNSExchange:
         query = encode_query(self._number, self._recipe.name, self._recipe.kind)
         return len(query).to_bytes(2) + query if self._recipe.tcp else query
 
-    def sent(self) -> None:
+    def sent(self, wall: float) -> None:
         """Return nothing: only an answer will tell."""
 
     def receive(self, data: bytes, wall: float) -> Outcome | None:

@@ -19,8 +19,8 @@ class Exchange(Protocol):
         """Return what is to be sent now; ask at the beginning and after each `receive`."""
         ...
 
-    def sent(self) -> Outcome | None:
-        """Return the verdict where it is enough that all of the first data was sent."""
+    def sent(self, wall: float) -> Outcome | None:
+        """Take notice that the data is sent; return the verdict where that is enough."""
         ...
 
     def receive(self, data: bytes, wall: float) -> Outcome | None:

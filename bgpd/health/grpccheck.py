@@ -63,7 +63,7 @@ class GRPCExchange:
         data, self._call.outgoing = self._call.outgoing, b""
         return data
 
-    def sent(self) -> None:
+    def sent(self, wall: float) -> None:
         """Return nothing: only an answer will tell."""
 
     def receive(self, data: bytes, wall: float) -> Outcome | None:

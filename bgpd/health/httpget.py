@@ -101,7 +101,7 @@ class HTTPExchange:
         self._sent = True
         return self._recipe.request
 
-    def sent(self) -> None:
+    def sent(self, wall: float) -> None:
         """Return nothing: only an answer will tell."""
 
     def receive(self, data: bytes, wall: float) -> Outcome | None:

@@ -49,10 +49,6 @@ class NTPExchange:
         self._sent = False
         self._wrong = ""
 
-    def asked(self, wall: float) -> None:
-        """Take notice that the query leaves at *wall*, seconds since 1970."""
-        self._asked = wall
-
     def data_to_send(self) -> bytes:
         """Return the query, once."""
         if self._sent:
@@ -60,8 +56,9 @@ class NTPExchange:
         self._sent = True
         return bytes([_CLIENT]) + bytes(39) + self._token.to_bytes(8)
 
-    def sent(self) -> None:
-        """Return nothing: only an answer will tell."""
+    def sent(self, wall: float) -> None:
+        """Take notice that the query left at *wall*, seconds since 1970."""
+        self._asked = wall
 
     def receive(self, data: bytes, wall: float) -> Outcome | None:
         """Take in a datagram that arrived at *wall*."""

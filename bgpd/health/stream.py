@@ -139,7 +139,7 @@ class Stream:
             self._await(WRITE)
             return None
         self._await(READ)
-        return self._exchange.sent()
+        return self._exchange.sent(0.0)
 
     def _receive(self) -> Outcome | None:
         assert self._socket is not None

@@ -40,7 +40,7 @@ def verdict(probe: NTP, data: bytes) -> Outcome | None:
     """Return what *probe*, which asked and was answered at one instant, makes of *data*."""
     exchange = NTPRecipe(probe).exchange(_TOKEN)
     exchange.data_to_send()
-    exchange.asked(_WALL)
+    exchange.sent(_WALL)
     return exchange.receive(data, _WALL)
 
 
@@ -138,7 +138,7 @@ def test_answers_to_other_queries_are_waited_over() -> None:
 def test_the_offset_survives_the_end_of_an_era(wall: float, offset: float) -> None:
     """In February 2036 the seconds begin anew; offsets do not notice."""
     exchange = NTPRecipe(NTP(max_offset_milliseconds=2_000_000_000)).exchange(_TOKEN)
-    exchange.asked(wall)
+    exchange.sent(wall)
     moment = stamp(wall + offset)
     head = bytes([0x24, 1, 6, 0xEC]) + bytes(20)
     outcome = exchange.receive(head + _TOKEN.to_bytes(8) + moment + moment, wall)

@@ -15,13 +15,13 @@ def exchange(send: str = "", expect: str = "") -> TCPExchange:
 
 def test_a_connection_is_enough_where_nothing_is_expected() -> None:
     """What is sent is sent, and nobody waits for a word."""
-    assert exchange(send="QUIT\r\n").sent() == Outcome(True, "accepted the connection")
+    assert exchange(send="QUIT\r\n").sent(0.0) == Outcome(True, "accepted the connection")
 
 
 def test_what_is_expected_may_come_in_pieces() -> None:
     """A greeting that is cut anywhere is still heard."""
     made = exchange(expect="220 ready")
-    assert made.sent() is None
+    assert made.sent(0.0) is None
     assert made.receive(b"ESMTP 22", 0.0) is None
     assert made.receive(b"0 read", 0.0) is None
     assert made.receive(b"y\r\n", 0.0) == Outcome(True, 'said "220 ready"')
