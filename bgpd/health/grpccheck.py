@@ -37,7 +37,7 @@ class GRPCRecipe:
             (":scheme", "http" if probe.tls is None else "https"),
             (":path", "/grpc.health.v1.Health/Check"),
             (":authority", f"{name}:{job.port}" if name else job.subject),
-            ("te", "trailers"),
+            ("te", "trailers"),  # codespell:ignore te
             ("content-type", "application/grpc"),
             ("user-agent", "bgpd"),
             ("grpc-timeout", f"{job.rhythm.timeout_milliseconds}m"),
