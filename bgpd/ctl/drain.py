@@ -15,6 +15,7 @@ import msgspec
 
 from bgpd.ctl import drainview, observe
 from bgpd.ctl.cluster import Cluster, ConflictError
+from bgpd.ctl.columns import wrapped
 from bgpd.ctl.drainview import Names
 from bgpd.ipc.ask import ask
 from bgpd.ipc.message import Ask
@@ -208,5 +209,5 @@ def _path(name: str) -> str:
 
 def say(sentence: str) -> None:
     """Print *sentence* at once: whoever waits wants to see it."""
-    sys.stdout.write(f"{sentence}\n")
+    sys.stdout.write(f"{wrapped(sentence, indent='  ')}\n")
     sys.stdout.flush()

@@ -14,7 +14,7 @@ from bgpd.model.member import DrainTrigger, NodeName, SpeakerPolicy
 from bgpd.model.peer import Peer, PeerName
 from bgpd.model.prefix import Prefix
 from bgpd.model.route import Attributes
-from bgpd.model.status import MeshStatus
+from bgpd.model.status import DrainPhase, MeshStatus
 from bgpd.policy import lever
 from bgpd.policy.lever import Stance
 from bgpd.speaker import stance
@@ -97,6 +97,8 @@ class Situation:
     def kept_seconds(self) -> int:
         """For how long routers keep routes of ours when our process ends; 0: none does."""
         if self.ending.active and not self.ending.kept:
+            return 0
+        if self.drain.phase is DrainPhase.DRAINED:
             return 0
         times = self._sessions.kept_seconds(self.peers.values())
         return min(filter(None, times), default=0)

@@ -131,7 +131,8 @@ def test_waiting_shows_each_step_and_ends_with_the_drain(tmp_path: Path) -> None
     """What it waits for is named; every line fits a terminal or is one sentence."""
     result = waiting(tmp_path, (BEGUN, 3), (ALONE, 1), (GONE, 0), words=())
     assert (result.status, result.errors) == (0, "")
-    first, *steps = result.output.splitlines()
+    assert all(len(line) <= 80 for line in result.output.splitlines())
+    first, *steps = result.output.replace("\n  ", " ").splitlines()
     assert first.startswith("n1 is being drained")
     assert steps[0] == "3 routes left; routers move the traffic"
     assert steps[1].startswith("1 route left; another node has to carry 203.0.113.9/32 (shop/cart")

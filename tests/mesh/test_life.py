@@ -2,13 +2,14 @@
 
 import pytest
 
+from bgpd.mesh.events import MemberChanged, MeshEvent
 from bgpd.mesh.seal import key_id
 from bgpd.mesh.settings import Keys, MeshSettings
 from bgpd.mesh.watch import WATCHERS, candidates
 from bgpd.model.member import MeshPolicy
 from bgpd.model.prefix import Address
 from bgpd.model.status import MemberState
-from tests.mesh.network import KEY, KEYS
+from tests.mesh.network import KEY, KEYS, Node
 from tests.mesh.world import SEEDS, World, settled
 
 
@@ -204,3 +205,23 @@ def test_another_clusters_heartbeats_are_noise() -> None:
         mesh.receive_datagram(payload, Address("10.0.0.2"), world.now)
     assert mesh.counters["bad_mac"] == len(heard) > 0
     assert KEYS.accepted == (KEY,)
+
+
+def test_a_drain_is_news_that_does_not_wait_for_a_heartbeat() -> None:
+    """Everybody hears of it within a millisecond or two, and of its end: routes depend on it."""
+    heard: list[tuple[str, bool, float]] = []
+
+    def note(node: Node, event: MeshEvent, now: float) -> None:
+        if isinstance(event, MemberChanged):
+            heard.append((node.name, event.draining, now))
+
+    world = settled()
+    world.on_event = note
+    for draining in (True, False):
+        heard.clear()
+        told = world.now
+        world.drain("n3", draining=draining)
+        world.run(0.5)
+        assert {(name, said) for name, said, _ in heard} == {("n1", draining), ("n2", draining)}
+        assert max(at for *_, at in heard) - told < 0.01
+    assert world.raises == []

@@ -45,6 +45,13 @@ class World(Network):
         )
         self.run(0.1)
 
+    def drain(self, name: str, *, draining: bool) -> None:
+        """Let *name* say that it is drained, or that it is no longer."""
+        self.nodes[name].mesh.set_local(
+            agent_alive=True, draining=draining, peer_router_ids=(), now=self.now
+        )
+        self._pump(self.nodes[name])
+
     def part(self, name: str, *, grace: float = 30, kept: bool = False) -> None:
         """End the process in order: it says goodbye."""
         self.parted.add(name)
