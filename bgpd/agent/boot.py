@@ -64,6 +64,7 @@ class BootMemory:
         self._origin = origin
         self._submit = submit
         self._written: Health | None = None
+        self._trouble = ""
 
     def recall(self, *, known: bool) -> Recalled:
         """Return what holds; *known*: an agent was here before, whether it left this file or not.
@@ -100,7 +101,9 @@ class BootMemory:
     def _done(self, error: str) -> None:
         if error:
             self._written = None
-            self.problems.append(f"{self._path}: not written: {error}")
+            if error != self._trouble:
+                self.problems.append(f"{self._path}: not written: {error}")
+        self._trouble = error
 
     def _read(self) -> Health | str | None:
         """Return the file, None where there is none, or why it says nothing."""

@@ -7,8 +7,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
+from bgpd.agent.boot import BootMemory, Health, Recalled, boot_id
 from bgpd.agent.keeping import Keeping
 from bgpd.agent.memory import Memory, Snapshot
 from bgpd.disk import Write, Writer
@@ -25,16 +27,20 @@ class Recollection:
     def __init__(
         self,
         log: logging.Logger,
-        memory_of: Callable[[Callable[[Write], None]], Memory | None],
+        directory: Path | None,
         *,
+        origin: str,
         written: Callable[[], None],
     ) -> None:
-        """Use the memory that *memory_of* makes; call *written* in the loop after each write."""
+        """Keep what comes from *origin* in *directory*; call *written* in the loop after writes."""
         self._log = log
         self._after = written
         self._keeping = Keeping()
         self._disk = Writer(self._written)
-        self._memory = memory_of(self._submit)
+        self._memory = None
+        if directory is not None:
+            self._memory = Memory(directory, origin=origin, submit=self._submit)
+        self._boot = BootMemory(directory, origin=origin, boot=boot_id(), submit=self._disk.submit)
 
     @property
     def behind(self) -> bool:
@@ -46,6 +52,17 @@ class Recollection:
         found = self._memory.recall() if self._memory is not None else None
         self._note_problems()
         return found or Snapshot()
+
+    @property
+    def boot(self) -> str:
+        """The kernel's ID of this boot."""
+        return self._boot.boot
+
+    def recall_health(self, *, known: bool) -> Recalled:
+        """Return what of the node's health holds; *known*: an agent was here before."""
+        found = self._boot.recall(known=known)
+        self._note_problems()
+        return found
 
     def changed(self) -> None:
         """Note that what is on the disk is old."""
@@ -62,9 +79,9 @@ class Recollection:
         else:
             self._ended("")
 
-    def write(self, write: Write) -> None:
-        """Have another file written."""
-        self._disk.submit(write)
+    def remember_health(self, health: Health) -> None:
+        """Have *health* written, if it is something new."""
+        self._boot.remember(health)
 
     def conditions(self) -> Iterator[Condition]:
         """Yield what a person should know."""
@@ -91,6 +108,11 @@ class Recollection:
         self._after()
 
     def _note_problems(self) -> None:
-        while self._memory is not None and self._memory.problems:
-            problem = self._memory.problems.pop()
+        problems = [] if self._memory is None else self._memory.problems
+        for one in (problems, self._boot.problems):
+            self._log_all(one)
+
+    def _log_all(self, problems: list[str]) -> None:
+        while problems:
+            problem = problems.pop()
             logs.write(self._log, "warning", "state", [("problem", problem)])

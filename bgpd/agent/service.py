@@ -7,15 +7,14 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from bgpd.agent.boot import BootMemory, boot_id
 from bgpd.agent.conditions import ConditionLog, from_memory, last_accepted
 from bgpd.agent.deciding import Deciding
 from bgpd.agent.link import Link
-from bgpd.agent.memory import Memory, Snapshot
+from bgpd.agent.memory import Snapshot
 from bgpd.agent.options import Options
 from bgpd.agent.origin import persistent, source_of, versions
 from bgpd.agent.passwords import Passwords
@@ -25,7 +24,6 @@ from bgpd.agent.public import telling_of
 from bgpd.agent.recollection import Recollection
 from bgpd.agent.replies import Replies
 from bgpd.agent.watching import Watching
-from bgpd.disk import Write
 from bgpd.ipc.message import Beat, Delta, Desired, Standing
 from bgpd.ipc.server import Server
 from bgpd.kube.store import Changes
@@ -58,10 +56,14 @@ class Service:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._log = logs.start("agent", options.log_level)
-        self._disk = Recollection(self._log, self._memory, written=self._tell_conditions)
+        self._disk = Recollection(
+            self._log,
+            options.state_dir,
+            origin=f"{options.source} {options.cluster_uid} {options.node}",
+            written=self._tell_conditions,
+        )
         snapshot = self._disk.recall()
-        self._boot = self._boot_memory()
-        self._recalled = self._boot.recall(known=bool(snapshot.objects))
+        self._recalled = self._disk.recall_health(known=bool(snapshot.objects))
         clock = asyncio.get_running_loop().time
         self._watching = Watching(options.node, self._recalled, self, clock)
         self._planner = Planner(
@@ -70,7 +72,7 @@ class Service:
             load_balancer_class=options.load_balancer_class,
             ignore_exclude_label=options.ignore_exclude_label,
             judge=self._watching.judge,
-            boot=self._boot.boot,
+            boot=self._disk.boot,
         )
         recalled = self._primed_with(snapshot)
         self._passwords = Passwords(recalled.passwords)
@@ -138,23 +140,10 @@ class Service:
                 loop.add_signal_handler(number, _cancel, tasks)
         if self._settled and self._disk.behind:
             self._remember()
-        self._boot.remember(self._watching.kept)
+        self._disk.remember_health(self._watching.kept)
         await self._disk.close()
 
     # What was accepted last
-
-    @property
-    def _origin(self) -> str:
-        options = self._options
-        return f"{options.source} {options.cluster_uid} {options.node}"
-
-    def _memory(self, submit: Callable[[Write], None]) -> Memory | None:
-        directory = self._options.state_dir
-        return None if directory is None else Memory(directory, origin=self._origin, submit=submit)
-
-    def _boot_memory(self) -> BootMemory:
-        directory = self._options.state_dir
-        return BootMemory(directory, origin=self._origin, boot=boot_id(), submit=self._disk.write)
 
     def _primed_with(self, snapshot: Snapshot) -> Snapshot:
         """Start from what was remembered if it makes a configuration."""
@@ -179,7 +168,7 @@ class Service:
     def _keep(self) -> None:
         """Remember what is in force, when it is time; half a first look is not."""
         if self._deciding.complete:
-            self._boot.remember(self._watching.kept)
+            self._disk.remember_health(self._watching.kept)
         if self._settled and self._disk.due():
             self._remember()
 

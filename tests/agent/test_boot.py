@@ -97,6 +97,8 @@ def test_only_what_is_new_is_written(tmp_path: Path) -> None:
     assert found.problems
     found.remember(KEPT)
     assert len(written) == 2
+    written[1].done("No space left on device")
+    assert len(found.problems) == 1, "a disk that stays full is one line"
 
 
 def test_the_kernel_tells_its_boots_apart() -> None:
