@@ -90,10 +90,12 @@ def _http_get(wire: healthform.HTTPGetSpec, faults: Faults) -> HTTPGet:
     ]
     for name, value in (wire.headers or {}).items():
         # Never the value itself: it may be a token.
+        legal = f"must be {healthform.HEADERS_LEGAL}"
         if not _HEADER.fullmatch(name):
-            faults.value(f"{path}.headers", name, "is no name of a header")
+            faults.rule(f"{path}.headers", f"{name[:80]!r} is no name of a header; {legal}")
         elif not _VALUE.fullmatch(value):
-            faults.value(f"{path}.headers", name, "has a value that cannot be sent")
+            what = f"the value of {name} cannot be sent in a header; {legal}"
+            faults.rule(f"{path}.headers", what)
     return HTTPGet(
         port=wire.port,
         path=faults.parsed(f"{path}.path", wire.path, _matches(_URL_PATH)) or usual.path,

@@ -13,7 +13,8 @@ _LINE = 1000
 _LONGEST = 80
 _WIDEST = 20
 _DEEPEST = 4
-_SECRET = frozenset({"spec.password", "data.password", "stringData.password"})
+_SECRET = ("spec.password", "data.password", "stringData.password", "spec.httpGet.headers")
+"""Fields that may hold a key or a token; so may what stands below them."""
 
 
 class Standing(StrEnum):
@@ -82,7 +83,7 @@ def conditions_of(problems: Iterable[Problem]) -> tuple[Condition, ...]:
 
 def shown(value: object, path: str) -> str:
     """Return *value* as short JSON for a sentence, without giving away a password."""
-    if path in _SECRET:
+    if path.partition("[")[0] in _SECRET:
         return "(hidden)"
     text = msgspec.json.encode(_short(value, depth=_DEEPEST)).decode(errors="replace")
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -98,11 +98,23 @@ def test_checks_of_two_namespaces_may_have_one_name() -> None:
     assert found.problems == ()
 
 
-def test_a_header_that_is_refused_is_not_shown() -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Authorization": "geheim\n"}, id="a line end"),
+        pytest.param({"Authorization": "geheim" * 300}, id="too long"),
+        pytest.param({"Authorization": ["geheim"]}, id="a list"),
+        pytest.param({"Authorization": "geheim", "X-Number": 1}, id="a number beside it"),
+        pytest.param(["geheim"], id="no map"),
+    ],
+)
+def test_a_header_that_is_refused_is_not_shown(headers: object) -> None:
     """It may be a token, and the sentence is read by everybody."""
-    found = read("f.yaml", text(check(httpGet={"headers": {"Authorization": "Bearer geheim\n"}})))
+    found = read("f.yaml", text(check(httpGet={"headers": headers})))
     (problem,) = found.problems
-    assert "Authorization" in problem.message
+    assert problem.refused
+    assert "spec.httpGet.headers" in problem.message
+    assert "up to 16 names" in problem.message
     assert "geheim" not in problem.message + problem.value
 
 
