@@ -29,6 +29,8 @@ class Leaving:
         self._timeline = timeline
         self._outbox = outbox
         self._closing: int | None = None
+        self._kept: int | None = None
+        """For how many seconds routers keep our routes, as we said when we said goodbye."""
 
     def begin(self, now: float, *, wall: float, within: float | None = None) -> None:
         """Demote our routes: SIGTERM arrived; a second one changes nothing.
@@ -101,7 +103,10 @@ class Leaving:
         """Tell the mesh that we end, and whether routers keep our routes."""
         situation = self._situation
         if situation.mesh is not None:
-            kept = situation.kept_seconds
+            # It is said again when ExaBGP has ended: sessions that we closed keep nothing by then.
+            if self._kept is None:
+                self._kept = situation.kept_seconds
+            kept = self._kept
             situation.mesh.say_goodbye(kept or GOODBYE_SECONDS, now, kept=kept > 0)
 
     def _advance(self, now: float) -> None:
