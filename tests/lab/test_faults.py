@@ -23,6 +23,9 @@ API = {fault.name for fault in FAULTS.values() if fault.api}
 OTHER_ROUTERS = {fault.name for fault in FAULTS.values() if fault.needs}
 """Faults for a lab whose routers are more than one, or speak more than BGP."""
 
+NODES = ("pod-hang", "drain-cordon", "drain-connections")
+"""What agents read of objects that only an API server, or only a chart, could get wrong."""
+
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 
 
@@ -124,7 +127,7 @@ class TestBirdKubernetes:
 
     plan = Plan(source=SourceName.KUBERNETES, quick=True)
 
-    @pytest.mark.parametrize("fault", ["endpoint-lost", "endpoint-back", *sorted(API)])
+    @pytest.mark.parametrize("fault", ["endpoint-lost", "endpoint-back", *NODES, *sorted(API)])
     def test_what_the_fault_may_cost(self, served: Served, fault: str) -> None:
         """Three nodes, IPv4: the promise about this fault holds."""
         holds(served, fault)
@@ -148,7 +151,10 @@ class TestFrr:
 
     @pytest.mark.parametrize(
         "fault",
-        ["power-loss", "link-down", "exabgp-kill", "endpoint-lost", "router-restart", "return"],
+        [
+            *("power-loss", "link-down", "exabgp-kill", "endpoint-lost", "router-restart"),
+            *("return", "pod-hang", "drain", "rolling-upgrade", "reboot"),
+        ],
     )
     def test_what_the_fault_may_cost(self, served: Served, fault: str) -> None:
         """Three nodes, IPv4: the promise about this fault holds."""
