@@ -200,11 +200,13 @@ def test_a_speaker_that_never_had_a_session_has_nothing_that_is_kept() -> None:
 
 def test_the_last_goodbye_says_what_the_first_one_said() -> None:
     """It is repeated when ExaBGP has ended: by then our sessions are closed, and keep nothing."""
-    world = running(KEEPS, keeping=(KEEPS,))
+    world = running(QUICK, keeping=(QUICK,))
     node = stop(world)
-    node.reflex.exabgp(SessionChanged(peer=KEEPS.address, state=PeerState.IDLE), world.now)
+    node.reflex.exabgp(SessionChanged(peer=QUICK.address, state=PeerState.IDLE), world.now)
     node.reflex.say_goodbye(world.now)
     node.settle(world.now)
     world.run(0.1)
-    world.dead.add("n1")
-    world.run_until(lambda: world.nodes["n2"].meds() == {med(2)}, within=0.4)
+    world.nodes["n1"] = Node("n1", world.now, FakeExabgp())
+    world.run(18.0)
+    assert world.nodes["n2"].meds() == {med(1)}
+    world.run_until(lambda: world.nodes["n2"].meds() == {med(2)}, within=3.0)
