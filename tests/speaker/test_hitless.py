@@ -200,9 +200,10 @@ def test_a_speaker_that_never_had_a_session_has_nothing_that_is_kept() -> None:
 
 def test_the_last_goodbye_says_what_the_first_one_said() -> None:
     """It is repeated when ExaBGP has ended: by then our sessions are closed, and keep nothing."""
-    world = running(QUICK, keeping=(QUICK,))
+    short = replace(KEEPS, graceful_restart=20)
+    world = running(short, keeping=(short,))
     node = stop(world)
-    node.reflex.exabgp(SessionChanged(peer=QUICK.address, state=PeerState.IDLE), world.now)
+    node.reflex.exabgp(SessionChanged(peer=short.address, state=PeerState.IDLE), world.now)
     node.reflex.say_goodbye(world.now)
     node.settle(world.now)
     world.run(0.1)
