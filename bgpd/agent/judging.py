@@ -126,9 +126,12 @@ class Judge:
     ) -> Decision:
         verdict = self._verdict(key)
         decision = decide(service, slices, context, verdict)
-        if not (self._checked or service.health_check_node_port or key in self.hearing):
+        chosen = self._checks.of(service) if self._checked else ()
+        if not (
+            chosen or service.health_check_node_port or key in self.hearing or key in self._chosen
+        ):
             return decision
-        self._inquire(service, slices, decision)
+        self._inquire(service, slices, decision, chosen)
         after = self._verdict(key)
         return decision if after == verdict else decide(service, slices, context, after)
 
@@ -141,10 +144,13 @@ class Judge:
         return heard
 
     def _inquire(
-        self, service: Service, slices: tuple[EndpointSlice, ...], decision: Decision
+        self,
+        service: Service,
+        slices: tuple[EndpointSlice, ...],
+        decision: Decision,
+        chosen: tuple[HealthCheck, ...],
     ) -> None:
         """Ask about *service* what makes sense where *decision* was taken on it."""
-        chosen = self._checks.of(service)
         self._choose(service.key, tuple(one.key for one in chosen))
         self._note_ports(service, slices, chosen)
         reasons = {one.reason for one in decision.withheld}

@@ -91,7 +91,9 @@ class Checks:
 
     def of(self, service: Service) -> tuple[HealthCheck, ...]:
         """Return those that are about *service*: they live beside it."""
-        found = self._by_namespace.get(service.namespace, ())
+        found = self._by_namespace.get(service.namespace)
+        if found is None:
+            return ()
         return tuple(one for one in found if matches_any(one.service_selectors, service.labels))
 
 
