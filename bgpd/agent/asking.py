@@ -78,6 +78,11 @@ class Asking:
                 if state is not None and state.health is Health.UNHEALTHY:
                     yield _heard(key, state)
 
+    def unasked(self, key: QuestionKey) -> bool:
+        """Return whether we could not ask, the last time that we tried."""
+        state = self._prober.states.get(key)
+        return state is not None and state.fault is Fault.NOT_ASKED
+
     def results(self, hearing: Hearing) -> list[ProbeResult]:
         """Return each check of each Service with what *hearing* makes of its answers."""
         by_check: dict[tuple[str, str], list[JobState]] = {}

@@ -63,7 +63,6 @@ class Watching:
         self._parts = Parts(self._evidence, clock)
         self._gate = Gate(recalled.boot, node, now)
         self._awaited = KUBE_PROXY in self._evidence.missed and not self._gate.open
-        self._patience: float | None = None
         self._began = now
         if recalled.boot is Boot.SAME:
             self._evidence.give_up()
@@ -155,7 +154,6 @@ class Watching:
     def _prepare(self, context: Context) -> None:
         """Take in the policy of *context* before the decisions under it."""
         self._context = context
-        self._patience = self._began + context.policy.startup.patience_seconds
         # Before the first decisions nothing has to be decided again.
         opened = self._look_at_gate(context, self._clock())
         self._overdue |= opened and self._followed is not None
@@ -173,9 +171,9 @@ class Watching:
                 self._overdue = False
                 self._acts.decide_everything()
             services = self.judge.flapping.due(now)
-            if self._patience is not None and now >= self._patience:
-                self._patience = None
-                services = (*services, *self.judge.hearing.give_up())
+            hearing = self.judge.hearing
+            if hearing.waiting and now >= self._began + context.policy.startup.patience_seconds:
+                services = (*services, *hearing.give_up(self._asking.unasked))
             if services:
                 self._acts.decide_again(services)
             self._stand(context, now)

@@ -5,7 +5,7 @@ said last holds, also what an agent before us heard in the same boot. Only after
 waits for its first answers, until all that was asked then has been answered once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -116,16 +116,25 @@ class Hearing:
         """Forget what an agent before us knew of Services that are no more: all have been seen."""
         self._kept.clear()
 
-    def give_up(self) -> tuple[str, ...]:
-        """Wait for no healthCheckNodePort any more; return the Services that waited for theirs.
+    def give_up(self, unasked: Callable[[QuestionKey], bool]) -> tuple[str, ...]:
+        """Wait no more for what may never come; return the Services that waited for it.
 
-        A HealthCheck gets its answer, if only that there is none; a port may have nobody behind it.
+        That is a port, which may have nobody behind it, and what cannot be asked (*unasked*). A
+        HealthCheck that can be asked gets its answer, if only that there is none.
         """
-        found = tuple(sorted(one for one in self._waiting if NODE_PORT in self._asked[one].waits))
-        for service in found:
-            self._asked[service].waits.discard(NODE_PORT)
-            self._judge(service)
-        return found
+        found = []
+        for service in sorted(self._waiting):
+            asked = self._asked[service]
+            vain = {
+                one.check
+                for one in asked.inquiries
+                if one.check == NODE_PORT or all(unasked(each.key) for each in one.questions)
+            }
+            if asked.waits & vain:
+                asked.waits -= vain
+                self._judge(service)
+                found.append(service)
+        return tuple(found)
 
     def answers(self, service: str) -> dict[str, Answer]:
         """Return what each check says of *service* now."""

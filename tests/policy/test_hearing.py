@@ -162,16 +162,19 @@ def test_a_port_is_waited_for_only_where_one_may_answer(ports: bool) -> None:
     hearing = Hearing("n1", starting=True, ports=ports)
     hearing.ask(WEB, [inquiry("10.0.0.1", check=NODE_PORT, target=ProbeTarget.HOST)])
     assert (reason(hearing) is Reason.STARTING_UP) is ports
-    assert hearing.give_up() == ((WEB,) if ports else ())
+    assert hearing.give_up(lambda _: False) == ((WEB,) if ports else ())
     assert reason(hearing) is None
 
 
-def test_giving_up_is_about_ports_alone() -> None:
-    """A HealthCheck gets its answer, if only that there is none."""
+@pytest.mark.parametrize("unasked", [True, False])
+def test_what_cannot_be_asked_is_not_waited_for_for_ever(unasked: bool) -> None:
+    """A check that can be asked gets its answer, if only that there is none."""
     hearing = Hearing("n1", starting=True, ports=True)
-    hearing.ask(WEB, [inquiry("10.1.0.1")])
-    assert hearing.give_up() == ()
-    assert reason(hearing) is Reason.STARTING_UP
+    hearing.ask(WEB, [inquiry("10.1.0.1", "10.1.0.2")])
+    assert hearing.give_up(lambda key: unasked or key.address == "10.1.0.2") == (
+        (WEB,) if unasked else ()
+    )
+    assert (reason(hearing) is None) is unasked
 
 
 @pytest.mark.parametrize(
