@@ -90,14 +90,18 @@ def _numbers(text: str, *, count: int, most: int) -> str:
 
 
 # Not by url(): the server takes what that returns for a text without an end.
-_QUAD: Final = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_TCP_PORT: Final = (
-    "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
+_PLACE: Final = "self.split('/')[2]"
+_REST: Final = "(:[1-9][0-9]{0,4})?(/[!-~]*)?$"
+_URL_V4: Final = (
+    f"self.matches('^https?://(localhost|[0-9.]+){_REST}')"
+    f" && ({_PLACE}.startsWith('localhost') || isIP({_PLACE}.split(':')[0]))"
+    f" && ({_PLACE}.split(':').size() == 1 || int({_PLACE}.split(':')[1]) <= 65535)"
 )
-_REST: Final = f"(:{_TCP_PORT})?(/[!-~]*)?$"
-_URL_V4: Final = f"^https?://(localhost|{'[.]'.join([_QUAD] * 4)}){_REST}"
-_URL_V6: Final = r"^https?://\\[[0-9A-Fa-f.:]+\\]" + _REST
-_BRACKETED: Final = "self.substring(self.indexOf('[') + 1, self.indexOf(']'))"
+_URL_V6: Final = (
+    rf"self.matches('^https?://\\[[0-9A-Fa-f.:]+\\]{_REST}')"
+    f" && isIP({_PLACE}.substring(1, {_PLACE}.indexOf(']')))"
+    f" && ({_PLACE}.endsWith(']') || int({_PLACE}.substring({_PLACE}.indexOf(']') + 2)) <= 65535)"
+)
 _ALIAS: Final = r"self.matches('^[^:\\s]{1,63}$') && !self.matches('^[0-9]*$')"
 _LARGE: Final = "self.replace('large:', '', 1)"
 
@@ -169,8 +173,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     healthform.ARGUMENT_LEGAL: Check(expression=r"!self.matches('\\x00')", longest=4096),
     "an http or https URL of an address or of localhost, up to 1024 characters; empty: not"
     " asked": Check(
-        expression=f"self == '' || self.matches('{_URL_V4}')"
-        f" || (self.matches('{_URL_V6}') && isIP({_BRACKETED}))",
+        expression=f"self == '' || ({_URL_V4}) || ({_URL_V6})",
         longest=1024,
     ),
     "internal or external": Check(expression="self in ['', 'internal', 'external']", longest=16),
