@@ -29,7 +29,8 @@ from bgpd.health.run import Run
 
 TICK: Final = 0.001
 """Moments this close are kept together."""
-_TURNS: Final = 64
+_TURNS: Final = 16
+"""Batches of answers that are read before anything is called overdue."""
 _MOST_AT_ONCE: Final = 4096
 
 

@@ -73,8 +73,9 @@ class Run:
         return self._opener(partial(done, self), chance.getrandbits(64))
 
     def rest(self) -> None:
-        """Forget how to ask: whoever asks next has another loop."""
+        """Forget how to ask and when: whoever asks next has another loop."""
         self._opener = None
+        self.armed = self.again = self.waiting = False
 
     def late(self, outcome: Outcome) -> Outcome:
         """Return *outcome* with how long was waited."""

@@ -18,6 +18,7 @@ from bgpd.model.health import TLS
 LASTING: Final = 300.0
 """Seconds until authorities are read again."""
 _AGAIN: Final = 1.0
+_LARGEST: Final = 16 * 1024 * 1024
 
 
 class _Kind(NamedTuple):
@@ -85,8 +86,8 @@ class Trust:
 
 def _context(kind: _Kind) -> ssl.SSLContext:
     if kind.verify:
-        if kind.ca_file and not Path(kind.ca_file).is_file():
-            raise FileNotFoundError("there is no such file")
+        if kind.ca_file:
+            _look_at(Path(kind.ca_file))
         context = ssl.create_default_context(cafile=kind.ca_file or None)
     else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -95,3 +96,11 @@ def _context(kind: _Kind) -> ssl.SSLContext:
     if kind.http2:
         context.set_alpn_protocols(["h2"])
     return context
+
+
+def _look_at(path: Path) -> None:
+    """Raise `OSError` unless *path* may be read to its end: no pipe, no device, no disk image."""
+    if not path.is_file():
+        raise FileNotFoundError("there is no such file")
+    if path.stat().st_size > _LARGEST:
+        raise OSError("it has more than 16 MiB")

@@ -67,6 +67,7 @@ class Figures:
 def serve(told: Connection) -> None:
     """Answer every connection to one port of 127/8; tell the port; end with the parent."""
     with socket.create_server(("0.0.0.0", 0), backlog=4096) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
         listener.setblocking(False)
         told.send(listener.getsockname()[1])
         poll = select.epoll()

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bgpd.health.job import Job, JobState
 from bgpd.health.outcome import Fault
@@ -23,6 +25,7 @@ from tests.health.asking import (
     PATIENT,
     QUICK,
     asking,
+    closing,
     free_port,
     healthy,
     job,
@@ -278,6 +281,55 @@ def test_changed_may_set_other_jobs() -> None:
                 await until(lambda: len(seen) == 2, lambda: f"changed: {seen}")
                 task.cancel()
             assert [state.key for state in seen] == ["first", "second"]
+
+    story(body)
+
+
+def test_a_prober_may_run_again() -> None:
+    """What was under way when it ended is asked anew, in another loop, and so are timeouts."""
+    changes: list[JobState] = []
+    prober = Prober(changes.append)
+
+    async def body() -> None:
+        async with serving(silent) as hanging:
+            prober.set([job(HTTPGet(), hanging, rhythm=QUICK)])
+            probes = prober.states["job"].probes
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(prober.run())
+                await until(lambda: prober._talking == 1, lambda: "nothing is asked")
+                await until(
+                    lambda: prober.states["job"].probes > probes + 2, lambda: "nothing is overdue"
+                )
+                await until(lambda: prober._talking == 1, lambda: "nothing is asked")
+                task.cancel()
+
+    story(body)
+    story(body)
+    assert [state.health for state in changes] == [Health.UNHEALTHY, Health.UNHEALTHY]
+
+
+@settings(max_examples=12)
+@given(data=st.data())
+def test_jobs_that_come_and_go_at_any_moment(data: st.DataObject) -> None:
+    """Whatever is set in whatever order, the books agree in the end and nothing is left over."""
+
+    async def body() -> None:
+        before = _descriptors()
+        async with serving(healthy) as port, serving(silent) as hanging, serving(closing) as ends:
+            ports = st.sampled_from([port, hanging, ends, 1])
+            probes = st.sampled_from([HTTPGet(), TCPSocket(), TCPSocket(expect="x"), NTP()])
+            rhythms = st.sampled_from([QUICK, replace(QUICK, period_milliseconds=50)])
+            jobs = st.builds(job, probes, ports, key=st.integers(0, 9), rhythm=rhythms)
+            async with asking(concurrency=4) as asked:
+                for _ in range(data.draw(st.integers(1, 12))):
+                    asked.prober.set(data.draw(st.lists(jobs, max_size=10)))
+                    await asyncio.sleep(data.draw(st.sampled_from([0, 0.001, 0.02, 0.12])))
+                talking = [run for run in asked.prober._runs.values() if run.conversation]
+                assert asked.prober._talking == len(talking) <= 4
+                asked.prober.set([])
+                assert (asked.prober._talking, asked.prober._doubtful) == (0, 0)
+                assert not asked.states
+        await until(lambda: _descriptors() <= before, lambda: f"{_descriptors()} are open")
 
     story(body)
 
