@@ -44,8 +44,6 @@ class Hearing:
         *withheld* is what an agent before us knew in this boot: Service -> check -> last answer.
         """
         self.starting = starting
-        self.changes = 0
-        """How often a verdict changed."""
         self._ports = ports
         self.questions: dict[QuestionKey, Question] = {}
         """What is to be asked now."""
@@ -186,7 +184,6 @@ class Hearing:
         self._waiting.discard(service)
         asked = self._asked.get(service)
         if asked is None:
-            self.changes += before is not None
             return before is not None
         for one in asked.inquiries:
             answer = self._now(one)
@@ -198,7 +195,6 @@ class Hearing:
         verdict = self._verdict(asked)
         if verdict is not None:
             self._verdicts[service] = verdict
-        self.changes += verdict != before
         return verdict != before
 
     def _verdict(self, asked: _Asked) -> Verdict | None:
