@@ -1,19 +1,25 @@
 """While a drain waits for connections: which of our prefixes have open ones, once a second."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Final
 
 from bgpd.host.connections import Census, census
 from bgpd.model.prefix import Prefix
+from bgpd.model.status import Condition
 
-SECONDS = 1.0
+SECONDS: Final = 1.0
 
 
 class Counting:
     """Counts while it is `wanted`; *counted* is called after each count."""
 
     def __init__(
-        self, prefixes: Callable[[], Iterable[Prefix]], counted: Callable[[], None]
+        self,
+        prefixes: Callable[[], Iterable[Prefix]],
+        counted: Callable[[], None],
+        count: Callable[[tuple[Prefix, ...]], Awaitable[Census]] | None = None,
     ) -> None:
         self.busy: tuple[Prefix, ...] | None = None
         """The prefixes with open connections, sorted; None: nobody has counted yet.
@@ -22,8 +28,11 @@ class Counting:
         """
         self.problems: tuple[str, ...] = ()
         """Why the count is not known."""
+        self._told = False
+        """Whether the others were counted."""
         self._prefixes = prefixes
         self._counted = counted
+        self._count = count or partial(census, seconds=SECONDS)
         self._wanted = asyncio.Event()
 
     def want(self, *, wanted: bool) -> None:
@@ -40,12 +49,25 @@ class Counting:
         while True:
             await self._wanted.wait()
             prefixes = tuple(self._prefixes())
-            found = await census(prefixes, seconds=SECONDS)
+            found = await self._count(prefixes)
             if self._wanted.is_set():
                 self.busy = busy_of(prefixes, found)
                 self.problems = found.problems
+                self._told = found.connections is not None
                 self._counted()
             await asyncio.sleep(SECONDS)
+
+    def conditions(self) -> Iterable[Condition]:
+        """Yield what a person should know."""
+        for problem in self.problems:
+            yield Condition(
+                type="ConnectionsNotCounted",
+                status=True,
+                reason="CannotLook",
+                message=f"{problem}; what is not counted is not waited for by this drain"
+                if self._told
+                else f"{problem}; every route keeps the whole time of this drain",
+            )
 
 
 def busy_of(prefixes: Iterable[Prefix], found: Census) -> tuple[Prefix, ...]:

@@ -294,4 +294,4 @@ class Watching:
         mesh = None if speaker is None else speaker.mesh
         others = () if mesh is None else mesh.members
         live = {one.name: one.doubtful for one in others if one.state is MemberState.ALIVE}
-        return doubt_conditions(self._doubt, live)
+        return (*doubt_conditions(self._doubt, live), *self._counting.conditions())

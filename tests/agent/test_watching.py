@@ -324,6 +324,34 @@ def test_what_counts_as_busy(counts: dict[Prefix, int] | None, busy: tuple[Prefi
     assert busy_of([EIP], Census(connections=counts)) == busy
 
 
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        pytest.param({EIP: 0}, "what is not counted is not waited for", id="a part is not known"),
+        pytest.param(None, "every route keeps the whole time", id="nothing is known"),
+    ],
+)
+def test_what_cannot_be_counted_is_said(counts: dict[Prefix, int] | None, words: str) -> None:
+    """With what follows from it."""
+
+    async def count(*_: object, **__: object) -> Census:
+        return Census(connections=counts, problems=("the tracker cannot be asked",))
+
+    async def run() -> None:
+        counted = asyncio.Event()
+        counting = Counting(lambda: (EIP,), counted.set, count)
+        counting.want(wanted=True)
+        async with running(counting.run()), asyncio.timeout(PATIENCE):
+            await counted.wait()
+        (condition,) = counting.conditions()
+        assert condition.type == "ConnectionsNotCounted"
+        assert words in condition.message
+        counting.want(wanted=False)
+        assert not list(counting.conditions())
+
+    asyncio.run(run())
+
+
 def test_nothing_is_counted_that_nobody_wants() -> None:
     """And what was counted is forgotten when it is over."""
 
