@@ -124,6 +124,43 @@ def status_command(
     raise typer.Exit(EXIT_CODES[state])
 
 
+@app.command("explain", epilog=_EXIT_CODES)
+def explain_command(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT", help="An elastic IP, a Service, a HealthCheck, a peer or a member."
+        ),
+    ] = "",
+    *,
+    output: Annotated[
+        ListOutput, typer.Option("-o", "--output", help="The form.")
+    ] = ListOutput.TABLE,
+    run_dir: RunDir = RUN_DIR,
+    agent: Agent = "",
+    timeout: Timeout = 3.0,
+) -> None:
+    """Say why this node does what it does with WHAT; alone: with all that is not well.
+
+    Objects may be named without their namespace. Exit status 1: nothing is known of WHAT.
+    """
+    from bgpd.ctl import document, explain, observe  # noqa: PLC0415
+
+    view = observe.observe(
+        agent=_path(agent) if agent else run_dir / observe.AGENT_SOCKET,
+        speaker=run_dir / observe.SPEAKER_SOCKET,
+        timeout=timeout,
+    )
+    facts = explain.explain(view, what, now=_wall())
+    if output is ListOutput.TABLE:
+        sys.stdout.write(explain.report(facts))
+    else:
+        sys.stdout.write(document.dump(explain.document(facts), output.value))
+    if what and not facts:
+        _note(f"nothing is known of {what} here")
+        raise typer.Exit(1)
+
+
 @app.command("timeline", epilog=_EXIT_CODES)
 def timeline_command(
     *,
