@@ -98,7 +98,7 @@ _URL_V4: Final = (
     f" && ({_PLACE}.split(':').size() == 1 || int({_PLACE}.split(':')[1]) <= 65535)"
 )
 _URL_V6: Final = (
-    rf"self.matches('^https?://\\[[0-9A-Fa-f.:]+\\]{_REST}')"
+    rf"self.matches('^https?://\\[[0-9A-Fa-f.]*:[0-9A-Fa-f.:]*\\]{_REST}')"
     f" && isIP({_PLACE}.substring(1, {_PLACE}.indexOf(']')))"
     f" && ({_PLACE}.endsWith(']') || int({_PLACE}.substring({_PLACE}.indexOf(']') + 2)) <= 65535)"
 )
