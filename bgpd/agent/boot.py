@@ -33,6 +33,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The parts of the node (kubelet, kube-proxy) that were healthy in this boot."""
     missed: tuple[str, ...] = ()
     """Those that were healthy in the boot before it only."""
+    doubted: dict[str, str] = {}
+    """The parts that make the node doubtful, each with its last sentence."""
     withheld: dict[str, dict[str, str]] = {}
     """Service -> check -> last answer, of what is withheld because of it."""
 
@@ -43,6 +45,7 @@ class Recalled(msgspec.Struct, frozen=True, kw_only=True):
     boot: Boot
     heard: tuple[str, ...] = ()
     missed: tuple[str, ...] = ()
+    doubted: dict[str, str] = {}
     withheld: dict[str, dict[str, str]] = {}
 
 
@@ -81,7 +84,11 @@ class BootMemory:
         same = not (found.boot and self.boot) or found.boot == self.boot
         if same and found.opened:
             return Recalled(
-                boot=Boot.SAME, heard=found.heard, missed=found.missed, withheld=found.withheld
+                boot=Boot.SAME,
+                heard=found.heard,
+                missed=found.missed,
+                doubted=found.doubted,
+                withheld=found.withheld,
             )
         if same:
             return Recalled(boot=Boot.ANOTHER, heard=found.heard, missed=found.missed)

@@ -59,7 +59,9 @@ class Watching:
         self._node = node
         self._acts = acts
         self._clock = clock
-        self._evidence = Evidence(heard=recalled.heard, missed=recalled.missed)
+        self._evidence = Evidence(
+            heard=recalled.heard, missed=recalled.missed, doubted=recalled.doubted
+        )
         self._parts = Parts(self._evidence, clock)
         self._gate = Gate(recalled.boot, node, now)
         self._awaited = KUBE_PROXY in self._evidence.missed and not self._gate.open
@@ -83,6 +85,7 @@ class Watching:
         self._standing: Standing | None = Standing()
         """What the speaker knows; None: it is to be told in any case."""
         self._doubt: tuple[str, ...] = ()
+        self._doubted = dict(recalled.doubted)
         self._unread = ""
         self._draining = False
         """Whether the speaker drains the node."""
@@ -146,6 +149,7 @@ class Watching:
             opened=self._gate.open,
             heard=self._parts.heard,
             missed=tuple(sorted(self._evidence.missed)),
+            doubted=self._doubted,
             withheld=self.judge.hearing.withheld,
         )
 
@@ -222,7 +226,9 @@ class Watching:
         waits = patient and busy is None and not self._drained
         drain = "" if waits else context.drain
         self._drained = bool(drain)
-        doubt = self._evidence.doubt(context.policy.health.doubt_seconds, now)
+        patience = context.policy.health.doubt_seconds
+        doubt = self._evidence.doubt(patience, now)
+        self._doubted = self._evidence.doubted(patience, now)
         self._doubt = (*doubt, self._unread) if self._unread else doubt
         standing = Standing(drain=drain, doubt=self._doubt, busy=busy or ())
         if standing != self._standing:

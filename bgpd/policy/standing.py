@@ -5,6 +5,7 @@ traffic flows. What was never heard says nothing (a cluster may have no kube-pro
 kube-proxy may be away for a while, because a routine restart must move nothing.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -33,13 +34,25 @@ class _Heard:
 class Evidence:
     """What is known of the parts of this node, with the time of each change (monotonic seconds)."""
 
-    def __init__(self, *, heard: Iterable[str] = (), missed: Iterable[str] = ()) -> None:
-        """Begin with the parts *heard* since the boot; *missed* were there before the boot."""
+    def __init__(
+        self,
+        *,
+        heard: Iterable[str] = (),
+        missed: Iterable[str] = (),
+        doubted: Mapping[str, str] | None = None,
+    ) -> None:
+        """Begin with the parts *heard* since the boot; *missed* were there before the boot.
+
+        *doubted* made the node doubtful for an agent before us, each with its last sentence.
+        """
         self.heard = set(heard)
         """The parts that were healthy at some time since the boot."""
         self.missed = set(missed) - self.heard
         """Those that were healthy before the boot, and not since."""
-        self._parts: dict[str, _Heard] = {}
+        self._parts: dict[str, _Heard] = {
+            part: _Heard(health=Health.UNHEALTHY, message=message, since=-math.inf)
+            for part, message in (doubted or {}).items()
+        }
         self._given_up = False
 
     def observe(self, part: str, health: Health, message: str, now: float) -> bool:
@@ -83,13 +96,20 @@ class Evidence:
         """The last sentence about each part that has one."""
         return {part: one.message for part, one in sorted(self._parts.items()) if one.message}
 
+    def doubted(self, doubt_seconds: float, now: float) -> dict[str, str]:
+        """Return the parts that have been unhealthy for long enough, with their last sentence."""
+        return {
+            part: one.message
+            for part, one in sorted(self._parts.items())
+            if one.health is Health.UNHEALTHY and self._long(part, one, doubt_seconds) <= now
+        }
+
     def doubt(self, doubt_seconds: float, now: float) -> tuple[str, ...]:
         """Return why the node is doubtful, a sentence each; empty where it is not."""
         found = []
-        for part, one in sorted(self._parts.items()):
-            if one.health is Health.UNHEALTHY and self._long(part, one, doubt_seconds) <= now:
-                patience = "" if part in _AT_ONCE else f" for {doubt_seconds:g} s and more"
-                found.append(f"{part} is unhealthy{patience}: {one.message or 'no word why'}")
+        for part, message in self.doubted(doubt_seconds, now).items():
+            patience = "" if part in _AT_ONCE else f" for {doubt_seconds:g} s and more"
+            found.append(f"{part} is unhealthy{patience}: {message or 'no word why'}")
         if self._given_up:
             found += [f"{part} was not healthy since the boot" for part in sorted(self.missed)]
         return tuple(found)

@@ -14,6 +14,7 @@ KEPT = Health(
     opened=True,
     heard=("kube-proxy", "kubelet"),
     missed=("old",),
+    doubted={"kubelet": "refused"},
     withheld={"default/web": {"default/alive": "it hung"}},
 )
 
@@ -45,7 +46,8 @@ def test_in_the_same_boot_all_of_it_holds(tmp_path: Path) -> None:
     """Nobody but us may read it."""
     memory(tmp_path).remember(KEPT)
     found = memory(tmp_path).recall(known=True)
-    assert (found.heard, found.missed, found.withheld) == (KEPT.heard, KEPT.missed, KEPT.withheld)
+    assert (found.heard, found.missed) == (KEPT.heard, KEPT.missed)
+    assert (found.doubted, found.withheld) == (KEPT.doubted, KEPT.withheld)
     assert stat.S_IMODE((tmp_path / FILE_NAME).stat().st_mode) == 0o600
 
 
@@ -53,7 +55,9 @@ def test_after_another_boot_what_was_heard_is_missed(tmp_path: Path) -> None:
     """And what was missed all through that boot is forgotten: it went for good."""
     memory(tmp_path).remember(KEPT)
     found = memory(tmp_path, "two").recall(known=True)
-    assert (found.heard, found.missed, found.withheld) == ((), KEPT.heard, {})
+    assert (found.heard, found.missed) == ((), KEPT.heard)
+    assert not found.doubted
+    assert not found.withheld
 
 
 def test_an_agent_that_kept_no_such_file_was_here_all_the_same(tmp_path: Path) -> None:

@@ -246,6 +246,22 @@ def test_a_restart_in_doubt_is_in_doubt() -> None:
     story(tell, recalled=Recalled(boot=Boot.SAME, missed=("kube-proxy",)))
 
 
+def test_a_restart_keeps_the_doubt_until_there_is_a_word() -> None:
+    """The first thing that the speaker hears of a new agent is what it heard of the last one."""
+
+    def tell(node: Node) -> None:
+        assert "kubelet is unhealthy" in node.acts.stood[-1].doubt[0]
+        assert node.watching.kept.doubted == {"kubelet": "refused"}
+        node.part("kubelet", Health.HEALTHY)
+        assert node.acts.stood[-1].doubt == ()
+        assert not node.watching.kept.doubted
+
+    story(
+        tell,
+        recalled=Recalled(boot=Boot.SAME, heard=("kubelet",), doubted={"kubelet": "refused"}),
+    )
+
+
 def test_a_drain_that_waits_for_connections_is_told_with_its_count() -> None:
     """Told without one, the speaker would think that there is nothing to wait for."""
 

@@ -90,6 +90,19 @@ def test_what_was_there_before_the_boot_is_missed_only_when_given_up() -> None:
     assert evidence.doubt(PATIENCE, 100.0) == ()
 
 
+def test_an_agent_goes_on_doubting_where_the_one_before_ended() -> None:
+    """Until it has a word on it of its own: a restart moves nothing."""
+    evidence = Evidence(heard=[KUBELET], doubted={KUBELET: "refused", GATEWAY: "silent"})
+    evidence.observe(KUBELET, UNKNOWN, "not asked yet", 0.0)
+    assert len(evidence.doubt(PATIENCE, 0.0)) == 2
+    evidence.observe(KUBELET, DOWN, "refused again", 1.0)
+    assert "kubelet is unhealthy for 10 s and more: refused again" in evidence.doubt(PATIENCE, 1.0)
+    evidence.observe(KUBELET, UP, "", 2.0)
+    evidence.observe(GATEWAY, UP, "", 2.0)
+    assert evidence.doubt(PATIENCE, 2.0) == ()
+    assert evidence.deadline(PATIENCE, 2.0) is None
+
+
 @given(
     st.lists(
         st.tuples(
