@@ -1,7 +1,7 @@
 """Why a node does what it does with one thing: every fact that its agent and speaker have about it.
 
 A fact has names that a person may ask for: a prefix or its address, a Service or a HealthCheck
-with or without its namespace, a peer, a member. Without a name, what is not as it should be is told.
+with or without its namespace, a peer, a member. Without a name, what is not well is told.
 """
 
 from collections.abc import Iterator, Sequence
