@@ -138,7 +138,6 @@ KINDS: Final = (
             "spec.transmitInterval": _PROFILE.transmit_interval,
             "spec.detectMultiplier": _PROFILE.detect_multiplier,
             "spec.minimumTtl": _PROFILE.minimum_ttl,
-            "spec.keyID": _PROFILE.key_id,
         },
     ),
     Kind(
@@ -259,8 +258,9 @@ KINDS: Final = (
             "spec.mesh.intervalMilliseconds": _POLICY.mesh.interval_milliseconds,
             "spec.mesh.multiplier": _POLICY.mesh.multiplier,
             "spec.agentGraceSeconds": _POLICY.agent_grace_seconds,
-            # No time of the drain: what the server wrote down would stand beside the other field.
-            "spec.drain": _POLICY.drain.value,
+            # None for what stands directly under spec and came later: the server writes defaults into
+            # every object at once, and an agent that is not upgraded yet refuses what it does not
+            # know. And none for the time of the drain, which would stand beside its other field.
             "spec.health.carrier": _POLICY.health.carrier,
             "spec.health.gateway": _POLICY.health.gateway,
             "spec.health.healthCheckNodePort": _POLICY.health.health_check_node_port,
