@@ -258,9 +258,9 @@ KINDS: Final = (
             "spec.mesh.intervalMilliseconds": _POLICY.mesh.interval_milliseconds,
             "spec.mesh.multiplier": _POLICY.mesh.multiplier,
             "spec.agentGraceSeconds": _POLICY.agent_grace_seconds,
-            # None for what stands directly under spec and came later: the server writes defaults into
-            # every object at once, and an agent that is not upgraded yet refuses what it does not
-            # know. And none for the time of the drain, which would stand beside its other field.
+            # None for what stands directly under spec and came later: the server writes defaults
+            # into every object at once, and an agent that is not upgraded yet refuses what it does
+            # not know. And none for the time of the drain, which has another field beside it.
             "spec.health.carrier": _POLICY.health.carrier,
             "spec.health.gateway": _POLICY.health.gateway,
             "spec.health.healthCheckNodePort": _POLICY.health.health_check_node_port,
