@@ -31,6 +31,10 @@ class Pace:
         """Return by how much the machine was late at worst after *since*, in milliseconds."""
         return round(max((late for at, late in self._late if at >= since), default=0.0) * 1000, 1)
 
+    def moments(self) -> list[tuple[float, float]]:
+        """Return when it woke too late, and by how many seconds."""
+        return list(self._late)
+
     def _watch(self) -> None:
         while not self._stopping.is_set():
             due = time.monotonic() + _STEP
