@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from bgpd.disk import Write, at_once
+from bgpd.model.prefix import Prefix
 from bgpd.policy.startup import Boot
 
 FILE_NAME: Final = "health.json"
@@ -35,6 +36,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Those that were healthy in the boot before it only."""
     doubted: dict[str, str] = {}
     """The parts that make the node doubtful, each with its last sentence."""
+    busy: tuple[Prefix, ...] | None = None
+    """What a drain under way waits for; None: it waits for no connections."""
     withheld: dict[str, dict[str, str]] = {}
     """Service -> check -> last answer, of what is withheld because of it."""
 
@@ -46,6 +49,7 @@ class Recalled(msgspec.Struct, frozen=True, kw_only=True):
     heard: tuple[str, ...] = ()
     missed: tuple[str, ...] = ()
     doubted: dict[str, str] = {}
+    busy: tuple[Prefix, ...] | None = None
     withheld: dict[str, dict[str, str]] = {}
 
 
@@ -88,6 +92,7 @@ class BootMemory:
                 heard=found.heard,
                 missed=found.missed,
                 doubted=found.doubted,
+                busy=found.busy,
                 withheld=found.withheld,
             )
         if same:

@@ -20,8 +20,11 @@ class Counting:
         prefixes: Callable[[], Iterable[Prefix]],
         counted: Callable[[], None],
         count: Callable[[tuple[Prefix, ...]], Awaitable[Census]] | None = None,
+        *,
+        busy: tuple[Prefix, ...] | None = None,
     ) -> None:
-        self.busy: tuple[Prefix, ...] | None = None
+        """Begin with what an agent before us found *busy* in the same drain."""
+        self.busy = busy
         """The prefixes with open connections, sorted; None: nobody has counted yet.
 
         Where it cannot be counted all of them may have some: then each keeps its time.

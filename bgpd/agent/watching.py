@@ -77,7 +77,7 @@ class Watching:
         self.judge = Judge(node, hearing=hearing, clock=clock)
         self.judge.general = self._gate.verdict
         self.judge.prepare = self._prepare
-        self._counting = Counting(acts.prefixes, self._counted)
+        self._counting = Counting(acts.prefixes, self._counted, busy=recalled.busy)
         self._asking = Asking(self._answered)
         self._watcher = Watcher(self._saw)
         self._context: Context | None = None
@@ -87,7 +87,7 @@ class Watching:
         self._doubt: tuple[str, ...] = ()
         self._doubted = dict(recalled.doubted)
         self._unread = ""
-        self._draining = False
+        self._draining = recalled.busy is not None
         """Whether the speaker drains the node."""
         self._drained = False
         """Whether it was told to."""
@@ -150,6 +150,7 @@ class Watching:
             heard=self._parts.heard,
             missed=tuple(sorted(self._evidence.missed)),
             doubted=self._doubted,
+            busy=self._counting.busy,
             withheld=self.judge.hearing.withheld,
         )
 
@@ -201,7 +202,9 @@ class Watching:
 
     def heard(self, speaker: SpeakerStatus | None) -> None:
         """Take in what the speaker says of itself: a person may drain the node there."""
-        draining = speaker is not None and speaker.drain.phase is not DrainPhase.NOT_DRAINING
+        if speaker is None:
+            return
+        draining = speaker.drain.phase is not DrainPhase.NOT_DRAINING
         if draining is not self._draining:
             self._draining = draining
             self.refresh()

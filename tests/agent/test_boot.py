@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bgpd.agent.boot import FILE_NAME, BootMemory, Health, boot_id
+from bgpd.model.prefix import Prefix
 from bgpd.policy.startup import Boot
 
 KEPT = Health(
@@ -15,6 +16,7 @@ KEPT = Health(
     heard=("kube-proxy", "kubelet"),
     missed=("old",),
     doubted={"kubelet": "refused"},
+    busy=(Prefix("203.0.113.1/32"),),
     withheld={"default/web": {"default/alive": "it hung"}},
 )
 
@@ -48,6 +50,7 @@ def test_in_the_same_boot_all_of_it_holds(tmp_path: Path) -> None:
     found = memory(tmp_path).recall(known=True)
     assert (found.heard, found.missed) == (KEPT.heard, KEPT.missed)
     assert (found.doubted, found.withheld) == (KEPT.doubted, KEPT.withheld)
+    assert found.busy == KEPT.busy
     assert stat.S_IMODE((tmp_path / FILE_NAME).stat().st_mode) == 0o600
 
 
@@ -57,6 +60,7 @@ def test_after_another_boot_what_was_heard_is_missed(tmp_path: Path) -> None:
     found = memory(tmp_path, "two").recall(known=True)
     assert (found.heard, found.missed) == ((), KEPT.heard)
     assert not found.doubted
+    assert found.busy is None
     assert not found.withheld
 
 

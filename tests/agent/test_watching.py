@@ -281,6 +281,27 @@ def test_a_drain_that_waits_for_connections_is_told_with_its_count() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("cause", ["Node n1 is cordoned", ""])
+def test_a_restart_does_not_interrupt_a_drain(cause: str) -> None:
+    """What it waits for is what the agent before us counted last, until there is a new count.
+
+    So it is also where a person asked the speaker for it, until the speaker says that it is over.
+    """
+
+    async def run() -> None:
+        patient = SpeakerPolicy(drain=DrainTrigger.WAIT_FOR_CONNECTIONS)
+        node = Node(Recalled(boot=Boot.SAME, busy=(EIP,)), patient, drain=cause)
+        (said,) = node.acts.stood
+        assert (said.drain, said.busy) == (cause, (EIP,))
+        assert node.watching.kept.busy == (EIP,)
+        node.watching.heard(None)
+        assert node.watching.kept.busy == (EIP,)
+        node.watching.heard(speaker(DrainPhase.NOT_DRAINING))
+        assert node.watching.kept.busy == ((EIP,) if cause else None)
+
+    asyncio.run(run())
+
+
 def test_a_drain_that_the_speaker_began_is_counted_for_as_well() -> None:
     """A person asked for it there; the count is told also where nothing is open."""
 
