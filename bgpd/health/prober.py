@@ -41,16 +41,20 @@ class Prober:
         self,
         changed: Callable[[JobState], None],
         *,
+        turned: Callable[[JobState], None] | None = None,
         concurrency: int | None = None,
         chance: random.Random | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """Call *changed* at once whenever the health of a job changed while it is asked.
 
+        *turned* is called when one that stays Unhealthy is so by another fault than before: who
+        was silent now says no, say.
         *concurrency* is how many may be asked at one instant; None: as many as half of this
         process's file descriptors, and no more than 4096.
         """
         self._changed = changed
+        self._turned = turned
         self._concurrency = concurrency or _descriptors()
         self._chance = chance or random.SystemRandom()
         self._wall = wall
@@ -78,12 +82,27 @@ class Prober:
         `changed`.
         """
         wanted = {job.key: job for job in jobs}
-        for key in [key for key, run in self._runs.items() if wanted.get(key) != run.job]:
-            self._replace(key, wanted.get(key))
-        for key, job in wanted.items():
-            if key not in self._runs:
-                self._add(Run(job, self._salt))
+        for key in [key for key in self._runs if key not in wanted]:
+            self.drop(key)
+        for job in wanted.values():
+            self.put(job)
+
+    def put(self, job: Job) -> None:
+        """Ask for *job* from now on, beside all others, in place of what had its key; see `set`."""
+        run = self._runs.get(job.key)
+        if run is not None:
+            if run.job is job or run.job == job:
+                return
+            self._replace(job.key, job)
+        if job.key not in self._runs:
+            self._add(Run(job, self._salt))
         self._arm()
+
+    def drop(self, key: JobKey) -> None:
+        """Ask no more for the job of *key*."""
+        if key in self._runs:
+            self._replace(key, None)
+            self._arm()
 
     async def run(self) -> None:
         """Ask until cancelled; then leave no socket and no program behind."""
@@ -251,11 +270,18 @@ class Prober:
         assert self._running is not None
         if outcome.fault is not None:
             self.faults[outcome.fault] += 1
+        before = run.fault
         if run.observe(outcome, self._running.loop.time(), self._wall):
-            try:
-                self._changed(run.state())
-            except BaseException as error:  # noqa: BLE001 - ends `run`, see there
-                self._running.fail(error)
+            self._tell(self._changed, run)
+        elif self._turned is not None and outcome.fault is not before and run.unhealthy:
+            self._tell(self._turned, run)
+
+    def _tell(self, told: Callable[[JobState], None], run: Run) -> None:
+        assert self._running is not None
+        try:
+            told(run.state())
+        except BaseException as error:  # noqa: BLE001 - ends `run`, see there
+            self._running.fail(error)
 
 
 class _Running:

@@ -11,6 +11,7 @@ from bgpd.health.job import Job, JobState
 from bgpd.health.kinds import Kinds, Opener
 from bgpd.health.outcome import Fault, Outcome, not_asked
 from bgpd.health.phase import place
+from bgpd.model.health import Health
 
 
 class Run:
@@ -46,6 +47,16 @@ class Run:
         self._failures = 0
         self._probes = 0
         self._unasked = 0
+
+    @property
+    def fault(self) -> Fault | None:
+        """What was wrong with the last answer."""
+        return None if self._outcome is None else self._outcome.fault
+
+    @property
+    def unhealthy(self) -> bool:
+        """Whether it is believed not to work."""
+        return self._hysteresis.health is Health.UNHEALTHY
 
     def asks_like(self, job: Job) -> bool:
         """Return whether *job* puts the same question, if at another rhythm."""
@@ -99,16 +110,16 @@ class Run:
 
     def state(self) -> JobState:
         """Return what is known."""
-        state = JobState(
+        outcome, message = self._outcome, "not asked yet"
+        if outcome is not None:
+            message = f"{self.job.subject} {outcome.message}"
+        return JobState(
             key=self.job.key,
             health=self._hysteresis.health,
+            message=message,
+            fault=self.fault,
             since=self._since,
             failures=self._failures,
             probes=self._probes,
             unasked=self._unasked,
         )
-        if self._outcome is None:
-            return state
-        subject = self.job.subject
-        message = f"{subject} {self._outcome.message}"
-        return replace(state, message=message, fault=self._outcome.fault)

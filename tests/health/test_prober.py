@@ -204,6 +204,39 @@ def test_another_rhythm_keeps_the_health_and_another_question_does_not() -> None
     story(body)
 
 
+async def unwell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer that it does not work."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(ANSWER.replace(b"200 OK", b"503 Service Unavailable"))
+
+
+def test_another_fault_of_what_is_unhealthy_is_told_apart() -> None:
+    """Who refused, and now says no, is Unhealthy as before: no change, but worth a word, once."""
+
+    async def body() -> None:
+        changed: list[JobState] = []
+        turned: list[JobState] = []
+        prober = Prober(changed.append, turned=turned.append)
+        rhythm = Rhythm(period_milliseconds=50, timeout_milliseconds=60_000, failure_threshold=2)
+        port = free_port()
+        prober.put(job(HTTPGet(), port, rhythm=rhythm))
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(prober.run())
+            await until(lambda: bool(changed), lambda: "it was never Unhealthy")
+            assert not turned
+            async with serving(unwell, LOCALHOST, port):
+                await until(lambda: bool(turned), lambda: "nobody heard that it says no")
+                asked = prober.states["job"].probes
+                await until(lambda: prober.states["job"].probes > asked + 2, lambda: "no more")
+                told = [(one.health, one.fault) for one in (*changed, *turned)]
+                prober.drop("job")
+                assert not prober.states
+            task.cancel()
+        assert told == [(Health.UNHEALTHY, Fault.REFUSED), (Health.UNHEALTHY, Fault.UNEXPECTED)]
+
+    story(body)
+
+
 def test_something_new_is_asked_soon_although_its_period_is_long() -> None:
     """An hour's period does not delay the first answer."""
 
