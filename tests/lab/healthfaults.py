@@ -10,6 +10,7 @@ from tests.lab.healthstrikes import (
     gateway_mute,
     hang_workload,
     hearing,
+    hearing_everywhere,
     node_ports_agree,
     port_down,
     port_up,
@@ -18,6 +19,7 @@ from tests.lab.healthstrikes import (
     renew,
     restore_both,
     silencing,
+    silencing_everywhere,
     wake_workload,
 )
 from tests.lab.strikes import undrop
@@ -73,6 +75,21 @@ HEALTH_FAULTS: Final = (
     ),
     _dead("kube-proxy"),
     _dead("kubelet"),
+    Fault(
+        name="kube-proxy-dead-all",
+        sentence="kube-proxy dies on every node: all are in doubt, so traffic stays where it is",
+        strike=silencing_everywhere("kube-proxy"),
+        prepare=hearing_everywhere("kube-proxy"),
+        heal=renew,
+        documents=doubting,
+        loss=Loss.NONE,
+        sessions=Sessions.KEPT,
+        raises=(0,),
+        connects=True,
+        lasting=True,
+        reported=("told_after_seconds", *COUNTED),
+        seconds=1.0,
+    ),
     Fault(
         name="uplink-down",
         sentence="the router shuts a node's port: the node keeps its addresses, without carrier",

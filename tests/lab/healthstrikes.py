@@ -131,6 +131,33 @@ def silencing(which: str) -> Strike:
     return strike
 
 
+def hearing_everywhere(which: str) -> Heal:
+    """Return what prepares for the death of *which* on every node."""
+    prepare = hearing(which)
+    return lambda lab, _nodes: prepare(lab, tuple(lab.nodes.values()))
+
+
+def silencing_everywhere(which: str) -> Strike:
+    """Return a strike that kills *which* on every node: nobody is better than anybody."""
+
+    def strike(lab: "Lab", _nodes: tuple[Node, ...]) -> Findings:
+        every = tuple(lab.nodes.values())
+        doubt = doubt_seconds(lab.plan)
+        lab.strike_time = time.monotonic()
+        for node in every:
+            node.end(which, verb="kill")
+
+        def all_say_so() -> bool:
+            return all("NobodyIsBetter" in node.reasons() for node in every)
+
+        what = f"not every agent says that every node is in doubt, though {which} is dead"
+        took = until(all_say_so, doubt + _PATIENCE, what)
+        time.sleep(1)
+        return {"told_after_seconds": round(took, 2), "every_route_stays": lab.all_routes_present()}
+
+    return strike
+
+
 def renew(lab: "Lab", _nodes: tuple[Node, ...]) -> None:
     """Start every node afresh: one that has heard kube-proxy once misses it for ever."""
     lab.renew()

@@ -11,7 +11,7 @@ DEATHS = ("power-loss", "kernel-pause", "pause-then-power-loss")
 EVIDENCE = ("pod-hang", "node-port-no", "uplink-down", "gateway-silent")
 PURPOSE = ("drain", "drain-cordon", "drain-taint", "drain-connections", "flapping-endpoint")
 """What people do to nodes, and what Services do to speakers: nothing may be lost."""
-PATIENT = ("rolling-upgrade", "reboot", "kube-proxy-dead", "kubelet-dead")
+PATIENT = ("rolling-upgrade", "reboot", "kube-proxy-dead", "kubelet-dead", "kube-proxy-dead-all")
 SHORT = ("agent-kill", "exabgp-kill", "link-down", "speaker-term")
 LONG = (
     "router-restart",
@@ -66,6 +66,7 @@ _STRIKE_SECONDS: Mapping[str, float] = {
     "reboot": 20.0,
     "kube-proxy-dead": 30.0,
     "kubelet-dead": 30.0,
+    "kube-proxy-dead-all": 15.0,
 }
 """What the strike itself takes; the rest are done at once."""
 _MANY_BUILD_SECONDS = 15.0
