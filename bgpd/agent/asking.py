@@ -1,16 +1,15 @@
 """From questions of policy to jobs of the prober, and from its answers to what they mean."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Final, NamedTuple
 
-from bgpd.health.job import Job, JobState
+from bgpd.health.job import Job, JobKey, JobState
 from bgpd.health.outcome import Fault
 from bgpd.health.prober import Prober
-from bgpd.model.health import Health, ProbeResult
-from bgpd.policy.hearing import Hearing
-from bgpd.policy.probing import NODE_PORT, Question, QuestionKey
+from bgpd.model.health import Health, Rhythm
+from bgpd.policy.probing import NODE_PORT, Question, QuestionKey, node_port_rhythm
 
 AT_ONCE: Final = 200
 """New questions of one turn of the loop: thousands of ports take tens of milliseconds to prepare,
@@ -26,17 +25,23 @@ class Heard(NamedTuple):
 
 
 class Asking:
-    """Asks what it is told to; *changed* is called at once when something changed its health."""
+    """Asks what it is told to; *changed* is called at once with each news of something."""
 
     def __init__(self, changed: Callable[[Heard], None]) -> None:
         self._changed = changed
-        self._prober = Prober(self._answered)
-        self._jobs: dict[QuestionKey, tuple[Question, Job]] = {}
+        self._prober = Prober(self._answered, turned=self._turned)
+        self._questions: dict[QuestionKey, Question] = {}
+        self._ports: set[QuestionKey] = set()
+        """Those of `_questions` that are asked as often as their number allows."""
+        self._pace = node_port_rhythm(0)
+        self._later: dict[QuestionKey, None] = {}
+        """Those of `_questions` that the prober does not know yet, or not so."""
         self._more: asyncio.Handle | None = None
 
-    def __len__(self) -> int:
-        """Return how many questions have begun."""
-        return len(self._prober.states)
+    @property
+    def states(self) -> Mapping[JobKey, JobState]:
+        """What is known of each question that has begun."""
+        return self._prober.states
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -45,23 +50,38 @@ class Asking:
         finally:
             self._wait_no_more()
 
-    def ask(self, questions: Iterable[Question]) -> None:
-        """Ask *questions* and nothing else from now on; many new ones begin turn by turn."""
-        jobs: dict[QuestionKey, tuple[Question, Job]] = {}
-        for one in questions:
-            known = self._jobs.get(one.key)
-            jobs[one.key] = known if known and known[0] == one else (one, _job(one))
-        self._jobs = jobs
+    def ask(
+        self, questions: Mapping[QuestionKey, Question], gone: Iterable[QuestionKey] = ()
+    ) -> None:
+        """Ask *questions* beside all else but what is *gone*; many begin turn by turn."""
+        for key in gone:
+            self._forget(key)
+        for key, question in questions.items():
+            self._questions[key] = question
+            self._later[key] = None
+            if key.check == NODE_PORT:
+                self._ports.add(key)
+        pace = node_port_rhythm(len(self._ports))
+        if pace != self._pace:
+            self._pace = pace
+            self._later |= dict.fromkeys(self._ports)
         self._begin()
 
+    def _forget(self, key: QuestionKey) -> None:
+        self._questions.pop(key, None)
+        self._ports.discard(key)
+        self._later.pop(key, None)
+        self._prober.drop(key)
+
     def _begin(self) -> None:
-        """Let the prober know the next new jobs, beside all that it has."""
+        """Let the prober know the next of what is new."""
         self._wait_no_more()
-        known = frozenset(self._prober.states)
-        new = [job for _, job in self._jobs.values() if job.key not in known]
-        later = {job.key for job in new[AT_ONCE:]}
-        self._prober.set(job for _, job in self._jobs.values() if job.key not in later)
-        if later:
+        for key in list(islice(self._later, AT_ONCE)):
+            del self._later[key]
+            question = self._questions[key]
+            paced = key.check == NODE_PORT
+            self._prober.put(_job(question, self._pace if paced else question.rhythm))
+        if self._later:
             self._more = asyncio.get_running_loop().call_soon(self._begin)
 
     def _wait_no_more(self) -> None:
@@ -69,35 +89,21 @@ class Asking:
             self._more.cancel()
             self._more = None
 
-    def refusals(self) -> Iterator[Heard]:
-        """Yield the ports of Services that say no, or that are silent."""
-        known = self._prober.states
-        for key in self._jobs:
-            if key.check == NODE_PORT:
-                state = known.get(key)
-                if state is not None and state.health is Health.UNHEALTHY:
-                    yield _heard(key, state)
-
     def unasked(self, key: QuestionKey) -> bool:
         """Return whether we could not ask, the last time that we tried."""
         state = self._prober.states.get(key)
         return state is not None and state.fault is Fault.NOT_ASKED
 
-    def results(self, hearing: Hearing) -> list[ProbeResult]:
-        """Return each check of each Service with what *hearing* makes of its answers."""
-        by_check: dict[tuple[str, str], list[JobState]] = {}
-        for key in hearing.questions:
-            with suppress(KeyError):
-                by_check.setdefault(key[:2], []).append(self._prober.states[key])
-        return [
-            _result(service, check, states, hearing)
-            for (service, check), states in sorted(by_check.items())
-        ]
-
     def _answered(self, state: JobState) -> None:
         key = state.key
         assert isinstance(key, QuestionKey)
         self._changed(_heard(key, state))
+
+    def _turned(self, state: JobState) -> None:
+        """Take in that something fails otherwise than before: a silent port may say no by now."""
+        assert isinstance(state.key, QuestionKey)
+        if state.key.check == NODE_PORT:
+            self._answered(state)
 
 
 def _heard(key: QuestionKey, state: JobState) -> Heard:
@@ -112,27 +118,14 @@ def _heard(key: QuestionKey, state: JobState) -> Heard:
     return Heard(key, state.health, state.message)
 
 
-def _result(service: str, check: str, states: list[JobState], hearing: Hearing) -> ProbeResult:
-    answer = hearing.answers(service).get(check)
-    return ProbeResult(
-        check=check,
-        service=service,
-        health=answer.health if answer else Health.UNKNOWN,
-        message=(answer.message if answer else "") or states[0].message,
-        since=max(one.since for one in states),
-        failures=sum(one.failures for one in states),
-        probes=sum(one.probes for one in states),
-    )
-
-
-def _job(question: Question) -> Job:
+def _job(question: Question, rhythm: Rhythm) -> Job:
     key = question.key
     return Job(
         key=key,
         probe=question.probe,
         address=key.address,
         port=key.port,
-        rhythm=question.rhythm,
+        rhythm=rhythm,
         source_address=question.source_address,
         environment=question.environment,
     )

@@ -29,7 +29,7 @@ from bgpd.ipc.server import Server
 from bgpd.kube.store import Changes
 from bgpd.model.errors import ConfigError
 from bgpd.model.prefix import Prefix
-from bgpd.model.status import Condition, NodeStatus
+from bgpd.model.status import Condition, HealthStatus, NodeStatus
 from bgpd.policy.startup import Boot
 from bgpd.telemetry import logs
 
@@ -287,6 +287,9 @@ class Service:
 
     def status(self) -> NodeStatus:
         """Return what `bgpctl status` shows."""
+        return self._status(self._watching.status())
+
+    def _status(self, health: HealthStatus) -> NodeStatus:
         return NodeStatus(
             node=self._options.node,
             version=self._options.program.partition("/")[2],
@@ -297,7 +300,7 @@ class Service:
             conditions=self._conditions,
             documents=len(self._source.objects),
             services=self._planner.services,
-            health=self._watching.status(),
+            health=health,
         )
 
     def prefixes(self) -> Iterable[Prefix]:
@@ -317,7 +320,8 @@ class Service:
         """Return what the cluster is told: not that the cluster could not be told something."""
         if not self._deciding.started and self._beats < _TELL_SECONDS:
             return None
-        return replace(self.status(), conditions=self._own_conditions)
+        status = self._status(self._watching.status(every=False))
+        return replace(status, conditions=self._own_conditions)
 
     @property
     def _conditions(self) -> tuple[Condition, ...]:

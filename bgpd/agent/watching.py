@@ -14,6 +14,7 @@ from bgpd.agent.boot import Recalled
 from bgpd.agent.counting import Counting
 from bgpd.agent.judging import Judge
 from bgpd.agent.parts import Parts
+from bgpd.agent.results import Results
 from bgpd.host.facts import HostFacts
 from bgpd.host.watcher import Watcher
 from bgpd.ipc.message import Standing
@@ -22,7 +23,7 @@ from bgpd.model.prefix import Prefix
 from bgpd.model.status import Condition, DrainPhase, HealthStatus, MemberState, SpeakerStatus
 from bgpd.policy.context import Context
 from bgpd.policy.hearing import Hearing
-from bgpd.policy.probing import paced
+from bgpd.policy.probing import QuestionKey
 from bgpd.policy.standing import KUBE_PROXY, Evidence, doubt_conditions
 from bgpd.policy.startup import Boot, Gate, Look
 
@@ -79,6 +80,8 @@ class Watching:
         self.judge.prepare = self._prepare
         self._counting = Counting(acts.prefixes, self._counted, busy=recalled.busy)
         self._asking = Asking(self._answered)
+        self._results = Results(hearing, self._asking.states)
+        self._asked_parts: frozenset[QuestionKey] = frozenset()
         self._watcher = Watcher(self._saw)
         self._context: Context | None = None
         self._followed: Context | None = None
@@ -139,7 +142,6 @@ class Watching:
         self._beats += 1
         if self._beats % _TIDY_SECONDS == 0:
             self.judge.flapping.tidy(self._clock())
-        self._hear_ports_again()
         self.refresh()
 
     @property
@@ -261,15 +263,11 @@ class Watching:
         if not key.service:
             if self._parts.answered(key.check, health, message):
                 self.refresh()
-        elif self.judge.hearing.hear(key, health, message):
+            return
+        news = self.judge.hearing.hear(key, health, message)
+        self._results.note(key)
+        if news:
             self._acts.decide_again((key.service,))
-
-    def _hear_ports_again(self) -> None:
-        """Look whether a port that was silent says no by now: to the prober both are failures."""
-        hearing = self.judge.hearing
-        changed = [one.key.service for one in self._asking.refusals() if hearing.hear(*one)]
-        if changed:
-            self._acts.decide_again(changed)
 
     def _saw(self, facts: HostFacts) -> None:
         """Take in what the kernel says of the way to the peers."""
@@ -283,19 +281,23 @@ class Watching:
         self._soon = None
         self.judge.asks_anew = False
         begun = self._clock()
-        questions = self.judge.hearing.questions.values()
-        self._asking.ask((*self._parts.questions, *paced(questions)))
+        gone, asked = self.judge.hearing.moved()
+        parts = {one.key: one for one in self._parts.questions}
+        self._asking.ask({**parts, **asked}, gone | (self._asked_parts - parts.keys()))
+        self._asked_parts = frozenset(parts)
+        for key in gone:
+            self._results.note(key)
         self._pause = _SOON_SECONDS + (self._clock() - begun) / _SHARE
 
     # What people are told
 
-    def status(self) -> HealthStatus:
-        """Return what is known."""
+    def status(self, *, every: bool = True) -> HealthStatus:
+        """Return what is known; without *every* of the checks those that failed at some time."""
         return HealthStatus(
             node=self._evidence.node,
             details=self._evidence.details,
             doubt=self._doubt,
-            probes=tuple(self._asking.results(self.judge.hearing)),
+            probes=self._results.every if every else self._results.failed,
         )
 
     def conditions(self, speaker: SpeakerStatus | None) -> tuple[Condition, ...]:

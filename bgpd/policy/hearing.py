@@ -7,7 +7,7 @@ waits for its first answers, until all that was asked then has been answered onc
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from bgpd.model.health import Health
 from bgpd.policy.probing import NODE_PORT, Inquiry, Question, QuestionKey
@@ -26,6 +26,24 @@ class _Asked:
     """By check: what it said last that was not Unknown."""
     waits: set[str]
     """The checks that must answer before the Service is advertised."""
+
+    @property
+    def withheld(self) -> dict[str, str]:
+        """What withholds it: check -> last answer."""
+        said = {
+            check: one.message or "unhealthy"
+            for check, one in self.last.items()
+            if one.health is Health.UNHEALTHY
+        }
+        return {**dict.fromkeys(sorted(self.waits), _WAITS), **said}
+
+
+class Moved(NamedTuple):
+    """What is asked otherwise."""
+
+    gone: set[QuestionKey]
+    """What is asked no more, or anew from the beginning: what it said before is forgotten."""
+    asked: dict[QuestionKey, Question]
 
 
 class Hearing:
@@ -53,6 +71,9 @@ class Hearing:
         self._verdicts: dict[str, Verdict] = {}
         self._kept = {key: dict(checks) for key, checks in (withheld or {}).items()}
         self._waiting: set[str] = set()
+        self._news = Moved(set(), {})
+        self._withheld: dict[str, dict[str, str]] | None = None
+        """What `withheld` returned last, as long as it holds: it is looked at each second."""
 
     def __contains__(self, service: str) -> bool:
         """Return whether anything is asked about *service*."""
@@ -70,16 +91,25 @@ class Hearing:
     @property
     def withheld(self) -> dict[str, dict[str, str]]:
         """What the next agent should know: Service -> check -> last answer of what is withheld."""
-        found: dict[str, dict[str, str]] = {key: dict(one) for key, one in self._kept.items()}
-        for service in sorted(self._verdicts):
-            asked = self._asked[service]
-            said = {
-                check: one.message or "unhealthy"
-                for check, one in asked.last.items()
-                if one.health is Health.UNHEALTHY
-            }
-            found[service] = {**dict.fromkeys(sorted(asked.waits), _WAITS), **said}
+        if self._withheld is None:
+            self._withheld = {key: dict(one) for key, one in self._kept.items()}
+            for service in sorted(self._verdicts):
+                self._withheld[service] = self._asked[service].withheld
+        return self._withheld
+
+    def moved(self) -> "Moved":
+        """Return what is asked otherwise than when this was called last."""
+        found, self._news = self._news, Moved(set(), {})
         return found
+
+    def inquiries(self, service: str) -> tuple[Inquiry, ...]:
+        """Return all that is asked about *service*."""
+        asked = self._asked.get(service)
+        return () if asked is None else asked.inquiries
+
+    def services(self) -> Iterable[str]:
+        """Return the Services about which anything is asked."""
+        return self._asked.keys()
 
     def ask(self, service: str, inquiries: Iterable[Inquiry]) -> bool:
         """Ask *inquiries* about *service* from now on; return whether other questions follow."""
@@ -87,6 +117,7 @@ class Hearing:
         known = self._asked.get(service)
         if known is not None and known.inquiries == new:
             return False
+        self._withheld = None
         if known is None and not new:
             self._kept.pop(service, None)
             return False
@@ -112,7 +143,9 @@ class Hearing:
 
     def settle(self) -> None:
         """Forget what an agent before us knew of Services that are no more: all have been seen."""
-        self._kept.clear()
+        if self._kept:
+            self._kept.clear()
+            self._withheld = None
 
     def give_up(self, unasked: Callable[[QuestionKey], bool]) -> tuple[str, ...]:
         """Wait no more for what may never come; return the Services that waited for it.
@@ -147,7 +180,10 @@ class Hearing:
         for key in old - new.keys():
             del self.questions[key]
             self._answers.pop(key, None)
+            self._news.gone.add(key)
+            self._news.asked.pop(key, None)
         self.questions |= new
+        self._news.asked.update(new)
 
     def _carried(
         self, service: str, known: _Asked | None, inquiries: tuple[Inquiry, ...]
@@ -180,6 +216,7 @@ class Hearing:
 
     def _judge(self, service: str) -> bool:
         """Work out the verdict on *service*; return whether it is another one."""
+        self._withheld = None
         before = self._verdicts.pop(service, None)
         self._waiting.discard(service)
         asked = self._asked.get(service)

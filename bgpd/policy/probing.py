@@ -6,7 +6,8 @@ endpoint or not: when an endpoint comes, the routes then follow kube-proxy and n
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, NamedTuple, assert_never
 from urllib.parse import urlsplit
 
@@ -141,6 +142,12 @@ def node_port_rhythm(ports: int) -> Rhythm:
     period = _LEAST_PERIOD
     while ports * 1000 > NODE_PORTS_A_SECOND * period:
         period *= 2
+    return _rhythm_of(period)
+
+
+@cache
+def _rhythm_of(period: int) -> Rhythm:
+    """Return the one rhythm that thousands of ports share."""
     return Rhythm(
         period_milliseconds=period,
         timeout_milliseconds=max(_LEAST_PERIOD, min(period, 1000)),
@@ -164,17 +171,6 @@ def part_question(part: str, url: str) -> Question | None:
     probe = HTTPGet(path=path, tls=TLS() if found.scheme == "https" else None)
     rhythm = Rhythm(failure_threshold=1)
     return Question(key=QuestionKey("", part, address, port), probe=probe, rhythm=rhythm)
-
-
-def paced(questions: Iterable[Question]) -> tuple[Question, ...]:
-    """Return *questions*, those of ports as slow as their number asks for."""
-    every = tuple(questions)
-    rhythm = node_port_rhythm(sum(one.key.check == NODE_PORT for one in every))
-    if rhythm == node_port_rhythm(0):
-        return every
-    return tuple(
-        replace(one, rhythm=rhythm) if one.key.check == NODE_PORT else one for one in every
-    )
 
 
 def _places(

@@ -13,7 +13,6 @@ from bgpd.model.health import (
     HTTPGet,
     Probe,
     ProbeTarget,
-    Rhythm,
     TCPSocket,
 )
 from bgpd.model.prefix import Address
@@ -21,11 +20,8 @@ from bgpd.policy.probing import (
     NODE_PORT,
     NODE_PORTS_A_SECOND,
     Checks,
-    Question,
-    QuestionKey,
     inquiries,
     node_port_rhythm,
-    paced,
     part_question,
 )
 from tests.policy.build import label, service
@@ -162,21 +158,6 @@ def test_ports_are_asked_so_often_as_fits(ports: int) -> None:
         assert rhythm.period_milliseconds * rhythm.failure_threshold <= 200
     else:
         assert ports * 2000 / rhythm.period_milliseconds > NODE_PORTS_A_SECOND
-
-
-def test_only_ports_slow_down() -> None:
-    """A person's own period is kept, whatever the number of ports."""
-    own = Question(key=QuestionKey("default/web", "default/c", HERE, 80), probe=HTTPGet(),
-                   rhythm=Rhythm(period_milliseconds=50))  # fmt: skip
-    ports = [
-        Question(key=QuestionKey(f"default/{number}", NODE_PORT, HERE, number), probe=HTTPGet(),
-                 rhythm=node_port_rhythm(0))
-        for number in range(1, 101)
-    ]  # fmt: skip
-    first, *others = paced([own, *ports])
-    assert first is own
-    assert {one.rhythm.period_milliseconds for one in others} == {200}
-    assert paced(ports[:50]) == tuple(ports[:50])
 
 
 @pytest.mark.parametrize(
