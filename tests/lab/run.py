@@ -347,7 +347,8 @@ def strike(
         why = void(fault, outcome) if attempt < _ATTEMPTS and doubtful else ""
         if not why:
             return replace(outcome, problems=problems)
-        say(f"  {why}: again, with other source ports")
+        told = f" ({'; '.join(problems)})" if problems else ""
+        say(f"  {why}{told}: again, with other source ports")
 
 
 def void(fault: Fault, run: Run) -> str:
