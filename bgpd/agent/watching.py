@@ -57,7 +57,6 @@ class Watching:
         self, node: NodeName, recalled: Recalled, acts: Acts, clock: Callable[[], float]
     ) -> None:
         now = clock()
-        self._node = node
         self._acts = acts
         self._clock = clock
         self._evidence = Evidence(
