@@ -7,6 +7,7 @@ import pytest
 
 from tests.lab import measure
 from tests.lab.__main__ import parser, plan_of
+from tests.lab.fault import Loss
 from tests.lab.faults import FAULTS
 from tests.lab.machine import grown, idle_class_ticks
 from tests.lab.measure import without_paths
@@ -91,6 +92,16 @@ def test_a_row_tells_whose_milliseconds_it_holds_and_what_went_wrong() -> None:
     readme = with_table("a<!-- figures -->\nold\n<!-- /figures -->b", {ROW.name: REPORT})
     assert "65 / 67 (missed: the router's own 61), ours 4 / 6 (held) | 15 | 2 |" in readme
     assert "old" not in readme
+
+
+def test_where_nothing_may_be_lost_the_readme_counts_every_packet() -> None:
+    """Elsewhere only packets of flows count that the fault should have spared."""
+    runs = [{"ok": False, "problems": [], "raises": 0, "lost": 7, "lost_other": 2}]
+    for loss, told in ((Loss.NONE, 7), (Loss.AFFECTED, 2)):
+        target = {"worst_flow_gap_ms": None, "loss": loss.value}
+        report = {**REPORT, "target": target, "runs": runs, "summary": {"ok": False}}
+        name = Series(fault="drain", router="bird").name
+        assert f"| 0 lost | {told} |" in with_table("<!-- figures -->\n", {name: report})
 
 
 @pytest.mark.parametrize(
