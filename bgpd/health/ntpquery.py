@@ -112,5 +112,4 @@ def _moment(seconds: int, fraction: int) -> float:
 
 def _since(theirs: float, wall: float) -> float:
     """Return how far *theirs* is ahead of *wall*, in the era that is nearest (section 6)."""
-    ahead = theirs - (wall + _SINCE_1900) % _ERA
-    return (ahead + _ERA / 2) % _ERA - _ERA / 2
+    return (theirs - wall - _SINCE_1900 + _ERA / 2) % _ERA - _ERA / 2

@@ -3,16 +3,12 @@
 import socket
 import ssl
 from enum import Enum, auto
-from typing import Final
 
 from bgpd.health.conversation import Destination, Done, broken, safely
 from bgpd.health.exchange import MOST_RECEIVED, Exchange
 from bgpd.health.outcome import Fault, Outcome, failed
 from bgpd.health.poller import READ, WRITE, Poller
 from bgpd.health.trust import Secure
-
-_RECORDS: Final = 8
-"""TLS records that are read before others have their turn."""
 
 
 class _Stage(Enum):
@@ -142,18 +138,13 @@ class Stream:
         return self._exchange.sent(0.0)
 
     def _receive(self) -> Outcome | None:
+        """Read what is there: one piece, or one record of TLS, then others have their turn."""
         assert self._socket is not None
-        for _ in range(_RECORDS):
-            data = self._socket.recv(MOST_RECEIVED)
-            verdict = self._exchange.receive(data, 0.0) if data else self._exchange.ended()
-            if verdict is not None:
-                return verdict
+        data = self._socket.recv(MOST_RECEIVED)
+        verdict = self._exchange.receive(data, 0.0) if data else self._exchange.ended()
+        if verdict is None:
             self._out = self._exchange.data_to_send()
-            if self._out:
-                return self._send()
-            if not isinstance(self._socket, ssl.SSLSocket) or not self._socket.pending():
-                break
-        return None
+        return self._send() if self._out else verdict
 
     def _await(self, events: int) -> None:
         if events == self._events:

@@ -1,6 +1,7 @@
 """Real sockets to ask, some of them hostile, and a prober that asks until a fact holds."""
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -49,9 +50,10 @@ class Asking:
     changes: list[JobState] = field(default_factory=list)
     prober: Prober = field(init=False)
     concurrency: int | None = None
+    chance: random.Random | None = None
 
     def __post_init__(self) -> None:
-        self.prober = Prober(self.changes.append, concurrency=self.concurrency)
+        self.prober = Prober(self.changes.append, concurrency=self.concurrency, chance=self.chance)
 
     @property
     def states(self) -> Mapping[JobKey, JobState]:
@@ -84,9 +86,11 @@ async def until(fact: Callable[[], bool], otherwise: Callable[[], str]) -> None:
 
 
 @asynccontextmanager
-async def asking(*jobs: Job, concurrency: int | None = None) -> AsyncIterator[Asking]:
+async def asking(
+    *jobs: Job, concurrency: int | None = None, chance: random.Random | None = None
+) -> AsyncIterator[Asking]:
     """Ask *jobs* within the block."""
-    asked = Asking(concurrency=concurrency)
+    asked = Asking(concurrency=concurrency, chance=chance)
     asked.prober.set(jobs)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(asked.prober.run())

@@ -1,11 +1,12 @@
 """The prober on real sockets: what is asked when, what is said at once, what is kept."""
 
 import asyncio
+import random
 import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,18 +127,65 @@ def test_a_thing_that_is_still_being_asked_is_not_asked_again() -> None:
     story(body)
 
 
+def test_who_was_due_meanwhile_is_asked_at_the_end_of_the_answer() -> None:
+    """A thing whose turn came while it was asked is asked again at once, an hour early."""
+
+    async def body() -> None:
+        answered = asyncio.Event()
+        questions = 0
+
+        async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal questions
+            questions += 1
+            await answered.wait()
+            await healthy(reader, writer)
+
+        rhythm = Rhythm(period_milliseconds=3_600_000, timeout_milliseconds=60_000)
+        async with serving(slow) as port, asking(job(HTTPGet(), port, rhythm=rhythm)) as asked:
+            await asked.until(lambda: questions == 1)
+            asked.prober._due(asked.prober._runs["job"], asyncio.get_running_loop().time())
+            await asyncio.sleep(0.1)
+            assert questions == 1
+            answered.set()
+            await asked.until_asked(2)
+            await asyncio.sleep(0.1)
+            assert questions == 2
+
+    story(body)
+
+
+def test_a_timeout_is_that_of_the_question_and_not_of_an_earlier_one() -> None:
+    """Answers that take a while, but far less than the timeout, are never overdue."""
+
+    async def body() -> None:
+        async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(0.04)
+            await healthy(reader, writer)
+
+        rhythm = Rhythm(period_milliseconds=50, timeout_milliseconds=1000)
+        async with serving(slow) as port:
+            jobs = [job(HTTPGet(), port, key=key, rhythm=rhythm) for key in range(5)]
+            async with asking(*jobs) as asked:
+                for key in range(5):
+                    assert (await asked.until_asked(40, key)).failures == 0
+
+    story(body)
+
+
 def test_thousands_that_hang_delay_none_that_works() -> None:
-    """With places for 8, 60 targets that say nothing leave the one that works Healthy."""
+    """With places for 8, 24 targets that say nothing for long leave the one that works alone."""
 
     async def body() -> None:
         async with serving(silent) as hanging, serving(healthy) as port:
-            hung = [job(HTTPGet(), hanging, key=n, rhythm=QUICK) for n in range(60)]
+            rhythm = replace(QUICK, timeout_milliseconds=1000)
+            hung = [job(HTTPGet(), hanging, key=n, rhythm=rhythm) for n in range(24)]
             good = job(HTTPGet(), port, key="good")
             async with asking(*hung, good, concurrency=8) as asked:
-                await asked.until_asked(20, "good")
-                await asked.until(lambda: asked.prober.faults[Fault.OVERDUE] > 60)
-                assert asked.states["good"].health is Health.HEALTHY
-                assert asked.states["good"].failures == 0
+                await asked.until(lambda: all(asked.states[n].probes for n in range(24)))
+                before = asked.states["good"]
+                after = await asked.until_asked(before.probes + before.unasked + 10, "good")
+                assert after.health is Health.HEALTHY
+                assert (after.failures, after.unasked) == (0, before.unasked)
 
     story(body)
 
@@ -249,34 +297,43 @@ def test_something_new_is_asked_soon_although_its_period_is_long() -> None:
 
 
 def test_a_loop_that_was_late_reads_answers_before_it_calls_them_overdue() -> None:
-    """The loop sleeps past the timeout while the answer arrives: that is our fault alone."""
+    """The loop sleeps past the timeout while 150 answers arrive: that is our fault alone."""
 
     async def body() -> None:
         loop = asyncio.get_running_loop()
-        with socket.create_server((LOCALHOST, 0)) as listener:
+        rhythm = Rhythm(period_milliseconds=60_000, timeout_milliseconds=2000)
+        with socket.create_server((LOCALHOST, 0), backlog=1024) as listener:
 
             def answer() -> None:
-                with suppress(OSError):
-                    accepted, _ = listener.accept()
-                    with accepted:
-                        accepted.recv(4096)
-                        loop.call_soon_threadsafe(time.sleep, 1.5)
-                        time.sleep(0.3)
-                        accepted.sendall(ANSWER)
+                with suppress(OSError), ExitStack() as stack:
+                    accepted = [stack.enter_context(listener.accept()[0]) for _ in range(150)]
+                    loop.call_soon_threadsafe(time.sleep, 3.0)
+                    time.sleep(0.3)
+                    for one in accepted:
+                        one.recv(4096)
+                        one.sendall(ANSWER)
 
             thread = threading.Thread(target=answer)
             thread.start()
-            rhythm = Rhythm(period_milliseconds=60_000, timeout_milliseconds=1000)
             port = listener.getsockname()[1]
+            jobs = [job(HTTPGet(), port, key=key, rhythm=rhythm) for key in range(150)]
             try:
-                async with asking(job(HTTPGet(), port, rhythm=rhythm)) as asked:
-                    state = await asked.until_asked(1)
+                async with asking(*jobs, chance=_AtOnce()) as asked:
+                    states = [await asked.until_asked(1, key) for key in range(150)]
             finally:
                 listener.shutdown(socket.SHUT_RDWR)
                 thread.join()
-        assert state.message == f"127.0.0.1:{port} answered 200"
+        assert {state.message for state in states} == {f"127.0.0.1:{port} answered 200"}
 
     story(body)
+
+
+class _AtOnce(random.Random):
+    """A chance by which all first questions are asked at once."""
+
+    def random(self) -> float:
+        """Return 0."""
+        return 0.0
 
 
 def test_a_caller_that_fails_is_not_silenced() -> None:

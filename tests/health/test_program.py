@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -150,6 +151,7 @@ def test_output_without_end(text: str, health: Health) -> None:
 
     async def body() -> None:
         rhythm = replace(_LONG, timeout_milliseconds=3000)
+        cpu = time.process_time()
         async with serving(healthy) as port:
             beside = job(HTTPGet(), port, key="beside")
             async with asking(script(text, rhythm=rhythm), beside) as asked:
@@ -157,6 +159,7 @@ def test_output_without_end(text: str, health: Health) -> None:
                 await asked.until_asked(5, "beside")
                 assert asked.states["beside"].failures == 0
                 assert len(state.message) < 200
+        assert time.process_time() - cpu < 0.5, "the rest is looked at now and then"
 
     asyncio.run(body())
 
@@ -196,11 +199,11 @@ def _runs(pid: int) -> bool:
 
 
 def test_few_run_at_once_and_all_get_their_turn() -> None:
-    """Forty programs of a tenth of a second: never more than the places, none forgotten."""
+    """Forty programs of half a second: never more than the places, none forgotten."""
 
     async def body() -> None:
         most = 0
-        jobs = [script("sleep 0.1", key=str(number)) for number in range(40)]
+        jobs = [script("sleep 0.5", key=str(number)) for number in range(40)]
         async with asking(*jobs) as asked:
             assert asked.prober._running is None
 
@@ -213,7 +216,7 @@ def test_few_run_at_once_and_all_get_their_turn() -> None:
             await asyncio.sleep(0)
             await asked.until(all_asked)
             assert all(state.health is Health.HEALTHY for state in asked.states.values())
-        assert 1 < most <= MOST_AT_ONCE
+        assert most == MOST_AT_ONCE
 
     asyncio.run(body())
 
