@@ -53,6 +53,18 @@ def drain(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
     }
 
 
+def end_agent(_lab: "Lab", nodes: tuple[Node, ...]) -> None:
+    """Prepare: the agent is gone, and nothing starts it again."""
+    for node in nodes:
+        node.end("agent")
+
+
+def start_agent(_lab: "Lab", nodes: tuple[Node, ...]) -> None:
+    """Let the agent be there again."""
+    for node in nodes:
+        node.order("start", "agent")
+
+
 def marking(mark: Callable[[Plan, str], Document]) -> Strike:
     """Return a strike that changes the Node by *mark*, waits for the drain, and changes it back."""
 

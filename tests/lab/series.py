@@ -9,7 +9,14 @@ from tests.lab.report import MANY_SERVICES
 ROUTERS = ("bird", "frr")
 DEATHS = ("power-loss", "kernel-pause", "pause-then-power-loss")
 EVIDENCE = ("pod-hang", "node-port-no", "uplink-down", "gateway-silent")
-PURPOSE = ("drain", "drain-cordon", "drain-taint", "drain-connections", "flapping-endpoint")
+PURPOSE = (
+    "drain",
+    "drain-no-agent",
+    "drain-cordon",
+    "drain-taint",
+    "drain-connections",
+    "flapping-endpoint",
+)
 """What people do to nodes, and what Services do to speakers: nothing may be lost."""
 PATIENT = ("rolling-upgrade", "reboot", "kube-proxy-dead", "kubelet-dead", "kube-proxy-dead-all")
 SHORT = ("agent-kill", "exabgp-kill", "link-down", "speaker-term")
@@ -59,6 +66,7 @@ _STRIKE_SECONDS: Mapping[str, float] = {
     "gateway-silent": 15.0,
     "flapping-endpoint": 12.0,
     "drain": 5.0,
+    "drain-no-agent": 5.0,
     "drain-cordon": 5.0,
     "drain-taint": 5.0,
     "drain-connections": 10.0,
