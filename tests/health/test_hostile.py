@@ -1,7 +1,10 @@
 """Hostile servers: each is a failure with a sentence, and none delays the probe beside it."""
 
 import asyncio
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -9,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgpd.health.outcome import Fault
-from bgpd.model.health import DNS, GRPC, TLS, Health, HTTPGet, Probe, TCPSocket
+from bgpd.model.health import DNS, GRPC, NTP, TLS, Health, HTTPGet, Probe, TCPSocket
 from tests.health.asking import (
+    LOCALHOST,
     QUICK,
     Talk,
     asking,
@@ -52,6 +56,72 @@ def test_hostile_servers(talk: Talk) -> None:
                 await asked.until_asked(10, "good")
                 assert asked.states["good"].failures == 0
                 assert all(asked.states[key].unasked == 0 for key in _PROBES)
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize(
+    ("replies", "dns", "ntp"),
+    [
+        pytest.param(lambda _: [], "did not answer within", "did not answer within", id="silent"),
+        pytest.param(
+            lambda query: [query],
+            "answered what is not DNS: it is a query, not an answer",
+            "answered in NTP mode 3, not as a server",
+            id="an echo",
+        ),
+        pytest.param(
+            lambda query: [query[:7]],
+            "answered what is not DNS: its message of 7 bytes ends too early",
+            "answered 7 bytes, which is not NTP",
+            id="the beginning of an echo",
+        ),
+        pytest.param(
+            lambda query: [bytes([~query[0] & 255]) + b"\x24" * 60] * 300,
+            "answered nothing but with another query's number within",
+            "answered",
+            id="a flood of nonsense",
+        ),
+        pytest.param(
+            lambda query: [query[:2] + b"\x81\x80" + b"\xff" * 30_000],
+            "answered what is not DNS: it holds 65535 questions and 65535 answers",
+            "answered",
+            id="the largest nonsense",
+        ),
+    ],
+)
+def test_hostile_datagrams(replies: Callable[[bytes], list[bytes]], dns: str, ntp: str) -> None:
+    """Both kinds of datagrams fail on it and say so, while a good server stays Healthy."""
+
+    async def body() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+            opened.bind((LOCALHOST, 0))
+            opened.setblocking(False)
+
+            def answer() -> None:
+                query, sender = opened.recvfrom(512)
+                for reply in replies(query):
+                    with suppress(OSError):
+                        opened.sendto(reply, sender)
+
+            loop.add_reader(opened.fileno(), answer)
+            port = opened.getsockname()[1]
+            rhythm = replace(QUICK, timeout_milliseconds=1000)
+            jobs = [
+                job(DNS(name="example"), port, key="dns", rhythm=rhythm),
+                job(NTP(), port, key="ntp", rhythm=rhythm),
+            ]
+            async with (
+                serving(healthy) as good,
+                asking(*jobs, job(HTTPGet(), good, key="good")) as asked,
+            ):
+                for key, said in (("dns", dns), ("ntp", ntp)):
+                    state = await asked.until_health(Health.UNHEALTHY, key)
+                    assert said in state.message
+                await asked.until_asked(5, "good")
+                assert asked.states["good"].failures == 0
+            loop.remove_reader(opened.fileno())
 
     asyncio.run(body())
 
