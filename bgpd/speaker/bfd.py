@@ -72,6 +72,7 @@ class _Watch:
     """Whether the peer itself has said that it is up, since we run."""
     transitions: int = 0
     error: str = ""
+    failed_at: float | None = None
     failures: deque[float] = field(default_factory=lambda: deque(maxlen=FLAPS))
     pause: float = FIRST_PAUSE
     dampened_until: float = 0.0
@@ -300,9 +301,9 @@ class BFDSessions:
             decided_at=now,
             wall=event.at + wall_offset,
         )
-        last = watch.failures[-1] if watch.failures else None
-        if last is not None and now - last > CALM_SECONDS:
+        if watch.failed_at is not None and now - watch.failed_at > CALM_SECONDS:
             watch.pause = FIRST_PAUSE
+        watch.failed_at = now
         watch.failures.append(now)
         flapping = len(watch.failures) == FLAPS and now - watch.failures[0] <= FLAP_SECONDS
         if flapping and now >= watch.dampened_until:

@@ -9,7 +9,7 @@ from bgpd.bfd.packet import ControlPacket, State, decode, encode
 from bgpd.exabgp.command import BFD_DOWN, Hold
 from bgpd.model.peer import BFD, Asn, BFDState, Peer, PeerName, Takeover
 from bgpd.model.prefix import Address
-from bgpd.speaker.bfd import FIRST_PAUSE, TAKEOVER_MARGIN, BFDSessions
+from bgpd.speaker.bfd import CALM_SECONDS, FIRST_PAUSE, TAKEOVER_MARGIN, BFDSessions
 from bgpd.speaker.effect import Note, Send
 from bgpd.speaker.outbox import Outbox
 from bgpd.speaker.timeline import Timeline
@@ -241,6 +241,21 @@ def test_the_pause_grows() -> None:
         assert world.status().dampened
         world.wait(0.2)
         assert not world.status().dampened
+
+
+def test_flapping_is_forgiven_after_ten_calm_minutes() -> None:
+    """What happens then is as if it were the first time."""
+    world = World(_peer())
+    for _ in range(3):
+        world.up()
+        world.wait(1.0)
+    world.wait(FIRST_PAUSE + CALM_SECONDS)
+    for _ in range(3):
+        world.up()
+        world.wait(1.0)
+    assert world.status().dampened
+    world.wait(FIRST_PAUSE + 0.1)
+    assert not world.status().dampened
 
 
 def test_how_long_a_router_may_take_to_notice_a_dead_node() -> None:

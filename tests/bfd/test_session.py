@@ -324,7 +324,10 @@ def test_another_process_goes_on_without_the_peer_noticing() -> None:
     pair.run(0.08)
     pair.deaf.clear()
     pair.ends["a"] = pair.session(settings(), 99, memory)
+    before = len(pair.sent["a"])
     pair.run(5)
+    first = pair.sent["a"][before].packet
+    assert (first.state, first.my_discr, first.your_discr, first.poll) == (U, 11, 22, True)
     assert [event.new for event in pair.events["b"]] == [I, U] or [
         event.new for event in pair.events["b"]
     ] == [U]

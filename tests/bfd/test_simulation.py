@@ -1,12 +1,14 @@
 """Two sessions against each other in virtual time: over good links, bad links and none."""
 
 import itertools
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
-from bgpd.bfd.packet import Diag, State
+from bgpd.bfd.packet import Diag, Refusal, State
+from bgpd.bfd.seal import Key
 from bgpd.bfd.session import Settings
 from tests.bfd.pair import Pair, settings
 
@@ -127,6 +129,19 @@ def test_a_change_of_intervals_brings_no_session_down(
     pair.run(30)
     assert not pair.ends["a"].polling
     assert pair.ends["a"].transmit_interval == max(c.desired_min_tx, b.required_min_rx) / 1e6
+
+
+def test_an_authenticated_peer_that_restarts_is_believed_after_a_while() -> None:
+    """Its sequence numbers begin anew: refused as recordings, until it was silent for long."""
+    keyed = replace(settings(), key=Key(id=1, secret=b"open sesame"))
+    pair = Pair(keyed, keyed)
+    pair.run(20)
+    assert pair.ends["a"].state is pair.ends["b"].state is State.UP
+    assert not pair.refused
+    pair.ends["b"] = pair.session(keyed, 7)
+    pair.run(20)
+    assert pair.ends["a"].state is pair.ends["b"].state is State.UP
+    assert set(pair.refused) == {Refusal.AUTH_SEQUENCE}
 
 
 @given(seed=SEEDS, sleep=st.floats(0.001, 0.9))
