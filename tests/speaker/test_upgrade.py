@@ -174,8 +174,14 @@ class Upgraded:
         log = self._directory / "routes.log"
         log.unlink(missing_ok=True)
         self._monitor = self.lab.router_space.start("ip", "-o", "monitor", "route", log=log)
-        self.lab.router_space.run("ip", "route", "add", "192.0.2.1/32", "dev", "lo")
-        eventually(lambda: "192.0.2.1" in log.read_text(), "the monitor")
+
+        def sees() -> bool:
+            """Change something of ours: the monitor takes a while to listen."""
+            for verb in ("replace", "delete"):
+                self.lab.router_space.run("ip", "route", verb, "192.0.2.1/32", "dev", "lo")
+            return "192.0.2.1" in log.read_text()
+
+        eventually(sees, "the monitor")
 
     def gone(self) -> list[str]:
         """Return the routes that the kernel lost since `watch`, and for how long it was watched."""
