@@ -38,9 +38,7 @@ def start(directory: Path) -> Node:
         now=0.0,
         wall_offset=0.0,
     )
-    node.reflex.start(
-        configuration="", saved=kept.load_desired(), now=0.0, drain=kept.load_drain()
-    )
+    node.reflex.start(configuration="", saved=kept.load_desired(), now=0.0, drain=kept.load_drain())
     for step in range(1, 200):
         now = step * 0.02
         if node.reflex.mesh is not None:
