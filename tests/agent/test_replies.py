@@ -59,7 +59,7 @@ def test_it_runs_only_while_it_is_wanted(tmp_path: Path) -> None:
             await turns()
             assert (moving._egress is not None) is wanted
         assert moving._egress is not None
-        assert moving._egress._down == {NOBODY}
+        assert moving._egress._down == frozenset({NOBODY})
         assert not list(moving.conditions())
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -85,7 +85,7 @@ def test_a_report_says_who_is_back(
         moving = replies(tmp_path)
         moving.silent([GONE])
         moving.heard(None)
-        assert moving._down == {GONE}
+        assert moving._down == frozenset({GONE})
         moving.heard(speaker(state, transitions))
         assert moving._down == expected
 
