@@ -14,6 +14,9 @@ import time
 
 _ANSWERS_A_WAKE = 64
 _IPV6_FREEBIND = 78  # linux/in6.h; elastic IPs are routes to lo, not addresses
+_SO_RCVBUFFORCE = 33
+_ROOM = 8 << 20
+"""Nodes share the processors of one machine: what waits for its turn is not to be lost."""
 _IP_PKTINFO = 8  # linux/in.h; the socket module does not name it before Python 3.12
 
 
@@ -26,6 +29,10 @@ def udp(family: socket.AddressFamily, port: int) -> socket.socket:
         sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
     else:
         sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _ROOM)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
     sock.bind(("", port))
     sock.setblocking(False)
     return sock

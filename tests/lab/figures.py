@@ -48,9 +48,15 @@ class Flow:
 
     def lost(self, start: float, end: float) -> int:
         """Count packets sent in [start, end] that were never answered."""
+        return len(self.lost_at(start, end))
+
+    def lost_at(self, start: float, end: float) -> tuple[float, ...]:
+        """Return when the packets were sent in [start, end] that were never answered."""
         answered = {number for number, _, _ in self.answers}
-        return sum(
-            start <= at <= end and number not in answered for number, at in enumerate(self.sent)
+        return tuple(
+            at
+            for number, at in enumerate(self.sent)
+            if start <= at <= end and number not in answered
         )
 
     def count(self, start: float, end: float) -> int:
@@ -70,6 +76,8 @@ class TrafficFigures:
     lost_affected: int
     lost_other: int
     worst_flow_lost: int
+    lost_seconds: tuple[float, float] | None
+    """When the first and the last lost packet were sent, after the fault."""
     client_late_ms: float
     tcp_connections: int
     tcp_resets_affected: int
@@ -94,16 +102,18 @@ def measure(
     touched = [flow.used(affected, begin) or flow.met(affected, begin, end) for flow in flows]
     ours = [flow for flow, used in zip(flows, touched, strict=True) if used]
     others = [flow for flow, used in zip(flows, touched, strict=True) if not used]
+    lost = sorted(at for flow in flows for at in flow.lost_at(begin, end))
     breaks = [(at, node) for flow in record["tcp"] for at, node, _ in flow["breaks"] if at >= begin]
     return TrafficFigures(
         affected_flows=len(ours),
         worst_flow_gap_ms=_milliseconds(flow.worst_gap(begin, end)[0] for flow in ours),
         other_flows_gap_ms=_milliseconds(flow.worst_gap(begin, end)[0] for flow in others),
         sent=sum(flow.count(begin, end) for flow in flows),
-        lost=sum(flow.lost(begin, end) for flow in flows),
+        lost=len(lost),
         lost_affected=sum(flow.lost(begin, end) for flow in ours),
         lost_other=sum(flow.lost(begin, end) for flow in others),
         worst_flow_lost=max((flow.lost(begin, end) for flow in flows), default=0),
+        lost_seconds=(round(lost[0] - begin, 3), round(lost[-1] - begin, 3)) if lost else None,
         client_late_ms=max(
             (ms for at, ms in record["late"] if begin <= at <= end + 0.1), default=0.0
         ),

@@ -75,7 +75,8 @@ def _judge_traffic(fault: Fault, run: Run) -> list[str]:
         elif traffic.worst_flow_gap_ms > ORDER_SECONDS * 1000:
             problems.append(f"traffic stood still for {traffic.worst_flow_gap_ms:.0f} ms")
     if fault.loss is Loss.NONE and traffic.lost:
-        problems.append(f"{traffic.lost} packets lost")
+        when = " to ".join(f"{seconds:.3f}" for seconds in traffic.lost_seconds or ())
+        problems.append(f"{traffic.lost} packets lost, {when} s after the strike began")
     if fault.loss is Loss.ONE_A_FLOW and traffic.worst_flow_lost > 1:
         problems.append(f"{traffic.worst_flow_lost} packets of one flow lost")
     if fault.loss is Loss.AFFECTED and traffic.lost_other:

@@ -20,6 +20,7 @@ TRAFFIC = TrafficFigures(
     lost_affected=120,
     lost_other=0,
     worst_flow_lost=30,
+    lost_seconds=(0.01, 0.15),
     client_late_ms=0.0,
     tcp_connections=4,
     tcp_resets_affected=1,
