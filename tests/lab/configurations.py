@@ -35,7 +35,8 @@ def bird_configuration(plan: Plan, directory: Path, router: int = 1) -> str:
         channel = f"ipv{v} {{ export where source = RTS_BGP; }}"
         lines.append(f"protocol kernel {{ {channel}; merge paths yes limit 64; }}")
     lines += _bird_bfd(plan)
-    bfd = " bfd on;" if plan.bfd else ""
+    # With `bfd on` BIRD 2.0.12 drops stale routes when BFD goes down, be it by AdminDown.
+    bfd = f" bfd {'graceful' if plan.graceful_restart else 'on'};" if plan.bfd else ""
     restart = " graceful restart aware;" if plan.graceful_restart else ""
     for name, v in _cables(plan):
         lines.append(
