@@ -41,6 +41,7 @@ _T = TypeVar("_T")
 def health_check(wire: healthform.HealthCheck, faults: Faults) -> HealthCheck:
     """Return what a HealthCheck asks."""
     spec = wire.spec
+    period = spec.period_milliseconds or _USUAL.period_milliseconds
     return HealthCheck(
         namespace=wire.metadata.namespace or "default",
         name=wire.metadata.name,
@@ -52,8 +53,10 @@ def health_check(wire: healthform.HealthCheck, faults: Faults) -> HealthCheck:
             "spec.sourceAddress", spec.source_address, parse_plain_address
         ),
         rhythm=Rhythm(
-            period_milliseconds=spec.period_milliseconds or _USUAL.period_milliseconds,
-            timeout_milliseconds=spec.timeout_milliseconds or _USUAL.timeout_milliseconds,
+            period_milliseconds=period,
+            # Who asks often wants to know soon: a hang is found after the last timeout.
+            timeout_milliseconds=spec.timeout_milliseconds
+            or min(_USUAL.timeout_milliseconds, period),
             failure_threshold=spec.failure_threshold or _USUAL.failure_threshold,
             success_threshold=spec.success_threshold or _USUAL.success_threshold,
         ),

@@ -230,7 +230,6 @@ KINDS: Final = (
         defaults={
             "spec.target": ProbeTarget.ENDPOINT.value,
             "spec.periodMilliseconds": _RHYTHM.period_milliseconds,
-            "spec.timeoutMilliseconds": _RHYTHM.timeout_milliseconds,
             "spec.failureThreshold": _RHYTHM.failure_threshold,
             "spec.successThreshold": _RHYTHM.success_threshold,
             "spec.httpGet.path": HTTPGet().path,
