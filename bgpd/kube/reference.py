@@ -158,7 +158,8 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "target": "what is asked: the endpoints on the node, of which one must answer; the elastic"
         " IPs, of which all must; or the node itself, 127.0.0.1; default Endpoint",
         "periodMilliseconds": "time between two probes; default 1000",
-        "timeoutMilliseconds": "an answer that comes later is none; default: the period, at most 1000",
+        "timeoutMilliseconds": "an answer that comes later is none; default: the period, at most"
+        " 1000",
         "failureThreshold": "failures in a row until it is unhealthy; default 3",
         "successThreshold": "successes in a row until it is healthy again; default 1",
         "sourceAddress": "an address of the node that the probes come from; default the system's",
