@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from bgpd.model.prefix import Prefix
 from bgpd.model.status import DrainPhase, DrainStatus
 from bgpd.speaker.cadence import Cadence
@@ -66,10 +64,7 @@ class Draining:
         if alone and not request.forced and not request.patient and before is None:
             return Refused(alone)
         if before is not None:
-            # A person who says it twice may want more, and never less: that is `undrain`.
-            request = msgspec.structs.replace(
-                request, forced=request.forced or before.forced, since=before.since
-            )
+            request = request.after(before)
         situation.request = request
         self._outbox.put(SaveDrain(request))
         self.changed(now)

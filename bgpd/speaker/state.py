@@ -86,10 +86,11 @@ class State:
         self._write("desired.json", lambda: _pieces(_boot_id(), desired))
 
     def load_drain(self) -> DrainRequest | None:
-        """Return what a person asked for, unless it was for another boot."""
+        """Return what a person asked for; of what was for another boot, what holds after it."""
         kept: _KeptDrain | None = self._load("drain.json", _KeptDrain)
         request = None if kept is None else kept.request
-        return None if request is not None and request.boot not in {"", _boot_id()} else request
+        over = request is not None and request.boot not in {"", _boot_id()}
+        return request.then if request is not None and over else request
 
     def save_drain(self, request: DrainRequest | None) -> None:
         """Remember *request*, or that nobody asks for anything."""

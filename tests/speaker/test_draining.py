@@ -61,6 +61,31 @@ def marked(world: World, name: str) -> set[Prefix]:
     return {p for p, said in routes.items() if GRACEFUL_SHUTDOWN in said.communities}
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "after_boot"),
+    [
+        pytest.param("", "this", True, id="a shutdown shortens no drain that holds over boots"),
+        pytest.param("this", "", True, id="a person prolongs one that a boot would end"),
+        pytest.param("this", "this", False, id="both end with the boot"),
+    ],
+)
+def test_a_second_request_ends_no_earlier_than_the_first(
+    world: World, first: str, second: str, *, after_boot: bool
+) -> None:
+    """Only `undrain` takes away what was asked for; force that a shutdown used ends with it."""
+    node = world.nodes["n1"]
+    for boot in (first, second, second):
+        request = DrainRequest(boot=boot, forced=bool(boot), since=world.now)
+        assert node.reflex.draining.ask(request, world.now) is None
+    kept = node.reflex.situation.request
+    assert kept is not None
+    assert kept.forced, "never less than was asked for"
+    lasting = kept.then if kept.boot else kept
+    assert (lasting is not None) is after_boot
+    if not first:
+        assert lasting == DrainRequest(since=world.now), "without force"
+
+
 def test_a_drain_demotes_waits_and_withdraws_but_stays(world: World) -> None:
     """Sessions and mesh stay up; the log and the timeline tell of it."""
     node = world.nodes["n1"]

@@ -228,3 +228,17 @@ def test_a_request_for_a_drain_outlives_a_reboot_unless_it_was_for_this_boot(
             assert (State(tmp_path).load_drain() is not None) is kept
     State(tmp_path).save_drain(None)
     assert State(tmp_path).load_drain() is None
+
+
+def test_after_a_boot_an_earlier_request_without_an_end_holds_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unit of a shutdown drains by force until the boot; the person's own drain goes on."""
+    lasting = DrainRequest(since=7.0)
+    State(tmp_path).save_drain(DrainRequest(forced=True, since=7.0, boot="this", then=lasting))
+    here = State(tmp_path).load_drain()
+    assert here is not None
+    assert here.forced
+    (tmp_path / "boot").write_text("another\n")
+    monkeypatch.setattr(module, "BOOT_ID", tmp_path / "boot")
+    assert State(tmp_path).load_drain() == lasting
