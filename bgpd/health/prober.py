@@ -23,7 +23,7 @@ from bgpd.health.conversation import Conversation
 from bgpd.health.job import Job, JobKey, JobState
 from bgpd.health.kinds import Kinds
 from bgpd.health.outcome import Fault, Outcome, not_asked
-from bgpd.health.phase import first_due, next_due
+from bgpd.health.phase import first_due, looked_at, next_due
 from bgpd.health.poller import Poller
 from bgpd.health.run import Run
 
@@ -206,7 +206,7 @@ class Prober:
         """Note the deadline, once: the moment noted before may be an earlier one."""
         if not run.armed:
             run.armed = True
-            self._agenda.add(run.deadline, run, due=False)
+            self._agenda.add(looked_at(run.deadline, run.timeout), run, due=False)
 
     def _ask(self, run: Run, now: float) -> None:
         if not self._has_place(run):

@@ -10,7 +10,7 @@ from bgpd.health.hysteresis import Hysteresis
 from bgpd.health.job import Job, JobState
 from bgpd.health.kinds import Kinds, Opener
 from bgpd.health.outcome import Fault, Outcome, not_asked
-from bgpd.health.phase import place
+from bgpd.health.phase import place, slotted
 from bgpd.model.health import Health
 
 
@@ -28,7 +28,7 @@ class Run:
         self.job = job
         self.period = job.rhythm.period_milliseconds / 1000
         self.timeout = job.rhythm.timeout_milliseconds / 1000
-        self.place = place(job.key, salt)
+        self.place = slotted(place(job.key, salt), self.period)
         self.alive = True
         self.conversation: Conversation | None = None
         self.deadline = 0.0

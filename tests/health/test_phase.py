@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpd.health.phase import SOON, first_due, next_due, place
+from bgpd.health.phase import SOON, first_due, looked_at, next_due, place, slotted
 
 _UNIT = st.floats(0, 1, exclude_max=True)
 _PERIODS = st.floats(0.05, 3600)
@@ -49,3 +49,24 @@ def test_two_nodes_ask_the_same_thing_at_different_moments() -> None:
     """The salt of a process moves all places alike."""
     assert place("web", 0.0) != place("web", 0.5)
     assert abs((place("web", 0.5) - place("web", 0.0)) % 1 - 0.5) < 1e-9
+
+
+@given(where=_UNIT, period=_PERIODS)
+def test_a_slot_begins_before_what_it_holds(where: float, period: float) -> None:
+    """It is a tenth of the period at most, and 10 ms where a period has room for that."""
+    begin = slotted(where, period)
+    assert 0 <= begin < 1
+    assert -1e-9 <= where - begin <= 0.1 + 1e-9
+    assert (where - begin) * period <= max(0.011, period / 100) + 1e-6
+
+
+def test_places_of_a_period_are_few() -> None:
+    """2,500 things that are asked each 12.8 s wake nobody more often than eight times a second."""
+    assert len({slotted(number / 2500, 12.8) for number in range(2500)}) == 100
+    assert len({slotted(number / 2500, 0.1) for number in range(2500)}) == 10
+
+
+@given(deadline=st.floats(0, 1e7), timeout=st.floats(0.01, 60))
+def test_a_deadline_is_looked_at_soon_after_it(deadline: float, timeout: float) -> None:
+    """Never before it, and within a tenth of the wait and 10 ms of it."""
+    assert 0 <= looked_at(deadline, timeout) - deadline <= min(0.01, timeout / 10) + 1e-6
