@@ -135,6 +135,27 @@ def test_the_same_questions_are_no_news() -> None:
     assert not hearing.ask("default/other", [])
 
 
+_ADDRESSES = st.lists(st.sampled_from(["10.0.0.1", "10.0.0.2", "10.0.0.3"]), unique=True)
+
+
+@given(steps=st.lists(st.tuples(_ADDRESSES, st.booleans()), max_size=12))
+def test_what_moved_leads_to_what_is_asked(steps: list[tuple[list[str], bool]]) -> None:
+    """Whoever follows now and then asks the same, and forgets what was away in between."""
+    hearing, followed = Hearing("n1"), dict[QuestionKey, Question]()
+    away = set[QuestionKey]()
+    for addresses, look in steps:
+        hearing.ask(WEB, [inquiry(*addresses)] if addresses else [])
+        away |= followed.keys() - hearing.questions.keys()
+        if look:
+            gone, asked = hearing.moved()
+            assert away <= gone
+            followed = {key: one for key, one in followed.items() if key not in gone} | asked
+            away.clear()
+            assert followed == hearing.questions
+    hearing.moved()
+    assert hearing.moved() == (set(), {})
+
+
 def test_after_a_boot_a_service_waits_for_its_answers() -> None:
     """Nothing that was true before the boot is; the first good answer lets it through."""
     hearing = Hearing("n1", starting=True)
