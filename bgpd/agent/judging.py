@@ -124,6 +124,8 @@ class Judge:
     def _on_facts(
         self, key: str, service: Service, slices: tuple[EndpointSlice, ...], context: Context
     ) -> Decision:
+        if not (self._checked or self.hearing.questions or service.health_check_node_port):
+            return decide(service, slices, context, self.general)
         verdict = self._verdict(key)
         decision = decide(service, slices, context, verdict)
         chosen = self._checks.of(service) if self._checked else ()
