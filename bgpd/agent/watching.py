@@ -121,8 +121,10 @@ class Watching:
         anew = context is not self._followed
         if anew:
             self._followed = context
-            self._watcher.set_peers(one.address for one in context.peers)
-            self._parts.follow(context.policy.health)
+            policy = context.policy.health
+            looked_at = context.peers if policy.carrier or policy.gateway else ()
+            self._watcher.set_peers(one.address for one in looked_at)
+            self._parts.follow(policy)
             self.judge.asks_anew = True
         if self.judge.asks_anew and self._soon is None:
             # A thousand endpoints that move at once are one new list, not a thousand.
