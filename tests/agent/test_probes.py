@@ -44,6 +44,11 @@ class Web:
         self.server = ThreadingHTTPServer((LOCAL, 0), Handler)
         self.port: int = self.server.server_address[1]
 
+    def close(self) -> None:
+        """Listen no more; a second time changes nothing."""
+        self.server.shutdown()
+        self.server.server_close()
+
 
 @pytest.fixture(name="web")
 def running_web() -> Iterator[Web]:
@@ -55,9 +60,8 @@ def running_web() -> Iterator[Web]:
         yield web
     finally:
         web.answers.set()
-        web.server.shutdown()
+        web.close()
         thread.join(PATIENCE)
-        web.server.server_close()
 
 
 def check(port: int, **spec: object) -> Document:
@@ -201,7 +205,7 @@ def test_a_port_that_says_no_takes_the_route_back_and_one_that_is_silent_does_no
             await heard(speaker, withdraws)
             web.status = 200
             await heard(speaker, advertises)
-            web.server.socket.close()
+            await asyncio.to_thread(web.close)
             for _ in range(3):
                 await heard(speaker, lambda one: isinstance(one, Beat))
             shown = await asyncio.to_thread(status, tmp_path)
