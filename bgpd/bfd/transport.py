@@ -1,12 +1,5 @@
 """Carry control packets over UDP, with what the kernel knows of them: when, and their TTL.
 
-A wake-up of a process costs many times what the packet costs that caused it, and nearly all
-packets say what the one before said: Up. A small program in the kernel sorts what arrives at a
-port into three queues. Only the urgent one wakes us. Packets that say nothing but Up wait until we
-wake to send our own; the kernel's receive times make that delay invisible. What comes from further
-away than it may waits in a small queue of its own, so that a flood from strangers takes neither
-our time nor our peers' place in the queue.
-
 Flow in: datagrams to port 3784 (one hop) or 4784 (several), each with its TTL and the kernel's
 receive time, so that neither a forger beyond a router nor a late loop is believed. Flow out: from
 a socket for each session, whose port says to routers in between that it is one flow.
@@ -18,44 +11,35 @@ Supported standards: RFC 5881 sections 4 and 5; RFC 5883 sections 4 and 5; RFC 2
 """
 
 import asyncio
-import contextlib
 import errno
 import socket
 import struct
-from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
 
 from bgpd.bfd.endpoint import Way
-from bgpd.bfd.packet import State
+from bgpd.bfd.ports import (
+    MULTIHOP_PORT,
+    SINGLE_HOP_PORT,
+    Kind,
+    Queues,
+    listen,
+    mark_as_control,
+    problem,
+)
 from bgpd.model.prefix import Address
-from bgpd.timestamp import ANCILLARY_SIZE, Clock, enable_timestamps
+from bgpd.timestamp import ANCILLARY_SIZE, Clock
 
-SINGLE_HOP_PORT: Final = 3784
-MULTIHOP_PORT: Final = 4784
 SOURCE_PORTS: Final = range(49152, 65536)
 """Where packets may come from (RFC 5881, section 4)."""
-TTL: Final = 255
 
 _MAX_DATAGRAM: Final = 512
 """Bytes that are read; a control packet has at most 255."""
 _MOST_AT_ONCE: Final = 64
 """Datagrams of one queue and wake-up: a flood shall not keep the loop from everything else."""
 _MOST_QUEUED: Final = 4096
-_BUFFER_BYTES: Final = 1 << 20
-_SMALL_BUFFER: Final = 1 << 16
 _NO_BUFFER: Final = 4096
-_CS6: Final = 0xC0
-_PRIORITY: Final = 6
-_SO_RCVBUFFORCE: Final = 33
-_SO_ATTACH_REUSEPORT_CBPF: Final = 51
-_NETWORK_HEADER: Final = 0xFFF00000
-"""Where classic BPF finds the IP header (SKF_NET_OFF, linux/filter.h)."""
-_TTL_AT: Final = {False: 8, True: 7}
-_URGENT, _ROUTINE, _DISTANT = range(3)
-"""The place of each queue in the port's group, which is the order of binding."""
-_IP_RECVTTL: Final = 12
 _INT: Final = struct.Struct("@i")
 
 _SEND_ERRORS: Final = {
@@ -69,32 +53,6 @@ _SEND_ERRORS: Final = {
     errno.EPERM: "send_denied",
     errno.EACCES: "send_denied",
 }
-
-
-class Kind(NamedTuple):
-    """What one receiving socket is for."""
-
-    v6: bool
-    multihop: bool
-
-    @property
-    def port(self) -> int:
-        """The UDP port of this kind."""
-        return MULTIHOP_PORT if self.multihop else SINGLE_HOP_PORT
-
-
-class Queues(NamedTuple):
-    """The sockets behind one port; only *urgent* where the kernel cannot sort."""
-
-    urgent: socket.socket
-    routine: socket.socket | None = None
-    distant: socket.socket | None = None
-
-    def close(self) -> None:
-        """Give everything back."""
-        for one in self:
-            if one is not None:
-                one.close()
 
 
 class Receiver(Protocol):
@@ -144,7 +102,7 @@ class Transport:
             try:
                 queues = listen(kind)
             except OSError as error:
-                self.problems[kind] = _problem(kind, error)
+                self.problems[kind] = problem(kind, error)
                 continue
             self._receiving[kind] = queues
             self._loop.add_reader(queues.urgent, self._on_readable)
@@ -205,7 +163,7 @@ class Transport:
             socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
         )
         try:
-            _mark(sock, v6=v6)
+            mark_as_control(sock, v6=v6)
             # Nobody is to write to this port, and nobody reads what is written.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _NO_BUFFER)
             self._bind(sock, way.local_address)
@@ -267,86 +225,6 @@ class Transport:
             )
 
 
-def listen(kind: Kind) -> Queues:
-    """Listen on the port of *kind*; `OSError` where that is not possible."""
-    # Sockets that share a port would share it with another daemon, too, which would take half of
-    # the packets in silence: therefore one has shown first that nobody is there.
-    _bound(kind, shared=False).close()
-    found: list[socket.socket] = []
-    try:
-        found += [_bound(kind, shared=True) for _ in (_URGENT, _ROUTINE)]
-        found.append(_bound(kind, shared=True, buffer=_SMALL_BUFFER))
-        _attach(found[_URGENT], _sorting(kind))
-    except OSError:
-        for sock in found:
-            sock.close()
-        return Queues(_bound(kind, shared=False))
-    return Queues(*found)
-
-
-def _sorting(kind: Kind) -> Sequence[tuple[int, int, int, int]]:
-    """Return the program that puts a packet into its queue, in classic BPF.
-
-    Over several hops any TTL may be right, and only the session knows.
-    """
-    near = (
-        ()
-        if kind.multihop
-        else (
-            (0x30, 0, 0, _NETWORK_HEADER + _TTL_AT[kind.v6]),
-            (0x15, 1, 0, TTL),
-            (0x06, 0, 0, _DISTANT),
-        )
-    )
-    return (
-        *near,
-        (0x30, 0, 0, 1),  # state and flags; too short a datagram ends here, and is urgent
-        (0x54, 0, 0, 0xF0),  # state, Poll, Final
-        (0x15, 0, 1, State.UP << 6),
-        (0x06, 0, 0, _ROUTINE),
-        (0x06, 0, 0, _URGENT),
-    )
-
-
-def _attach(sock: socket.socket, program: Sequence[tuple[int, int, int, int]]) -> None:
-    code = array("B", b"".join(struct.pack("HBBI", *line) for line in program))
-    fprog = struct.pack("@HP", len(program), code.buffer_info()[0])
-    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, fprog)
-
-
-def _bound(kind: Kind, *, shared: bool, buffer: int = _BUFFER_BYTES) -> socket.socket:
-    family = socket.AF_INET6 if kind.v6 else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    try:
-        if kind.v6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
-        else:
-            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
-        enable_timestamps(sock)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        with contextlib.suppress(PermissionError):
-            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer)
-        if shared:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.bind(("", kind.port))
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-def _mark(sock: socket.socket, *, v6: bool) -> None:
-    if v6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, TTL)
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _CS6)
-    else:
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, TTL)
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _CS6)
-    # After IP_TOS, which sets a priority of its own.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, _PRIORITY)
-
-
 def _ttl(ancillary: Iterable[tuple[int, int, bytes]]) -> int:
     """Return the TTL of a datagram; 0, which nobody accepts, where the kernel did not say."""
     for level, kind, data in ancillary:
@@ -357,16 +235,6 @@ def _ttl(ancillary: Iterable[tuple[int, int, bytes]]) -> int:
             (value,) = _INT.unpack_from(data)
             return int(value)
     return 0
-
-
-def _problem(kind: Kind, error: OSError) -> str:
-    family = "IPv6" if kind.v6 else "IPv4"
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"UDP port {kind.port} ({family}) is in use by another program: stop the other BFD"
-            " daemon of this node, or take bfdProfile off the peers"
-        )
-    return f"cannot listen on UDP port {kind.port} ({family}): {error.strerror}"
 
 
 def _plain(address: str) -> Address:

@@ -1,21 +1,21 @@
 """Whether each peer lives, by BFD, and what follows for its BGP session (RFC 5882).
 
 A peer whose BFD session fails has its BGP session closed at once and held back until BFD is up
-again. It is held back for nothing else: not because BFD was never up (the router may not speak
-it), and not because the router says AdminDown, which is a person's act and no failure (RFC 5882,
-section 3.2). A peer whose BFD flaps is believed less and less: its word does not count for a
-while, and BGP decides by its own timers.
+again, though not for long: many routers begin with BFD only when BGP is established, and each end
+would wait for the other. It is held back for nothing else: not because BFD was never up (the
+router may not speak it), and not because the router says AdminDown, which is a person's act and
+no failure (RFC 5882, section 3.2). A peer whose BFD flaps is believed less and less: its word does
+not count for a while, and BGP decides by its own timers.
 
 The machines are in `bgpd.bfd`; sockets and clocks in `bfdwire`.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 from bgpd.bfd.endpoint import Endpoint, Line, Way
-from bgpd.bfd.packet import Diag, State
+from bgpd.bfd.packet import State
 from bgpd.bfd.seal import Key
 from bgpd.bfd.session import Memory, Session, Settings, StateChanged
 from bgpd.exabgp.command import Hold
@@ -23,18 +23,11 @@ from bgpd.ipc.message import Silent
 from bgpd.model.peer import BFD, BFDState, Peer, Takeover
 from bgpd.model.prefix import Address
 from bgpd.model.status import BFDStatus
+from bgpd.speaker.bfdpeer import HOLD_SECONDS, Watch
 from bgpd.speaker.effect import SaveBFD, Tell
 from bgpd.speaker.outbox import Outbox
 from bgpd.speaker.timeline import Timeline
 
-FLAPS: Final = 3
-FLAP_SECONDS: Final = 30.0
-"""So many failures in so many seconds are flapping."""
-FIRST_PAUSE: Final = 30.0
-MOST_PAUSE: Final = 600.0
-"""For how long the word of a session that flaps does not count: twice as long each time."""
-CALM_SECONDS: Final = 600.0
-"""Without a failure for so long, flapping is forgiven."""
 TAKEOVER_MARGIN: Final = 0.1
 """Seconds that a router gets, beyond its detection time, to drop a dead node's routes itself."""
 _FAREWELLS: Final = 3
@@ -45,46 +38,6 @@ _STATES: Final = {
     State.INIT: BFDState.INIT,
     State.UP: BFDState.UP,
 }
-_DIAGS: Final = {
-    Diag.NONE: "it says nothing of why",
-    Diag.DETECTION_TIME_EXPIRED: "it heard nothing of us for its detection time",
-    Diag.ECHO_FAILED: "its echo function failed",
-    Diag.NEIGHBOR_SIGNALED_DOWN: "it heard that we were down",
-    Diag.FORWARDING_PLANE_RESET: "its forwarding plane was reset",
-    Diag.PATH_DOWN: "its path is down",
-    Diag.CONCATENATED_PATH_DOWN: "a path behind it is down",
-    Diag.ADMINISTRATIVELY_DOWN: "a person shut it down",
-    Diag.REVERSE_CONCATENATED_PATH_DOWN: "a path behind it towards us is down",
-}
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Watch:
-    """What is known of one peer."""
-
-    peer: Peer
-    line: Line
-    since: float | None = None
-    """Monotonic, like all times here."""
-    failed: bool = False
-    """Whether it failed since it was up, so that the BGP session is held back."""
-    confirmed: bool = False
-    """Whether the peer itself has said that it is up, since we run."""
-    transitions: int = 0
-    error: str = ""
-    failed_at: float | None = None
-    failures: deque[float] = field(default_factory=lambda: deque(maxlen=FLAPS))
-    pause: float = FIRST_PAUSE
-    dampened_until: float = 0.0
-
-    def holds_back(self, now: float) -> bool:
-        session = self.line.session
-        return (
-            self.failed
-            and session.state is not State.UP
-            and session.remote_state is not State.ADMIN_DOWN
-            and now >= self.dampened_until
-        )
 
 
 class BFDSessions:
@@ -104,9 +57,12 @@ class BFDSessions:
         self._timeline = timeline
         self._random = random
         self._memories = dict(memories or {})
-        self._watches: dict[Address, _Watch] = {}
+        self._watches: dict[Address, Watch] = {}
         self._held: frozenset[Address] = frozenset()
         """Whom ExaBGP holds back, as it was told or as it said."""
+        self._gone: frozenset[Address] = frozenset()
+        self.review_at: float | None = None
+        """When `settle` wants to be called, though nothing happened."""
         self._farewells: list[tuple[Line, bytes]] = []
         self._saved: dict[Address, Memory] = {}
 
@@ -135,9 +91,16 @@ class BFDSessions:
         self._held = frozenset(held)
         for address in self._held:
             watch = self._watches.get(address)
-            if watch is not None:
-                watch.failed = True
+            if watch is not None and not watch.failed:
+                watch.failed, watch.held_until = True, now + HOLD_SECONDS
         self._hold(now)
+
+    def established(self, address: Address, now: float) -> None:
+        """Note that BGP came up with a peer that was let go: the path works, BFD or not."""
+        watch = self._watches.get(address)
+        if watch is not None and watch.failed and not watch.holds_back(now):
+            watch.failed = False
+            self._hold(now)
 
     def settle(self, now: float, *, wall_offset: float) -> bool:
         """Act on what happened to the sessions; return whether anything did."""
@@ -236,14 +199,14 @@ class BFDSessions:
             now=now,
             memory=memory,
         )
-        watch = _Watch(peer=peer, line=Line(way=_way(peer), session=session))
+        watch = Watch(peer=peer, line=Line(way=_way(peer), session=session))
         if memory is not None:
             watch.since = now
             self._outbox.note("info", "bfd_resumed", peer=peer.name)
         self._watches[peer.address] = watch
         self.endpoint.add(watch.line)
 
-    def _change(self, watch: _Watch, peer: Peer, now: float) -> bool:
+    def _change(self, watch: Watch, peer: Peer, now: float) -> bool:
         """Let *watch* become what *peer* wants; return False where only a new session can."""
         before, watch.peer = watch.peer, peer
         if before.bfd == peer.bfd and before.local_address == peer.local_address:
@@ -254,7 +217,7 @@ class BFDSessions:
         watch.line.way = way
         return watch.line.session.configure(_settings(_wanted(peer)), now)
 
-    def _drop(self, watch: _Watch, now: float) -> None:
+    def _drop(self, watch: Watch, now: float) -> None:
         session = watch.line.session
         session.disable(now)
         for _ in range(_FAREWELLS - 1):
@@ -265,7 +228,7 @@ class BFDSessions:
 
     # What happened
 
-    def _changed(self, watch: _Watch, event: StateChanged, now: float, wall_offset: float) -> None:
+    def _changed(self, watch: Watch, event: StateChanged, now: float, wall_offset: float) -> None:
         watch.since = now
         name = watch.peer.name
         if event.new is State.UP:
@@ -274,25 +237,15 @@ class BFDSessions:
             self._outbox.note("info", "bfd_up", peer=name)
         elif event.old is State.UP:
             watch.transitions += 1
-            watch.error = _sentence(watch, event)
-            failure = self._is_failure(watch, event)
+            watch.error = watch.reason(event)
+            failure = watch.has_failed(event)
             level = "warning" if failure else "info"
             self._outbox.note(level, "bfd_down", peer=name, reason=watch.error)
             if failure:
                 self._failed(watch, event, now, wall_offset)
             watch.confirmed = False
 
-    @staticmethod
-    def _is_failure(watch: _Watch, event: StateChanged) -> bool:
-        signaled = event.diag == Diag.NEIGHBOR_SIGNALED_DOWN
-        if signaled and event.remote_state is State.ADMIN_DOWN:
-            return False
-        # We went on where another process stopped, too late: the router has closed its BGP
-        # session long ago, and what is established now it has established since.
-        return watch.confirmed or not signaled
-
-    def _failed(self, watch: _Watch, event: StateChanged, now: float, wall_offset: float) -> None:
-        watch.failed = True
+    def _failed(self, watch: Watch, event: StateChanged, now: float, wall_offset: float) -> None:
         self._outbox.count("bfd_failures")
         self._timeline.record(
             kind="bfd",
@@ -301,36 +254,28 @@ class BFDSessions:
             decided_at=now,
             wall=event.at + wall_offset,
         )
-        if watch.failed_at is not None and now - watch.failed_at > CALM_SECONDS:
-            watch.pause = FIRST_PAUSE
-        watch.failed_at = now
-        watch.failures.append(now)
-        flapping = len(watch.failures) == FLAPS and now - watch.failures[0] <= FLAP_SECONDS
-        if flapping and now >= watch.dampened_until:
-            watch.dampened_until = now + watch.pause
-            watch.failed = False
-            self._outbox.note("warning", "bfd_dampened", peer=watch.peer.name, seconds=watch.pause)
+        pause = watch.fail(now)
+        if pause is not None:
+            self._outbox.note("warning", "bfd_dampened", peer=watch.peer.name, seconds=pause)
             self._outbox.count("bfd_dampened")
-            watch.pause = min(2 * watch.pause, MOST_PAUSE)
-            watch.failures.clear()
-        elif now < watch.dampened_until:
-            # Nothing is closed now, and nothing shall be when its word counts again.
-            watch.failed = False
 
     def _hold(self, now: float) -> None:
-        """Have ExaBGP hold back whom we do, when that changes."""
-        held = frozenset(
-            address for address, watch in self._watches.items() if watch.holds_back(now)
-        )
+        """Have ExaBGP hold back whom we do, and tell the agent who is gone, when that changes."""
+        watches = self._watches.items()
+        gone = frozenset(address for address, watch in watches if watch.is_gone(now))
+        if gone != self._gone:
+            self._gone = gone
+            self._outbox.put(Tell(Silent(peers=tuple(sorted(gone)))))
+        held = frozenset(address for address in gone if self._watches[address].holds_back(now))
+        ends = (self._watches[address].held_until for address in held)
+        self.review_at = min(ends, default=None)
         if held == self._held:
             return
         for address in sorted(held ^ self._held):
             event = "session_held" if address in held else "session_released"
             self._outbox.note("info", event, peer=address)
         self._held = held
-        peers = tuple(sorted(held))
-        self._outbox.send(Hold(id=self._outbox.number(), peers=peers))
-        self._outbox.put(Tell(Silent(peers=peers)))
+        self._outbox.send(Hold(id=self._outbox.number(), peers=tuple(sorted(held))))
 
 
 def _wanted(peer: Peer) -> BFD:
@@ -361,20 +306,6 @@ def _way(peer: Peer) -> Way:
         # RFC 5881, section 5: over one hop there is nothing to choose.
         minimum_ttl=bfd.minimum_ttl if bfd.multihop else 255,
     )
-
-
-def _sentence(watch: _Watch, event: StateChanged) -> str:
-    """Return why the session went down, for a person."""
-    peer = watch.peer.address
-    if event.diag == Diag.DETECTION_TIME_EXPIRED:
-        return f"{peer} was silent for {(event.silence or 0) * 1000:.0f} ms"
-    if event.diag == Diag.NEIGHBOR_SIGNALED_DOWN:
-        if event.remote_state is State.ADMIN_DOWN:
-            return f"{peer} says that a person shut BFD down there"
-        known = event.remote_diag in tuple(Diag)
-        said = _DIAGS[Diag(event.remote_diag)] if known else f"diagnostic {event.remote_diag}"
-        return f"{peer} says that it is down: {said}"
-    return "shut down here"
 
 
 def _milliseconds(seconds: float | None) -> float | None:

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from bgpd.bfd.transport import Kind, Transport
+from bgpd.bfd.ports import Kind
+from bgpd.bfd.transport import Transport
 from bgpd.model.prefix import Address
 from bgpd.model.status import Condition
 from bgpd.speaker.bfd import BFDSessions
@@ -102,7 +103,9 @@ class BFDWire:
         self._transport.drain(wholly=endpoint.must_know_all(now))
         if late > _LATE_SECONDS:
             self._sessions.slept(now)
-        if endpoint.handle_timer(now) or self._news:
+        review_at = self._sessions.review_at
+        review = review_at is not None and review_at <= now
+        if endpoint.handle_timer(now) or self._news or review:
             self._settle()
         else:
             self.send()
@@ -115,9 +118,10 @@ class BFDWire:
         self.flush()
 
     def _arm(self) -> None:
-        due = self._sessions.endpoint.deadline()
+        dues = [self._sessions.endpoint.deadline(), self._sessions.review_at]
         if self._problems:
-            due = self._listen_due if due is None else min(due, self._listen_due)
+            dues.append(self._listen_due)
+        due = min((one for one in dues if one is not None), default=None)
         if self._timer is not None:
             if due is not None and self._timer.when() <= due:
                 return

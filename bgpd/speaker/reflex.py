@@ -344,6 +344,8 @@ class Reflex:
                 error=message.error,
             )
             self.offer.session(message, now)
+            if message.state is PeerState.ESTABLISHED:
+                self.bfd.established(message.peer, now)
         self.situation.tell_mesh(now)
         self._cadence.report_soon(now)
 

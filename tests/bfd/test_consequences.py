@@ -7,10 +7,12 @@ import pytest
 
 from bgpd.bfd.packet import ControlPacket, State, decode, encode
 from bgpd.exabgp.command import BFD_DOWN, Hold
+from bgpd.ipc.message import Silent
 from bgpd.model.peer import BFD, Asn, BFDState, Peer, PeerName, Takeover
 from bgpd.model.prefix import Address
-from bgpd.speaker.bfd import CALM_SECONDS, FIRST_PAUSE, TAKEOVER_MARGIN, BFDSessions
-from bgpd.speaker.effect import Note, Send
+from bgpd.speaker.bfd import TAKEOVER_MARGIN, BFDSessions
+from bgpd.speaker.bfdpeer import CALM_SECONDS, FIRST_PAUSE, HOLD_SECONDS
+from bgpd.speaker.effect import Note, Send, Tell
 from bgpd.speaker.outbox import Outbox
 from bgpd.speaker.timeline import Timeline
 
@@ -42,6 +44,8 @@ class World:
         self.now = 0.0
         self.notes: list[Note] = []
         self.holds: list[tuple[Address, ...]] = []
+        self.gone: tuple[Address, ...] = ()
+        """Whom the agent was told to be gone."""
         self.sessions.want(peers, 0.0)
         self.sessions.shown((), 0.0)
 
@@ -88,6 +92,9 @@ class World:
                 assert isinstance(item.command, Hold)
                 assert item.command.subcode == BFD_DOWN
                 self.holds.append(item.command.peers)
+            elif isinstance(item, Tell):
+                assert isinstance(item.message, Silent)
+                self.gone = item.message.peers
             elif isinstance(item, Note):
                 self.notes.append(item)
 
@@ -128,6 +135,41 @@ def test_a_silent_peer_is_held_back_until_it_is_up_again() -> None:
     world.hear(State.INIT)
     assert world.holds == [(ONE,), ()]
     assert (world.said("session_held"), world.said("session_released")) == (1, 1)
+
+
+def test_a_peer_is_not_held_back_for_ever() -> None:
+    """Many routers begin with BFD when BGP is established: each end would wait for the other."""
+    world = World(_peer())
+    world.up()
+    world.wait(0.15)
+    assert world.held() == (ONE,)
+    assert world.sessions.review_at == pytest.approx(0.15 + HOLD_SECONDS)
+    world.wait(HOLD_SECONDS - 0.1)
+    assert world.held() == (ONE,)
+    world.wait(0.2)
+    assert world.held() == ()
+    assert world.sessions.review_at is None
+    # From then on it is to BGP as if BFD had never been up, until it is.
+    world.wait(100.0)
+    assert world.gone == (ONE,)
+    assert world.holds == [(ONE,), ()]
+    world.up()
+    world.wait(1.0)
+    assert world.held() == (ONE,)
+
+
+def test_bgp_that_comes_up_without_bfd_is_proof_enough() -> None:
+    """A router that lost its BFD is there: nobody need avoid it."""
+    world = World(_peer())
+    world.up()
+    world.wait(0.15)
+    world.sessions.established(ONE, world.now)
+    world.settle()
+    assert (world.held(), world.gone) == ((ONE,), (ONE,))
+    world.wait(HOLD_SECONDS + 1.0)
+    world.sessions.established(ONE, world.now)
+    world.settle()
+    assert (world.held(), world.gone) == ((), ())
 
 
 def test_a_failure_is_in_the_timeline() -> None:
