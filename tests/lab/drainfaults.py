@@ -17,9 +17,9 @@ from tests.lab.drainstrikes import (
     start_agent,
 )
 from tests.lab.extras import (
+    calm_health_checks,
     cordoned,
     draining_on_cordon,
-    health_checks,
     tainted,
     waiting_for_connections,
 )
@@ -118,7 +118,7 @@ DRAIN_FAULTS: Final = (
         strike=reboot,
         prepare=before_reboot,
         heal=renew,
-        documents=health_checks,
+        documents=calm_health_checks,
         loss=Loss.NONE,
         connects=True,
         lasting=True,

@@ -17,8 +17,9 @@ from tests.lab import shares
 from tests.lab.connections import account, moves
 from tests.lab.control import ControlPlane
 from tests.lab.documents import Directory, Document
-from tests.lab.fault import Fault
+from tests.lab.fault import Fault, Loss
 from tests.lab.figures import measure
+from tests.lab.losses import write_losses
 from tests.lab.nodes import HERE, Node, until
 from tests.lab.pace import Pace
 from tests.lab.plan import ECHO_PORT, LabError, Plan, router_space
@@ -439,6 +440,9 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
 def _told(lab: Lab, fault: Fault, record: Mapping[str, Any] | None) -> Findings:
     """Return what else the client's record says."""
     examined = fault.examine(lab, record) if record else {}
+    if record and lab.watch and fault.loss is Loss.NONE:
+        file = lab.directory / f"lost-{lab.strike_time:.0f}.json"
+        write_losses(file, record, lab.watch, lab.strike_time)
     return {**_connections(lab, fault, record), **examined}
 
 
