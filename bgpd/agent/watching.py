@@ -133,7 +133,7 @@ class Watching:
         if complete:
             hearing.settle()
             if hearing.starting and self._gate.open and not hearing.waiting:
-                hearing.starting = False
+                hearing.starting, anew = False, True
         # A lost endpoint comes by here: it must not wait for a look at everything else.
         if anew or self.judge.flapping.deadline() is not None:
             self.refresh()
@@ -236,7 +236,8 @@ class Watching:
         doubt = self._evidence.doubt(patience, now)
         self._doubted = self._evidence.doubted(patience, now)
         self._doubt = (*doubt, self._unread) if self._unread else doubt
-        standing = Standing(drain=drain, doubt=self._doubt, busy=busy or ())
+        partial = self.judge.hearing.starting or not self._gate.open
+        standing = Standing(drain=drain, doubt=self._doubt, busy=busy or (), partial=partial)
         if standing != self._standing:
             self._standing = standing
             self._acts.stand(standing)

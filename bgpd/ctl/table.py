@@ -215,6 +215,8 @@ def _words(member: MemberStatus) -> Iterator[str]:
         yield "draining"
     if member.doubtful:
         yield "doubtful"
+    if member.partial:
+        yield "partial"
 
 
 def _member_wide(member: MemberStatus) -> tuple[str, ...]:

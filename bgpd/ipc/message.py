@@ -67,6 +67,9 @@ class Standing(Message, frozen=True, kw_only=True, tag="standing"):
     """Why all routes rank 250, a sentence each; empty: they do not."""
     busy: tuple[Prefix, ...] = ()
     """While draining: prefixes whose routes stay as they are, because connections are open."""
+    partial: bool = False
+    """Whether routes are missing that will come, because the node has just booted: nobody who is
+    drained may leave its own to it."""
 
 
 class Desired(Message, frozen=True, kw_only=True, tag="desired"):

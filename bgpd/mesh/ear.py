@@ -26,7 +26,7 @@ from bgpd.model.member import NodeName
 from bgpd.model.prefix import Address
 from bgpd.model.status import MemberState
 
-_TOLD: Final = Flag.DRAINING | Flag.DOUBTFUL
+_TOLD: Final = Flag.DRAINING | Flag.DOUBTFUL | Flag.PARTIAL
 """What routes of ours may depend on at once."""
 
 

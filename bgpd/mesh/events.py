@@ -46,12 +46,13 @@ class MemberUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberChanged:
-    """A member says something new of itself: that it is drained or doubtful, or no longer."""
+    """A member says something new of itself: that it is drained, doubtful, partial, or not."""
 
     member: NodeName
     at: float
     draining: bool
     doubtful: bool
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,6 +143,7 @@ class Judge:
                 at=now,
                 draining=bool(track.flags & Flag.DRAINING),
                 doubtful=bool(track.flags & Flag.DOUBTFUL),
+                partial=bool(track.flags & Flag.PARTIAL),
             )
         )
 

@@ -177,12 +177,13 @@ class Mesh:
         self._sender.say_goodbye(min(max(grace_seconds, 1.0), GRACE_LIMIT), kept=kept)
         self._sender.soon(REPEATS, now)
 
-    def set_local(
+    def set_local(  # noqa: PLR0913 - each is something that heartbeats say
         self,
         *,
         agent_alive: bool,
         draining: bool,
         doubtful: bool = False,
+        partial: bool = False,
         kept_seconds: int = 0,
         peer_router_ids: Iterable[Address],
         now: float,
@@ -196,11 +197,12 @@ class Mesh:
             agent_alive=agent_alive,
             draining=draining,
             doubtful=doubtful,
+            partial=partial,
             kept=min(kept_seconds, int(GRACE_LIMIT)),
             router_ids=peer_router_ids,
         )
-        if (before ^ self._sender.flags) & Flag.DRAINING:
-            # Others may have to take up what they left to us.
+        if (before ^ self._sender.flags) & (Flag.DRAINING | Flag.PARTIAL):
+            # Others may have to take up what they left to us, or may leave theirs.
             self._sender.soon(REPEATS, now)
         self._tidy_at = min(self._tidy_at, now)
 

@@ -68,6 +68,8 @@ class Flag:
     """Its agent was away for so long that its routes rank behind all others, or are about to."""
     KEEPS: Final = 64
     """Routers keep its routes when its process ends, as it is now or, with goodbye, has ended."""
+    PARTIAL: Final = 128
+    """It has just started: not all of its routes are advertised yet."""
 
 
 class Sight:

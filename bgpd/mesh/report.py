@@ -96,6 +96,7 @@ def _member(track: Track, now: float) -> MemberStatus:
         agent_alive=bool(track.flags & Flag.AGENT_ALIVE) if track.beat else True,
         draining=bool(track.flags & Flag.DRAINING),
         doubtful=bool(track.flags & Flag.DOUBTFUL),
+        partial=bool(track.flags & Flag.PARTIAL),
         hears_us=track.hears_us and track.state is not MemberState.DEAD,
         router_ids=_addresses(track.beat.router_ids) if track.beat else (),
     )

@@ -309,6 +309,7 @@ class Sender:
         agent_alive: bool,
         draining: bool,
         doubtful: bool,
+        partial: bool,
         kept: int,
         router_ids: Iterable[Address],
     ) -> None:
@@ -321,6 +322,7 @@ class Sender:
         self.flags |= Flag.AGENT_ALIVE if agent_alive else 0
         self.flags |= Flag.DRAINING if draining else 0
         self.flags |= Flag.DOUBTFUL if doubtful else 0
+        self.flags |= Flag.PARTIAL if partial else 0
         self.router_ids = tuple(sorted(router_ids))
 
     def become_learned(self) -> None:

@@ -90,6 +90,8 @@ class MemberStatus:
     draining: bool = False
     doubtful: bool = False
     """Whether its agent was away for so long that its routes rank behind all others, or nearly."""
+    partial: bool = False
+    """Whether it has just started, and does not advertise all that it will."""
     hears_us: bool = False
     router_ids: tuple[Address, ...] = ()
     """The BGP identifiers of the routers that it has sessions with, as it says."""

@@ -37,9 +37,14 @@ def line(event: MeshEvent) -> Note:  # noqa: C901, PLR0911, PLR0912 - a line eac
             return _generation(event)
         case MemberUp(member=member):
             return _note("info", "member_up", member=member)
-        case MemberChanged(member=member, draining=draining, doubtful=doubtful):
+        case MemberChanged(member=member):
             return _note(
-                "info", "member_changed", member=member, draining=draining, doubtful=doubtful
+                "info",
+                "member_changed",
+                member=member,
+                draining=event.draining,
+                doubtful=event.doubtful,
+                partial=event.partial,
             )
         case MemberSuspected(member=member, reason=reason):
             return _note("warning", "member_suspected", member=member, reason=reason)

@@ -218,6 +218,9 @@ class Offer:
         for address in sorted(self.stances.lagging - lagged):
             self._outbox.note("warning", "damping_budget_spent", peer=self._names([address])[0])
         whole = self.agent_awaited_until is None
+        if whole and self._situation.starting:
+            self._situation.starting = False
+            self._situation.tell_mesh(now)
         plans = (self.rib.rebuild if whole else self.rib.refresh)(self.desired, stances)
         self._updates.send(plans, self.desired.peers, now)
         self._send_markers()

@@ -44,6 +44,8 @@ class Situation:
         self.standing = Standing()
         """What the agent says of the node as a whole, or said last."""
         self.peers: Mapping[PeerName, Peer] = {}
+        self.starting = True
+        """Whether not all that is desired has been offered since we started."""
         self._stood_at = -math.inf
         self._reviewed: tuple[object, ...] = ()
         self._reviewed_of: DesiredState | None = None
@@ -66,7 +68,8 @@ class Situation:
 
     def staying(self, now: float) -> frozenset[str]:
         """Return the other live members that stay when we leave."""
-        return stance.staying(self.mesh_status(now).members, self.node)
+        connected = bool(self._sessions.router_ids())
+        return stance.staying(self.mesh_status(now).members, self.node, connected=connected)
 
     def base_stance(self, now: float) -> Stance:
         """Return what we say with every route right now; `review_drain` comes first."""
@@ -86,7 +89,7 @@ class Situation:
             as_is=drain.of(Fate.AS_IS),
             as_is_floor=stance.floor(draining=False, in_doubt=in_doubt or quarantined),
             withdrawn=drain.of(Fate.WITHDRAWN),
-            others=stance.staying(members, self.node),
+            others=self.staying(now),
             # Where there are no ranks a drained route stays as it is, until it goes.
             withdraw_unranked=in_doubt and not stance.half_are_in_doubt(members, we_are=in_doubt),
         )
@@ -185,6 +188,7 @@ class Situation:
                 agent_alive=self.agent.absent_since(now) is None,
                 draining=bool(self.drain_causes),
                 doubtful=self._in_doubt(now, warned),
+                partial=self.standing.partial or self.starting,
                 kept_seconds=self.kept_seconds,
                 peer_router_ids=self._sessions.router_ids(),
                 now=now,

@@ -30,12 +30,20 @@ def floor(*, draining: bool, in_doubt: bool) -> int:
     return RANK_DOUBT if in_doubt else RANK_NORMAL
 
 
-def staying(members: tuple[MemberStatus, ...], node: NodeName) -> frozenset[str]:
-    """Return the other live members that stay: GRACEFUL_SHUTDOWN is of use where they carry."""
+def staying(
+    members: tuple[MemberStatus, ...], node: NodeName, *, connected: bool = False
+) -> frozenset[str]:
+    """Return the other live members that stay, and advertise: a drain may leave routes to them.
+
+    Where we ourselves are *connected*, a member that names no router of its own is not.
+    """
     return frozenset(
         member.name
         for member in members
-        if member.name != node and member.state is MemberState.ALIVE and not member.draining
+        if member.name != node
+        and member.state is MemberState.ALIVE
+        and not (member.draining or member.partial)
+        and (member.router_ids or not connected)
     )
 
 

@@ -77,7 +77,9 @@ class State:
         if saved is None:
             return None
         if (saved.desired.boot or saved.boot_id) != _boot_id():
-            return msgspec.structs.replace(saved.desired, advertisements=(), standing=Standing())
+            # Until one has spoken, nobody may leave anything to us.
+            nothing = Standing(partial=True)
+            return msgspec.structs.replace(saved.desired, advertisements=(), standing=nothing)
         routes = (*saved.desired.advertisements, *saved.advertisements)
         return msgspec.structs.replace(saved.desired, advertisements=routes)
 

@@ -230,7 +230,7 @@ def test_a_kubelet_that_stays_away_makes_the_node_doubtful(tmp_path: Path, web: 
             assert await asyncio.to_thread(web.asked.wait, PATIENCE)
             await asyncio.to_thread(_until_healthy, tmp_path)
             web.status = 500
-            said = await heard(speaker, lambda one: isinstance(one, Standing))
+            said = await heard(speaker, lambda one: isinstance(one, Standing) and bool(one.doubt))
             assert isinstance(said, Standing)
             assert "kubelet is unhealthy for 1 s and more" in said.doubt[0]
             assert "answered 500" in said.doubt[0]

@@ -197,7 +197,9 @@ def test_patience_that_is_over_lets_the_node_advertise_in_doubt() -> None:
         node.wait(0.1)
         assert node.acts.everything == 1
         node.part("kube-proxy", Health.HEALTHY)
-        said = [one.doubt for one in node.acts.stood]
+        first, *then = node.acts.stood
+        assert first == Standing(partial=True), "what waits for kube-proxy is missing yet"
+        said = [one.doubt for one in then]
         assert said == [("kube-proxy was not healthy since the boot",), ()]
 
     story(

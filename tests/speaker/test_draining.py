@@ -32,6 +32,7 @@ def running_world() -> World:
     """Return three nodes that carry two prefixes each, in every node's name."""
     world = World()
     world.run_until(lambda: all(node.meds() == {med(1)} for node in world.nodes.values()))
+    world.run(0.1)
     return world
 
 
@@ -412,3 +413,20 @@ def patient_for(world: World, *, milliseconds: int) -> None:
     trigger = DrainTrigger.WAIT_FOR_CONNECTIONS
     policy = replace(wish.policy, drain=trigger, drain_milliseconds=milliseconds)
     world.tell("n1", msgspec.structs.replace(wish, policy=policy))
+
+
+def test_nothing_is_left_to_a_node_that_has_just_started() -> None:
+    """It lives, but what it will carry is not on any router yet."""
+    world = World(2)
+    world.run_until(lambda: all(node.meds() == {med(1)} for node in world.nodes.values()))
+    world.nodes["n2"] = Node("n2", world.now)
+    wish = world.desired("n2")
+    world.tell("n2", msgspec.structs.replace(wish, standing=Standing(partial=True)))
+    world.run(1.5)
+    assert ask(world, "n1") == Refused((ONE, TWO))
+    assert ask(world, "n1", patient=True) is None
+    world.run(2.0)
+    assert world.nodes["n1"].prefixes() == {ONE, TWO}
+    world.tell("n2", Standing())
+    world.run_until(lambda: marked(world, "n1") == {ONE, TWO}, within=0.1)
+    world.run_until(lambda: not world.nodes["n1"].prefixes(), within=1.5)

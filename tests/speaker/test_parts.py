@@ -1,5 +1,7 @@
 """The small parts of the reflex: presence, watchdog, drain, cadence, stance, timeline."""
 
+from dataclasses import replace
+
 import pytest
 
 from bgpd.exabgp.command import Ping
@@ -143,6 +145,7 @@ def member(name: str, state: MemberState = MemberState.ALIVE, **facts: bool) -> 
         agent_alive=facts.get("agent_alive", True),
         draining=facts.get("draining", False),
         doubtful=facts.get("doubtful", False),
+        partial=facts.get("partial", False),
     )
 
 
@@ -154,11 +157,21 @@ def member(name: str, state: MemberState = MemberState.ALIVE, **facts: bool) -> 
         pytest.param((member("n2"), member("n3")), {"n2", "n3"}, id="others live"),
         pytest.param((member("n2", draining=True),), set(), id="the other drains too"),
         pytest.param((member("n2", MemberState.DEAD),), set(), id="the other is dead"),
+        pytest.param((member("n2", partial=True),), set(), id="the other has just started"),
+        pytest.param((member("n2", doubtful=True),), {"n2"}, id="the other is in doubt, but there"),
     ],
 )
 def test_who_stays(members: tuple[MemberStatus, ...], expected: set[str]) -> None:
     """GRACEFUL_SHUTDOWN with nobody else there would only hurt."""
     assert stance.staying(members, NodeName("n1")) == expected
+
+
+def test_a_member_without_a_session_carries_nothing() -> None:
+    """It says which routers it has; where we have one ourselves, one without is cut off."""
+    cut_off = member("n2")
+    there = replace(member("n3"), router_ids=(Address("10.9.0.1"),))
+    assert stance.staying((cut_off, there), NodeName("n1"), connected=True) == {"n3"}
+    assert stance.staying((cut_off, there), NodeName("n1"), connected=False) == {"n2", "n3"}
 
 
 @pytest.mark.parametrize(
