@@ -37,7 +37,9 @@ class Parts:
                 self.evidence.forget(part)
             else:
                 found.append(question)
-                self.evidence.observe(part, Health.UNKNOWN, "not asked yet", self._clock())
+                if part not in self.evidence.node:
+                    # Otherwise its last answer stands: the next one may be the same, and no news.
+                    self.evidence.observe(part, Health.UNKNOWN, "not asked yet", self._clock())
         self.questions = tuple(found)
         self._judge()
 
