@@ -23,10 +23,12 @@ from typing import Final
 
 from bgpd.bfd.packet import ControlPacket, Diag, Refusal, State, encode
 from bgpd.bfd.seal import Key, Seal
+from bgpd.model.errors import in_range
 
 SLOW_INTERVAL: Final = 1_000_000
 """Least bfd.DesiredMinTxInterval while the session is not up (section 6.8.3)."""
 _SECOND: Final = 1_000_000
+_LARGEST: Final = 2**32 - 1
 _LATE_SHARE: Final = 0.1
 """The part of the detection time by which a judgement may be late without being put off."""
 
@@ -61,6 +63,14 @@ class Memory:
     remote_detect_mult: int
     remote_desired_min_tx: int
     remote_min_rx: int
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for what no packet can say: it comes from a disk."""
+        for name in ("my_discr", "your_discr"):
+            in_range(name, getattr(self, name), 1, _LARGEST)
+        in_range("remote_detect_mult", self.remote_detect_mult, 1, 255)
+        for name in ("remote_desired_min_tx", "remote_min_rx"):
+            in_range(name, getattr(self, name), 0, _LARGEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,8 @@ class BFD:
         in_range("multiplier", self.multiplier, 2, 255)
         in_range("minimum_ttl", self.minimum_ttl, 1, 255)
         in_range("key_id", self.key_id, 0, 255)
+        if self.password is not None:
+            in_range("bytes of the password", len(self.password.encode()), 1, 20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
