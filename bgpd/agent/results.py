@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from bgpd.health.job import JobKey, JobState
 from bgpd.model.health import Health, ProbeResult
 from bgpd.policy.hearing import Hearing
-from bgpd.policy.probing import Inquiry, QuestionKey
+from bgpd.policy.probing import QuestionKey
+from bgpd.policy.verdict import Answer
 
 
 class Results:
@@ -23,8 +24,11 @@ class Results:
     @property
     def every(self) -> tuple[ProbeResult, ...]:
         """Each check of each Service that was asked, in order."""
-        found = (self._of(one) for one in sorted(self._hearing.services()))
-        return tuple(result for results in found for result in results.values())
+        found = []
+        for service in sorted(self._hearing.services()):
+            results = self._of(service)
+            found += [results[check] for check in sorted(results)]
+        return tuple(found)
 
     @property
     def failed(self) -> tuple[ProbeResult, ...]:
@@ -42,24 +46,22 @@ class Results:
 
     def _of(self, service: str) -> dict[str, ProbeResult]:
         """Return each check of *service* that was asked."""
-        answers = self._hearing.answers(service)
         found = {}
-        for one in sorted(self._hearing.inquiries(service), key=_check):
+        for one in self._hearing.inquiries(service):
             keys = (question.key for question in one.questions)
             states = [self._states[key] for key in keys if key in self._states]
             if states:
-                answer = answers[one.check]
-                found[one.check] = ProbeResult(
-                    check=one.check,
-                    service=service,
-                    health=answer.health,
-                    message=answer.message or states[0].message,
-                    since=max(state.since for state in states),
-                    failures=sum(state.failures for state in states),
-                    probes=sum(state.probes for state in states),
-                )
+                found[one.check] = _result(service, one.check, self._hearing.now(one), states)
         return found
 
 
-def _check(inquiry: Inquiry) -> str:
-    return inquiry.check
+def _result(service: str, check: str, answer: Answer, states: list[JobState]) -> ProbeResult:
+    return ProbeResult(
+        check=check,
+        service=service,
+        health=answer.health,
+        message=answer.message or states[0].message,
+        since=max(one.since for one in states),
+        failures=sum(one.failures for one in states),
+        probes=sum(one.probes for one in states),
+    )

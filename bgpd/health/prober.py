@@ -317,6 +317,9 @@ class _States(Mapping[JobKey, JobState]):
     def __getitem__(self, key: JobKey) -> JobState:
         return self._runs[key].state()
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._runs
+
     def __iter__(self) -> Iterator[JobKey]:
         return iter(self._runs)
 

@@ -167,13 +167,6 @@ class Hearing:
                 found.append(service)
         return tuple(found)
 
-    def answers(self, service: str) -> dict[str, Answer]:
-        """Return what each check says of *service* now."""
-        asked = self._asked.get(service)
-        if asked is None:
-            return {}
-        return {one.check: self._now(one) for one in asked.inquiries}
-
     def _replace(self, before: tuple[Inquiry, ...], after: tuple[Inquiry, ...]) -> None:
         old = {one.key for inquiry in before for one in inquiry.questions}
         new = {one.key: one for inquiry in after for one in inquiry.questions}
@@ -210,7 +203,8 @@ class Hearing:
             return set()
         return checks if self._ports else checks - {NODE_PORT}
 
-    def _now(self, inquiry: Inquiry) -> Answer:
+    def now(self, inquiry: Inquiry) -> Answer:
+        """Return what the answers to *inquiry* say together."""
         answers = [self._answers.get(one.key, UNHEARD) for one in inquiry.questions]
         return together(inquiry.target, answers)
 
@@ -223,7 +217,7 @@ class Hearing:
         if asked is None:
             return before is not None
         for one in asked.inquiries:
-            answer = self._now(one)
+            answer = self.now(one)
             if answer.health is not Health.UNKNOWN:
                 asked.last[one.check] = answer
                 asked.waits.discard(one.check)

@@ -45,6 +45,8 @@ def together(target: ProbeTarget, answers: Sequence[Answer]) -> Answer:
     One endpoint that works is enough for traffic to end well; of elastic IPs each is somebody's.
     Without anything to ask nothing is known.
     """
+    if len(answers) == 1:
+        return answers[0]
     match target:
         case ProbeTarget.ENDPOINT:
             order = (Health.HEALTHY, Health.UNKNOWN, Health.UNHEALTHY)
