@@ -84,6 +84,10 @@ affected node. Milliseconds unless the name says otherwise.
 * *Targets.* `missed` is said where p50 is above the target, `max missed` where only the worst run
   is; a worst flow without a mark held it. FRR keeps every UPDATE for 60 ms by itself
   ([why](lab.md)): there the whole way of a route misses its target, and our share has the same.
+* *TCP.* Where nothing may be lost, the client also opens 50 short connections a second. The counts
+  are for each run: changes of routes in the router's kernel, short connections that were open when
+  the route of their elastic IP changed, how many of these were reset, how many of all the others
+  failed, and resets of the four long ones ([how they are counted](lab.md)).
 * *Load* is the 1-minute load average when the series began: the client, the router, all nodes and
   whatever else the machine did shared its cores. *Idle class* is how many cores jobs of the idle
   scheduling class (`chrt -i 0`) used meanwhile: they give way, but they count as load.
