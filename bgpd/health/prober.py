@@ -135,7 +135,11 @@ class Prober:
     def _begin(self, run: Run) -> None:
         assert self._running is not None
         now = self._running.loop.time()
-        self._agenda.add(first_due(now, run.period, self._chance.random()), run, due=True)
+        due = first_due(now, run.period, self._chance.random())
+        if run.asked_before:
+            # Thousands that share a rhythm change it together; they know enough to wait.
+            due = next_due(now, run.period, run.place)
+        self._agenda.add(due, run, due=True)
 
     def _replace(self, key: JobKey, job: Job | None) -> None:
         """End the run of *key*; begin another for the same question at another rhythm."""

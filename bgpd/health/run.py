@@ -19,8 +19,8 @@ class Run:
 
     __slots__ = (
         "_failures", "_hysteresis", "_opener", "_outcome", "_probes", "_since", "_unasked",
-        "again", "alive", "armed", "conversation", "counted_doubtful", "deadline", "doubtful",
-        "job", "period", "place", "timeout", "waiting",
+        "again", "alive", "armed", "asked_before", "conversation", "counted_doubtful", "deadline",
+        "doubtful", "job", "period", "place", "timeout", "waiting",
     )  # fmt: skip
 
     def __init__(self, job: Job, salt: float) -> None:
@@ -40,6 +40,8 @@ class Run:
         self.doubtful = False
         """Whether it did not answer in time when it was asked last."""
         self.counted_doubtful = False
+        self.asked_before = False
+        """Whether it only goes on, at another rhythm."""
         self._hysteresis = Hysteresis(job.rhythm)
         self._opener: Opener | Outcome | None = None
         self._outcome: Outcome | None = None
@@ -67,6 +69,7 @@ class Run:
         run = Run(job, salt)
         run._hysteresis = Hysteresis(job.rhythm, self._hysteresis.health)
         run._outcome, run._since = self._outcome, self._since
+        run.asked_before = self._outcome is not None
         run._failures, run._probes, run._unasked = self._failures, self._probes, self._unasked
         return run
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from bgpd.health.job import Job, JobState
 from bgpd.health.outcome import Fault
+from bgpd.health.phase import next_due
 from bgpd.health.prober import Prober
 from bgpd.model.health import DNS, NTP, Health, HTTPGet, Rhythm, TCPSocket
 from bgpd.model.prefix import Address
@@ -233,7 +234,7 @@ def test_set_keeps_what_is_unchanged() -> None:
 
 
 def test_another_rhythm_keeps_the_health_and_another_question_does_not() -> None:
-    """A period that is edited does not make anything Unknown; another path does."""
+    """A period that is edited makes nothing Unknown, nor asked out of turn; another path does."""
 
     async def body() -> None:
         async with serving(healthy) as port:
@@ -245,6 +246,10 @@ def test_another_rhythm_keeps_the_health_and_another_question_does_not() -> None
                 state = asked.states["job"]
                 assert state.health is Health.HEALTHY
                 assert state.probes >= 2
+                moments = [one.when for one in asked.prober._agenda._heap if one.run.alive]
+                place = asked.prober._runs["job"].place
+                now = asyncio.get_running_loop().time()
+                assert moments == [pytest.approx(next_due(now, 3600.0, place), abs=1e-3)]
                 asked.prober.set([replace(first, probe=HTTPGet(path="/other"))])
                 assert asked.states["job"] == JobState(key="job", message="not asked yet")
                 await asked.until_health(Health.HEALTHY)
