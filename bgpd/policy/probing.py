@@ -31,7 +31,7 @@ from bgpd.policy.selector import matches_any
 
 NODE_PORT: Final = ""
 """The name under which a Service's healthCheckNodePort answers: it has no HealthCheck."""
-NODE_PORTS_A_SECOND: Final = 300
+NODE_PORTS_A_SECOND: Final = 250
 """So many ports of Services are asked in a second at most; with more of them each waits longer."""
 _LEAST_PERIOD: Final = 100
 _SAYS_WHETHER: Final = HTTPGet(statuses=((200, 200),))
