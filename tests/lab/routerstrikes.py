@@ -83,6 +83,7 @@ def ways_of_flows(lab: "Lab", record: Mapping[str, Any]) -> Findings:
         "answered_through_dead_flows": len(answered),
         "answered_through_dead_gap_ms": _worst(answered, begin),
         "flows_apart_lost": lost,
+        "others_lost_nothing": not lost,
     }
 
 
