@@ -10,7 +10,7 @@ from typing import Final
 
 from bgpd.model.cluster import EndpointSlice, Service
 from bgpd.model.health import HealthCheck
-from bgpd.model.reason import Reason
+from bgpd.model.reason import BY_HEALTH, Reason
 from bgpd.model.status import Condition
 from bgpd.policy.context import Context
 from bgpd.policy.flapping import FLIPS, LAST_PAUSE, WINDOW_SECONDS, Flapping
@@ -20,15 +20,6 @@ from bgpd.policy.probing import Checks, inquiries, portless
 from bgpd.policy.service import decide
 from bgpd.policy.verdict import FINE, Verdict
 
-_BY_HEALTH: Final = frozenset(
-    {
-        Reason.HEALTH_CHECK_NODE_PORT,
-        Reason.HEALTH_CHECK_FAILED,
-        Reason.STARTING_UP,
-        Reason.FLAPPING,
-    }
-)
-"""What withholds a Service that could be advertised otherwise."""
 _FLAPS: Final = Verdict(
     reason=Reason.FLAPPING,
     message=(
@@ -156,7 +147,7 @@ class Judge:
         self._choose(service.key, tuple(one.key for one in chosen))
         self._note_ports(service, slices, chosen)
         reasons = {one.reason for one in decision.withheld}
-        wanted = bool(decision.advertisements) or not reasons.isdisjoint(_BY_HEALTH)
+        wanted = bool(decision.advertisements) or not reasons.isdisjoint(BY_HEALTH)
         latest = self._latest
         ask_port = (
             latest is not None

@@ -9,6 +9,8 @@ Node costs a decision for every Service, and a whole `Desired` where the speaker
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+import msgspec
+
 from bgpd.agent.draft import Draft, difference
 from bgpd.agent.judging import Judge
 from bgpd.ipc.message import Delta, Desired, Standing
@@ -41,7 +43,7 @@ class Planner:
         self.node = node
         self.judge = judge or Judge(node)
         self.standing = Standing()
-        """How the node is as a whole: it goes with what is desired."""
+        """How the node is as a whole, as far as it is watched; `standing_now` is what is told."""
         self._boot = boot
         self.context: Context | None = None
         """None until the configuration was understood once; nothing is desired before that."""
@@ -61,6 +63,17 @@ class Planner:
     def withheld(self) -> tuple[Withheld, ...]:
         """What is not advertised, and why."""
         return self._merged.withheld
+
+    @property
+    def standing_now(self) -> Standing:
+        """How the node is as a whole, and whether it withholds what others take it to carry.
+
+        A pause of a restless Service counts from end to end: its endpoint may come and go ten
+        times a second, and a drained node must not take its routes back and forth with it.
+        """
+        withholds = self._merged.withholds or self.judge.flapping.pausing
+        partial = self.standing.partial or withholds
+        return msgspec.structs.replace(self.standing, partial=partial)
 
     @property
     def services(self) -> dict[Prefix, tuple[str, ...]]:
@@ -217,7 +230,7 @@ class Planner:
             advertisements=tuple(self._merged.advertisements.values()),
             policy=context.policy,
             mesh_address=context.mesh_address,
-            standing=self.standing,
+            standing=self.standing_now,
             boot=self._boot,
         )
 

@@ -93,6 +93,8 @@ class Service:
         self._synced = False
         """Whether the log was told that everything was decided on."""
         self._beats = 0
+        self._stood = Standing()
+        """What the speaker heard last of the node as a whole."""
         self._telling = telling_of(
             self._source,
             self._planner,
@@ -209,6 +211,10 @@ class Service:
             # Before anything is sent: a configuration that ends the start must change no route.
             self._start()
         self._link.send(message)
+        if isinstance(message, Desired):
+            self._stood = message.standing
+        elif self._planner.standing_now != self._stood:
+            self._send_standing()
         self._tell_conditions()
         if self._deciding.complete and not self._synced:
             self._synced = True
@@ -258,9 +264,13 @@ class Service:
         """Tell the speaker how the node is as a whole."""
         self._planner.standing = standing
         if self._deciding.started:
-            self._link.send(standing)
+            self._send_standing()
             self._tell_conditions()
             self._tell()
+
+    def _send_standing(self) -> None:
+        self._stood = self._planner.standing_now
+        self._link.send(self._stood)
 
     # The clock
 

@@ -68,8 +68,9 @@ class Standing(Message, frozen=True, kw_only=True, tag="standing"):
     busy: tuple[Prefix, ...] = ()
     """While draining: prefixes whose routes stay as they are, because connections are open."""
     partial: bool = False
-    """Whether routes are missing that will come, because the node has just booted: nobody who is
-    drained may leave its own to it."""
+    """Whether routes are missing that other nodes take for granted, because they see the endpoint
+    here: the node has just booted, or a fact about its health keeps one back. Nobody who is drained
+    may leave its own to it."""
 
 
 class Desired(Message, frozen=True, kw_only=True, tag="desired"):

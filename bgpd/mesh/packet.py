@@ -69,7 +69,7 @@ class Flag:
     KEEPS: Final = 64
     """Routers keep its routes when its process ends, as it is now or, with goodbye, has ended."""
     PARTIAL: Final = 128
-    """It has just started: not all of its routes are advertised yet."""
+    """Not all of its routes are advertised: it has just started, or health keeps one back."""
 
 
 class Sight:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from bgpd.model.peer import PeerName
 from bgpd.model.prefix import Prefix
@@ -49,3 +50,14 @@ class Withheld:
     reason: Reason
     message: str
     peer: PeerName | None = None
+
+
+BY_HEALTH: Final = frozenset(
+    {
+        Reason.HEALTH_CHECK_NODE_PORT,
+        Reason.HEALTH_CHECK_FAILED,
+        Reason.STARTING_UP,
+        Reason.FLAPPING,
+    }
+)
+"""What withholds a Service that could be advertised otherwise: other nodes do not see it."""

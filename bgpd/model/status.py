@@ -91,7 +91,8 @@ class MemberStatus:
     doubtful: bool = False
     """Whether its agent was away for so long that its routes rank behind all others, or nearly."""
     partial: bool = False
-    """Whether it has just started, and does not advertise all that it will."""
+    """Whether it does not advertise all that others expect of it: it has just started, or health
+    withholds a Service there. A drain leaves nothing to it."""
     hears_us: bool = False
     router_ids: tuple[Address, ...] = ()
     """The BGP identifiers of the routers that it has sessions with, as it says."""

@@ -44,6 +44,11 @@ class Flapping:
         """Return whether *service* went of late."""
         return service in self._records
 
+    @property
+    def pausing(self) -> bool:
+        """Whether the return of any Service is held back, should it come."""
+        return bool(self._pauses)
+
     def held(self, service: str) -> bool:
         """Return whether *service* is to stay withdrawn although it could be advertised."""
         return service in self._pauses and self._records[service].up

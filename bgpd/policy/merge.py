@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from bgpd.model.peer import PeerName
 from bgpd.model.prefix import Prefix
-from bgpd.model.reason import Withheld
+from bgpd.model.reason import BY_HEALTH, Withheld
 from bgpd.model.route import MAX_BANDWIDTH, Advertisement
 from bgpd.model.status import Condition
 
@@ -39,6 +39,8 @@ class Merged:
         """Who wants a route: Service -> its own version of it."""
         self._disputed: set[RouteKey] = set()
         """The routes that several want differently: conditions are asked for at every change."""
+        self.unwell: dict[str, Withheld] = {}
+        """The Services that health alone withholds here, with the first answer; only read it."""
 
     def replace(self, service: str, decision: Decision | None) -> frozenset[RouteKey]:
         """Take *decision* for *service* (None: it is gone); return the routes that changed."""
@@ -55,6 +57,11 @@ class Merged:
             self._decisions.pop(service, None)
         else:
             self._decisions[service] = decision
+        unwell = next((one for one in after.withheld if one.reason in BY_HEALTH), None)
+        if unwell is not None:
+            self.unwell[service] = unwell
+        else:
+            self.unwell.pop(service, None)
         old = {(one.peer, one.prefix): one for one in before.advertisements}
         new = {(one.peer, one.prefix): one for one in after.advertisements}
         touched = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key)]
@@ -73,6 +80,11 @@ class Merged:
     def settle(self, touched: Iterable[RouteKey]) -> frozenset[RouteKey]:
         """Work out the routes that were *touched*; return those that changed."""
         return frozenset(key for key in touched if self._join(key))
+
+    @property
+    def withholds(self) -> bool:
+        """Whether any route is withheld that the documents alone would have us advertise."""
+        return bool(self.unwell)
 
     @property
     def withheld(self) -> tuple[Withheld, ...]:

@@ -35,6 +35,7 @@ def staying(
 ) -> frozenset[str]:
     """Return the other live members that stay, and advertise: a drain may leave routes to them.
 
+    Who is partial may withhold the very route that would be left to it, and does not say which.
     Where we ourselves are *connected*, a member that names no router of its own is not.
     """
     return frozenset(

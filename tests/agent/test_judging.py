@@ -254,6 +254,25 @@ def test_an_endpoint_that_flaps_is_held_back_and_told_in_the_end() -> None:
     assert node.reasons == []
 
 
+def test_others_are_told_once_for_a_pause_that_a_route_may_be_missing() -> None:
+    """Not with each return of the endpoint: drained nodes would move their routes with it."""
+    node = Node()
+    node.fill(checked=False)
+    assert not node.planner.standing_now.partial
+    flap(node, 10)
+    said = {node.planner.standing_now.partial}
+    for where in ("n2", "n1", "n2"):
+        node.now += 0.05
+        node.write("web.json", service("web", "203.0.113.1"), endpoints("web", where))
+        said.add(node.planner.standing_now.partial)
+    assert said == {True}
+    due = node.judge.flapping.deadline()
+    assert due is not None
+    node.now = due
+    node.again(node.judge.flapping.due(due))
+    assert not node.planner.standing_now.partial
+
+
 def test_a_change_of_configuration_does_not_end_a_pause() -> None:
     """Everything is decided on anew, and the Service is still restless."""
     node = Node()

@@ -124,6 +124,12 @@ def advertises(message: AnyMessage) -> bool:
     return isinstance(message, Delta) and bool(message.advertise)
 
 
+def partial(message: AnyMessage) -> bool:
+    """Return whether *message* says that routes are missing here that others expect."""
+    standing = message.standing if isinstance(message, Desired) else message
+    return isinstance(standing, Standing) and standing.partial
+
+
 def test_a_check_that_fails_takes_the_route_back_until_it_passes(tmp_path: Path, web: Web) -> None:
     """A first start waits for the first answer; each change of mind is one delta."""
     write(tmp_path / "documents", *SERVED, check(web.port))
@@ -133,6 +139,8 @@ def test_a_check_that_fails_takes_the_route_back_until_it_passes(tmp_path: Path,
             await heard(speaker, advertises)
             web.status = 503
             await heard(speaker, withdraws)
+            # Other nodes see the endpoint, and must not leave the address to us when drained.
+            await heard(speaker, partial)
             shown = await asyncio.to_thread(status, tmp_path)
             withheld = shown["withheld"]
             assert isinstance(withheld, list)
@@ -143,6 +151,7 @@ def test_a_check_that_fails_takes_the_route_back_until_it_passes(tmp_path: Path,
             assert [one["health"] for one in health["probes"]] == ["Unhealthy"]
             web.status = 200
             await heard(speaker, advertises)
+            await heard(speaker, lambda one: isinstance(one, Standing) and not one.partial)
 
     asyncio.run(story())
 
@@ -177,7 +186,9 @@ def test_a_restart_in_the_same_boot_begins_where_the_last_agent_ended(
         assert len(said.advertisements) == 1
         web.status = 503
         await until(withdraws)
-        assert len((await first_words()).advertisements) == 0
+        said = await first_words()
+        assert len(said.advertisements) == 0
+        assert partial(said), "the first word of a new agent is no moment of being whole"
 
     asyncio.run(story())
 

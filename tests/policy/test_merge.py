@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgpd.model.peer import PeerName
 from bgpd.model.prefix import Prefix
-from bgpd.model.reason import Reason, Withheld
+from bgpd.model.reason import BY_HEALTH, Reason, Withheld
 from bgpd.model.route import Advertisement
 from bgpd.policy.merge import Decision, Merged, merge
 
@@ -25,6 +26,11 @@ def route(prefix: Prefix = ONE, *communities: str, local_pref: int | None = None
 def wants(*routes: Advertisement) -> Decision:
     """Return a decision for *routes*."""
     return Decision(advertisements=routes)
+
+
+def no(reason: Reason) -> Withheld:
+    """Return the answer that the first prefix is not advertised because of *reason*."""
+    return Withheld(service="b", prefix=ONE, reason=reason, message="because")
 
 
 def test_a_shared_address_is_advertised_while_one_service_wants_it() -> None:
@@ -69,6 +75,21 @@ def test_what_is_withheld_is_kept_with_its_service() -> None:
     assert list(merged.withheld) == [no]
     merged.replace("b", None)
     assert not merged.withheld
+
+
+@pytest.mark.parametrize("reason", sorted(BY_HEALTH))
+def test_a_node_says_that_health_keeps_a_route_back(reason: Reason) -> None:
+    """Other nodes count on it, because they see the endpoint; what all can see is no such thing."""
+    merged = Merged()
+    merged.replace("a", Decision(withheld=(no(Reason.NO_LOCAL_ENDPOINTS),)))
+    assert not merged.withholds
+    merged.replace("b", Decision(withheld=(no(reason),)))
+    assert merged.withholds
+    merged.replace("b", wants(route()))
+    assert not merged.withholds
+    merged.replace("b", Decision(withheld=(no(reason),)))
+    merged.replace("b", None)
+    assert not merged.withholds
 
 
 _ROUTES = st.builds(
