@@ -348,7 +348,7 @@ def strike(
         why = void(fault, outcome) if attempt < _ATTEMPTS and doubtful else ""
         if not why:
             return replace(outcome, problems=problems)
-        told = f" ({'; '.join(problems)})" if problems else ""
+        told = f" ({'; '.join(problems)})" if problems and why not in problems else ""
         say(f"  {why}{told}: again, with other source ports")
 
 
@@ -358,7 +358,7 @@ def void(fault: Fault, run: Run) -> str:
         return f"this machine stood still for {run.machine_late_ms:.0f} ms"
     if fault.lasting and fault.raises == (0,) and run.raises:
         # Half a minute is long for a machine on which three nodes share two processors.
-        return f"a node was suspected though none had died (raises: {run.raises})"
+        return "a node was suspected though none had died"
     traffic = run.traffic
     if traffic is None:
         return ""
