@@ -116,10 +116,11 @@ class Draining:
         if self._situation.drain.due(now):
             self._offer.review_drain(now)
             self._offer.restance(now)
-            self.follow(now)
+        # Whoever else reconciles at this moment has reviewed the drain already.
+        self.follow(now)
 
     def follow(self, now: float) -> None:
-        """Tell of a new phase; call after whatever may have begun one."""
+        """Tell of a new phase, if there is one."""
         phase = self._situation.drain.phase
         if phase is not self._phase:
             self._phase = phase

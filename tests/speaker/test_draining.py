@@ -107,6 +107,35 @@ def test_a_drain_demotes_waits_and_withdraws_but_stays(world: World) -> None:
     assert others == [{med(1)}, {med(1)}], "nothing was raised"
 
 
+def phases(world: World, name: str) -> list[object]:
+    """Return what the log of *name* says of the phases of its drain."""
+    notes = world.nodes[name].notes
+    return [value for note in notes if note.event == "drain_phase" for _, value in note.keys]
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.1, 0.2, 0.3, 0.4, 0.45])
+def test_the_log_has_every_phase_of_a_drain(world: World, offset: float) -> None:
+    """Also where the half-second tick is the first to see that routers have had their time."""
+    world.run(offset)
+    ask(world, "n1")
+    world.run(1.5)
+    take_back(world, "n1")
+    assert phases(world, "n1") == ["Demoted", "Drained", "NotDraining"]
+
+
+def test_a_phase_that_the_tick_begins_is_told(world: World) -> None:
+    """A tick that falls on the very moment reviews the drain before the drain's own timer."""
+    ask(world, "n1")
+    node = world.nodes["n1"]
+    deadline = node.reflex.situation.drain.deadline
+    assert deadline is not None
+    world.run(deadline - world.now - 0.02)
+    node.reflex.offer.tick(deadline)
+    node.reflex.handle_timer(deadline)
+    node.settle(deadline)
+    assert phases(world, "n1") == ["Demoted", "Drained"]
+
+
 def test_undrain_restores_at_once(world: World) -> None:
     """Routes are back as they were, wherever the drain was."""
     ask(world, "n1")
