@@ -76,6 +76,19 @@ class Planner:
         return msgspec.structs.replace(self.standing, partial=partial)
 
     @property
+    def unwell(self) -> Mapping[str, Withheld]:
+        """The Services that health alone withholds here, with the first answer."""
+        return self._merged.unwell
+
+    def advertises(self, service: str) -> bool:
+        """Return whether *service* wants any route."""
+        return self._merged.advertises(service)
+
+    def knows(self, service: str) -> bool:
+        """Return whether there is a *service*."""
+        return self._merged.knows(service)
+
+    @property
     def services(self) -> dict[Prefix, tuple[str, ...]]:
         """Which Services each desired prefix stands for."""
         return self._merged.services

@@ -15,6 +15,7 @@ from bgpd.agent.conditions import ConditionLog, from_memory, last_accepted
 from bgpd.agent.deciding import Deciding
 from bgpd.agent.link import Link
 from bgpd.agent.memory import Snapshot
+from bgpd.agent.noting import HealthLog, to_log
 from bgpd.agent.options import Options
 from bgpd.agent.origin import persistent, source_of, versions
 from bgpd.agent.passwords import Passwords
@@ -65,7 +66,8 @@ class Service:
         snapshot = self._disk.recall()
         self._recalled = self._disk.recall_health(known=bool(snapshot.objects))
         clock = asyncio.get_running_loop().time
-        self._watching = Watching(options.node, self._recalled, self, clock)
+        note = to_log(self._log)
+        self._watching = Watching(options.node, self._recalled, self, clock, note)
         self._planner = Planner(
             node=options.node,
             cluster_uid=options.cluster_uid,
@@ -74,6 +76,8 @@ class Service:
             judge=self._watching.judge,
             boot=self._disk.boot,
         )
+        blamed = self._watching.judge.hearing.blamed
+        self._health_log = HealthLog(note, self._planner, blamed, clock)
         recalled = self._primed_with(snapshot)
         self._passwords = Passwords(recalled.passwords)
         before = recalled if self._primed else Snapshot()
@@ -110,6 +114,7 @@ class Service:
             await self._serve()
         finally:
             self._conditions_log.close()
+            self._health_log.close()
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
@@ -216,6 +221,7 @@ class Service:
         elif self._planner.standing_now != self._stood:
             self._send_standing()
         self._tell_conditions()
+        self._health_log.soon()
         if self._deciding.complete and not self._synced:
             self._synced = True
             self._watching.doubt_reading("")

@@ -13,6 +13,7 @@ from bgpd.agent.boot import Health as Kept
 from bgpd.agent.boot import Recalled
 from bgpd.agent.counting import Counting
 from bgpd.agent.judging import Judge
+from bgpd.agent.noting import Note, StartLog, nowhere
 from bgpd.agent.parts import Parts
 from bgpd.agent.results import Results
 from bgpd.host.facts import HostFacts
@@ -54,8 +55,14 @@ class Watching:
     """Everything that is asked and seen on this node; `run` it in a task."""
 
     def __init__(
-        self, node: NodeName, recalled: Recalled, acts: Acts, clock: Callable[[], float]
+        self,
+        node: NodeName,
+        recalled: Recalled,
+        acts: Acts,
+        clock: Callable[[], float],
+        note: Note = nowhere,
     ) -> None:
+        """Watch *node*, with what was *recalled*; *note* hears what a start waits for."""
         now = clock()
         self._acts = acts
         self._clock = clock
@@ -64,6 +71,7 @@ class Watching:
         )
         self._parts = Parts(self._evidence, clock)
         self._gate = Gate(recalled.boot, node, now)
+        self._start_log = StartLog(note, self._gate, recalled.boot, clock)
         self._awaited = KUBE_PROXY in self._evidence.missed and not self._gate.open
         self._began = now
         if recalled.boot is Boot.SAME:
@@ -134,6 +142,7 @@ class Watching:
             hearing.settle()
             if hearing.starting and self._gate.open and not hearing.waiting:
                 hearing.starting, anew = False, True
+                self._start_log.over()
         # A lost endpoint comes by here: it must not wait for a look at everything else.
         if anew or self.judge.flapping.deadline() is not None:
             self.refresh()
@@ -196,7 +205,9 @@ class Watching:
             kube_proxy=self._evidence.health(KUBE_PROXY),
             awaited=self._awaited and bool(policy.health.kube_proxy),
         )
-        if not self._gate.look(look, now):
+        changed = self._gate.look(look, now)
+        self._start_log.looked()
+        if not changed:
             return False
         if self._gate.patience_over:
             self._evidence.give_up()

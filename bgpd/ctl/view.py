@@ -46,6 +46,7 @@ _FAULTS: Final = frozenset(
         Reason.CONFLICTING_ADVERTISEMENTS,
         Reason.NODE_NETWORK_UNAVAILABLE,
         Reason.HEALTH_CHECK_FAILED,
+        Reason.STARTING_UP,
         Reason.FLAPPING,
         Reason.FAMILY_NOT_NEGOTIATED,
         Reason.OUTSIDE_POOLS,

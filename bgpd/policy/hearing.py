@@ -83,6 +83,12 @@ class Hearing:
         """Return why *service* is withheld; None where nothing speaks against it."""
         return self._verdicts.get(service)
 
+    def blamed(self, service: str) -> str:
+        """Return the HealthCheck that withholds *service*; the empty text: none does."""
+        asked = self._asked.get(service)
+        failing = None if asked is None else _failing(asked)
+        return "" if failing is None else failing.check
+
     @property
     def waiting(self) -> bool:
         """Whether a Service waits for its first answers."""
@@ -229,10 +235,18 @@ class Hearing:
         return verdict != before
 
     def _verdict(self, asked: _Asked) -> Verdict | None:
-        for one in asked.inquiries:
-            last = asked.last.get(one.check)
-            if last is not None and last.health is Health.UNHEALTHY:
-                return failed(one.check, last, successes=one.successes)
+        failing = _failing(asked)
+        if failing is not None:
+            return failed(failing.check, asked.last[failing.check], successes=failing.successes)
         if asked.waits:
             return unanswered(sorted(asked.waits), self._node)
         return None
+
+
+def _failing(asked: _Asked) -> Inquiry | None:
+    """Return the first check that said no; all of them withhold the Service alike."""
+    for one in asked.inquiries:
+        last = asked.last.get(one.check)
+        if last is not None and last.health is Health.UNHEALTHY:
+            return one
+    return None

@@ -77,6 +77,10 @@ class Merged:
         """Return whether *service* wants any route."""
         return bool(self._decisions.get(service, _NOTHING).advertisements)
 
+    def knows(self, service: str) -> bool:
+        """Return whether there is a decision on *service*."""
+        return service in self._decisions
+
     def settle(self, touched: Iterable[RouteKey]) -> frozenset[RouteKey]:
         """Work out the routes that were *touched*; return those that changed."""
         return frozenset(key for key in touched if self._join(key))

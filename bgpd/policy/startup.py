@@ -67,6 +67,11 @@ class Gate:
             self.verdict = FINE
         return self.verdict != before
 
+    @property
+    def waits_for(self) -> str:
+        """What keeps it closed, in a sentence; the empty text: it is open."""
+        return "" if self.open else self.verdict.message
+
     def deadline(self, policy: StartupPolicy) -> float | None:
         """Return when to `look` again, if nothing changes before."""
         if self._opened is not None:

@@ -206,7 +206,6 @@ def test_every_reason_is_a_mistake_or_ordinary() -> None:
         Reason.NO_LOCAL_ENDPOINTS,
         Reason.NO_PEER,
         Reason.HEALTH_CHECK_NODE_PORT,
-        Reason.STARTING_UP,
         Reason.STANDBY,
         Reason.DRAINED,
     }
