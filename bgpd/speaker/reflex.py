@@ -39,6 +39,7 @@ from bgpd.speaker.effect import DropAgent, Effect, KillExabgp, SaveDesired, Save
 from bgpd.speaker.leaving import Leaving
 from bgpd.speaker.offer import Offer
 from bgpd.speaker.outbox import Outbox
+from bgpd.speaker.repeats import Repeats
 from bgpd.speaker.request import DrainRequest
 from bgpd.speaker.sessions import Sessions
 from bgpd.speaker.situation import Situation, mesh_settings
@@ -104,6 +105,7 @@ class Reflex:
         self.offer.patience = self.bfd.patience
         self._make_mesh = make_mesh
         self._watchdog = Watchdog(now)
+        self._repeats = Repeats()
         self._tick_due = now
         self._awaits_state = False
         """A new agent's deltas follow a state of its own, not the one that we have."""
@@ -352,7 +354,7 @@ class Reflex:
     def _mesh_event(self, event: MeshEvent, now: float) -> None:
         if isinstance(event, GenerationChanged):
             self._generation_changed(event)
-        if not self._irrelevant(event, now):
+        if not self._irrelevant(event, now) and self._repeats.is_news(event, now):
             self._outbox.put(journal.line(event))
         self._cadence.report_soon(now)
 
@@ -381,5 +383,7 @@ class Reflex:
         if self._watchdog.hangs(now):
             self._outbox.put(KillExabgp("ExaBGP has not answered for 3 s"))
         self._outbox.send(Ping(id=self._outbox.number()))
+        for note in self._repeats.due(now):
+            self._outbox.put(note)
         self.situation.tell_mesh(now)
         self.offer.tick(now)
