@@ -225,6 +225,9 @@ def armed(mesh: MeshStatus) -> str:
 
 def _too_few(mesh: MeshStatus) -> str:
     """Return why a death would not be answered; who was never heard does not count."""
+    alive = [one for one in _others(mesh) if one.state is MemberState.ALIVE]
+    if mesh.counted > 2 and alive and not any(one.hears_us for one in alive):
+        return "no member that we hear hears us"
     return "no other member is heard" if mesh.counted == 1 else reachable(mesh)
 
 

@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 from bgpd.mesh.packet import Flag, packed
 from bgpd.mesh.settings import MeshSettings
@@ -11,6 +12,9 @@ from bgpd.mesh.takeover import Register
 from bgpd.mesh.track import Role, Track
 from bgpd.model.prefix import Address
 from bgpd.model.status import Condition, MemberState, MemberStatus, MeshStatus
+
+SLOW_SECONDS: Final = 1.3
+"""Two heartbeats to a member that is taken for dead (`sender.DEAD_PAUSE`) and some more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,10 @@ def status(
     return MeshStatus(
         node=ours.settings.node,
         generation=ours.register.generation,
-        armed=ours.register.learned and not ours.flags & Flag.GOODBYE and armed(reachable, counted),
+        armed=ours.register.learned
+        and not ours.flags & Flag.GOODBYE
+        and armed(reachable, counted)
+        and (counted == 2 or any(_supports_us(track) for track in everybody)),
         reachable=reachable,
         counted=counted,
         members=tuple(_member(track, now) for track in everybody),
@@ -79,6 +86,11 @@ def armed(reachable: int, counted: int) -> bool:
     if counted == 2:
         return True
     return 2 * (reachable - 1) >= counted and reachable > 2
+
+
+def _supports_us(track: Track) -> bool:
+    """Return whether a word of *track* would count: who does not hear us cannot agree with us."""
+    return track.state is MemberState.ALIVE and track.hears_us
 
 
 def _member(track: Track, now: float) -> MemberStatus:
@@ -151,8 +163,13 @@ def _differing(ours: Ourselves, alive: Iterable[Track]) -> Condition:
 
 def _heard(track: Track, interval: float, now: float) -> bool:
     """Return whether we hear *track* now, whether or not it hears."""
-    partner = track.role is Role.PARTNER and track.incarnation
-    return bool(partner) and track.silence(now) <= track.allowed(interval)
+    if track.role is not Role.PARTNER or not track.incarnation:
+        return False
+    patience = track.allowed(interval)
+    if not track.hears_us:
+        # It takes us for dead, and beats to the dead at a slow pace: between two beats it is heard.
+        patience = max(patience, SLOW_SECONDS)
+    return track.silence(now) <= patience
 
 
 def _unheard(heard: list[Track]) -> Condition:

@@ -178,10 +178,18 @@ def test_a_node_that_carries_nothing_is_down(view: View) -> None:
     [
         (MESH, "yes (3 of 3 members reachable)"),
         (replace(MESH, armed=False, reachable=1), "no: 1 of 3 members reachable"),
+        (
+            replace(
+                MESH,
+                armed=False,
+                members=tuple(replace(one, hears_us=False) for one in MESH.members),
+            ),
+            "no: no member that we hear hears us",
+        ),
         (replace(MESH, armed=False, reachable=1, counted=1), "no: no other member is heard"),
         (replace(MESH, armed=False, reachable=1, counted=1, members=()), "no: this node is alone"),
     ],
-    ids=["armed", "no quorum", "nobody heard yet", "alone"],
+    ids=["armed", "no quorum", "mute", "nobody heard yet", "alone"],
 )
 def test_why_no_takeover_is_armed_is_said_in_words(mesh: MeshStatus, words: str) -> None:
     """Two numbers alone leave people guessing."""

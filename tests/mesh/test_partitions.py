@@ -25,6 +25,25 @@ def test_one_way_is_one_raise(way: str, seed: int) -> None:
     assert world.state("n3", by="n1") is MemberState.ALIVE
 
 
+def test_a_mute_node_knows_that_it_would_raise_for_nobody() -> None:
+    """It hears the others at their slow pace: what it says of itself does not flip with that."""
+    world = settled()
+    world.mute.add(world.nodes["n3"].address)
+    world.run(3.0)
+    mesh = world.nodes["n3"].mesh
+    for _ in range(100):
+        world.run(0.1)
+        status = mesh.status(world.now)
+        assert not status.armed, "nobody who hears us could agree"
+        assert [one.type for one in status.conditions if one.status] == ["NotHeard"]
+    assert world.nodes["n1"].mesh.status(world.now).armed, "two of two are left"
+    world.heal()
+    world.run(3.0)
+    status = mesh.status(world.now)
+    assert status.armed
+    assert not [one.type for one in status.conditions if one.status]
+
+
 @pytest.mark.parametrize("way", ["mute", "deaf"])
 @SEEDS
 def test_one_way_between_two_ends_with_the_healthy_one_ahead(way: str, seed: int) -> None:
