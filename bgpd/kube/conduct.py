@@ -3,7 +3,7 @@
 Every field that is left out keeps its default; so does a field of a part that is left out.
 """
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from bgpd.kube import objects
 from bgpd.kube.convert import selectors
@@ -11,8 +11,10 @@ from bgpd.kube.faults import Faults
 from bgpd.kube.scalar import parse_url
 from bgpd.model.configuration import NodePolicy
 from bgpd.model.health import LocalHealthPolicy, StartupPolicy
-from bgpd.model.member import MeshPolicy, SpeakerPolicy
+from bgpd.model.member import DrainTrigger, MeshPolicy, SpeakerPolicy
 
+_WAIT_MILLISECONDS: Final = 60_000
+"""The time of a drain that waits for connections: in one second hardly any has ended."""
 _T = TypeVar("_T")
 
 
@@ -42,7 +44,9 @@ def _or(value: _T | None, usual: _T) -> _T:
 
 def _drain_milliseconds(spec: objects.SpeakerPolicySpec, faults: Faults) -> int:
     if spec.drain_seconds is None:
-        return _or(spec.drain_milliseconds, SpeakerPolicy().drain_milliseconds)
+        waits = spec.drain is DrainTrigger.WAIT_FOR_CONNECTIONS
+        usual = _WAIT_MILLISECONDS if waits else SpeakerPolicy().drain_milliseconds
+        return _or(spec.drain_milliseconds, usual)
     if spec.drain_milliseconds is not None:
         what = "cannot stand beside spec.drainMilliseconds; remove one"
         faults.rule("spec.drainSeconds", what, spec.drain_seconds)

@@ -173,7 +173,8 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "drain": "what drains a node: a person, the taint bgpd.io/drain and its own end; with "
         "OnCordon a cordon too; with WaitForConnections routes also wait until their TCP "
         "connections have ended, within the time of the drain; default OnRequest",
-        "drainMilliseconds": "how long a drained route stays before it goes; default 1000",
+        "drainMilliseconds": "how long a drained route stays before it goes; default 1000; with "
+        "WaitForConnections, how long connections are waited for; default 60000 there",
         "drainSeconds": "the same in seconds; one of both",
         "health": "what is looked at on the node; all of it costs next to nothing",
         "health.carrier": "the links towards the routers; default true",

@@ -176,6 +176,26 @@ def test_a_speaker_policy_keeps_the_defaults_that_it_does_not_name() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("spec", "milliseconds"),
+    [
+        pytest.param({}, 1_000, id="nothing"),
+        pytest.param({"drain": "OnCordon"}, 1_000, id="a cordon"),
+        pytest.param({"drain": "WaitForConnections"}, 60_000, id="time for connections to end"),
+        pytest.param({"drain": "WaitForConnections", "drainSeconds": 5}, 5_000, id="seconds hold"),
+        pytest.param({"drain": "WaitForConnections", "drainMilliseconds": 1_000}, 1_000,
+                     id="milliseconds hold, the usual ones as well"),
+    ],
+)  # fmt: skip
+def test_the_time_of_a_drain_depends_on_what_it_waits_for(
+    spec: dict[str, object], milliseconds: int
+) -> None:
+    """A connection hardly ever ends within the second that routers take."""
+    found = only(ours("SpeakerPolicy", "s", spec))
+    assert isinstance(found, NodePolicy)
+    assert found.policy.drain_milliseconds == milliseconds
+
+
 def test_a_speaker_policy_means_what_it_says() -> None:
     """False, zero and the empty text are wishes like any other."""
     spec = {
