@@ -73,7 +73,7 @@ def bfd_problem(peer: str, bfd: BFDStatus) -> Iterator[str]:
 def health_problems(health: HealthStatus) -> Iterator[str]:
     """Yield what a person should know of the node itself."""
     for sentence in health.doubt:
-        yield f"the node is in doubt, so its routes are the last choice: {sentence}"
+        yield f"the node is in doubt, so its routes rank 250: {sentence}"
     if not health.doubt:
         for name, found in sorted(health.node.items()):
             if found is Health.UNHEALTHY:

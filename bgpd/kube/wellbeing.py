@@ -81,7 +81,7 @@ def _about_node(
 
 def _doubt(old: HealthStatus, new: HealthStatus, node: Regarding) -> Iterator[Happening]:
     if new.doubt and not old.doubt:
-        note = f"the routes of node {node.name} rank behind others: {'; '.join(new.doubt)}"
+        note = f"the routes of node {node.name} rank 250: {'; '.join(new.doubt)}"
         yield _about_node("NodeInDoubt", node, note, warning=True, action="Judge")
     if old.doubt and not new.doubt:
         note = f"nothing is wrong with node {node.name} any more; its routes rank as before"

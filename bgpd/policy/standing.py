@@ -21,6 +21,9 @@ KUBELET: Final = "kubelet"
 KUBE_PROXY: Final = "kube-proxy"
 _AT_ONCE: Final = frozenset({CARRIER, GATEWAY})
 """What nobody restarts as a routine."""
+_NO_KUBE_PROXY: Final = (
+    '; where kube-proxy was removed for good, set spec.health.kubeProxy: "" in the SpeakerPolicy'
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,15 +148,18 @@ def doubt_conditions(doubt: tuple[str, ...], doubtful: Mapping[str, bool]) -> tu
     """Return what a person should know of *doubt*; *doubtful* says it of each other live member."""
     if not doubt:
         return ()
+    nobody_better = all(doubtful.values())
+    ranks = "rank 250" if nobody_better else "rank behind those of nodes that are fine"
+    remedy = _NO_KUBE_PROXY if any(one.startswith(KUBE_PROXY) for one in doubt) else ""
     found = [
         Condition(
             type="NodeInDoubt",
             status=True,
             reason="LocalHealth",
-            message=f"{'; '.join(doubt)}: all routes of this node rank behind those of others",
+            message=f"{'; '.join(doubt)}: all routes of this node {ranks}{remedy}",
         )
     ]
-    if all(doubtful.values()):
+    if nobody_better:
         names = ", ".join(sorted(doubtful))
         others = f" ({names} as well)" if names else ", and no other node is heard"
         found.append(
@@ -162,7 +168,8 @@ def doubt_conditions(doubt: tuple[str, ...], doubtful: Mapping[str, bool]) -> tu
                 status=True,
                 reason="NobodyIsBetter",
                 message=f"this node is in doubt{others}: ranks are equal, so traffic flows, to"
-                " nodes that may not deliver it; look at what they have in common",
+                " nodes that may not deliver it; look at what they have in common"
+                f"{remedy}",
             )
         )
     return tuple(found)

@@ -163,3 +163,22 @@ def test_who_hears_of_doubt(
 ) -> None:
     """A node says what is wrong with it, and that nobody is better where nobody is."""
     assert [one.type for one in doubt_conditions(doubt, others)] == types
+
+
+@pytest.mark.parametrize("others", [{"n2": True}, {"n2": False}, {}])
+def test_a_doubt_about_kube_proxy_says_what_ends_it_for_good(others: Mapping[str, bool]) -> None:
+    """Whoever replaced kube-proxy would wait for ever; of a doubt about others it is not said."""
+    for sentence in ("kube-proxy was not healthy since the boot", "kube-proxy is unhealthy: no"):
+        for one in doubt_conditions(("no carrier", sentence), others):
+            assert 'set spec.health.kubeProxy: "" in the SpeakerPolicy' in one.message
+    for one in doubt_conditions(("no carrier", "kubelet is unhealthy: refused"), others):
+        assert "kubeProxy" not in one.message
+
+
+def test_where_nobody_is_better_no_route_is_said_to_be_behind_others() -> None:
+    """A person would look for nodes that carry the traffic instead, and there are none."""
+    behind = "rank behind"
+    (one,) = doubt_conditions(("no carrier",), {"n2": True, "n3": False})
+    assert behind in one.message
+    for every in doubt_conditions(("no carrier",), {"n2": True, "n3": True}):
+        assert behind not in every.message
