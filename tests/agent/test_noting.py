@@ -55,11 +55,11 @@ class Services:
 
     def advertises(self, service: str) -> bool:
         """Return whether nothing speaks against it."""
-        return service not in self.unwell
+        return not self.gone and service not in self.unwell
 
-    def knows(self, _: str) -> bool:
+    def knows(self, service: str) -> bool:
         """Return whether there is such a Service."""
-        return not self.gone
+        return service in self.unwell or not self.gone
 
 
 def test_a_service_that_a_check_withholds_is_a_line_and_so_is_its_return() -> None:
@@ -139,7 +139,6 @@ def test_who_starts_up_or_is_deleted_is_no_line() -> None:
     health.write()
     assert log.events == ["service_withheld"]
     services.unwell, services.gone = {}, True
-    services.advertises = lambda _: False  # type: ignore[method-assign]
     health.write()
     services.gone = False
     health.write()
