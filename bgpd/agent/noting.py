@@ -85,7 +85,7 @@ class HealthLog:
         ]
         self._write_begun(begun)
         self._write_over(sorted(over))
-        if begun or over:
+        if begun or over or len(now) > SHOWN:
             self._next = self._clock() + _PAUSE_SECONDS
         # Without an endpoint a Service is as withheld as before: it returns when it returns.
         self._told = {
