@@ -459,3 +459,16 @@ def test_nothing_is_left_to_a_node_that_has_just_started() -> None:
     world.tell("n2", Standing())
     world.run_until(lambda: marked(world, "n1") == {ONE, TWO}, within=0.1)
     world.run_until(lambda: not world.nodes["n1"].prefixes(), within=1.5)
+
+
+def test_what_was_withdrawn_returns_when_the_other_node_withholds_something() -> None:
+    """A HealthCheck that fails there later may be about the very prefix that was left to it."""
+    world = World(2)
+    world.run_until(lambda: all(node.meds() == {med(1)} for node in world.nodes.values()))
+    world.run(1.5)
+    assert ask(world, "n1") is None
+    world.run_until(lambda: not world.nodes["n1"].prefixes(), within=2.0)
+    world.tell("n2", Standing(partial=True))
+    world.run_until(lambda: world.nodes["n1"].prefixes() == {ONE, TWO}, within=0.1)
+    assert world.nodes["n1"].meds() == {med(1, RANK_DRAIN)}
+    assert marked(world, "n1") == set(), "it may be the only one that works"
