@@ -13,7 +13,7 @@ import typer
 
 from bgpd.ctl import draincommands
 from bgpd.ctl.migrate import migrate_app
-from bgpd.ctl.program import SETTINGS, ListOutput, run, version, version_option
+from bgpd.ctl.program import SETTINGS, ListOutput, complain, run, version, version_option
 
 if TYPE_CHECKING:
     from bgpd.ctl.view import State
@@ -297,7 +297,7 @@ def main() -> None:
 
 
 def _note(sentence: str) -> None:
-    print(f"bgpctl: {sentence}", file=sys.stderr)  # noqa: T201
+    complain("bgpctl", sentence)
 
 
 def _path(text: str) -> Path:

@@ -108,6 +108,12 @@ class Cluster:
         raise ConfigError(sentence)
 
 
+def has_access(kubeconfig: Path | None) -> bool:
+    """Return whether anything here names a cluster, be it within reach or not."""
+    named = kubeconfig is not None or bool(os.environ.get("KUBECONFIG"))
+    return named or mounted() or _DEFAULT.expanduser().exists()
+
+
 def access_of(kubeconfig: Path | None) -> Access:
     """Return the way in: a kubeconfig that was named, $KUBECONFIG, the pod's account, or ~/.kube.
 

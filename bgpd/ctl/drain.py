@@ -64,6 +64,8 @@ class Here:
     agent: Path
     names: Names = field(default_factory=dict)
     """Which Services each prefix stands for, if an agent says it."""
+    members: tuple[str, ...] = ()
+    """The other members of the mesh that this node knows."""
 
 
 def here(*, speaker: Path, agent: Path) -> Here:
@@ -72,7 +74,21 @@ def here(*, speaker: Path, agent: Path) -> Here:
     if view.speaker is None or view.secondhand:
         raise TransientError(f"{view.speaker_error}; without a speaker there is nothing to drain")
     names = view.agent.services if view.agent is not None else {}
-    return Here(name=view.speaker.node, speaker=speaker, agent=agent, names=names)
+    mesh = view.speaker.mesh
+    members = tuple(one.name for one in mesh.members) if mesh is not None else ()
+    return Here(name=view.speaker.node, speaker=speaker, agent=agent, names=names, members=members)
+
+
+def out_of_reach(node: str, near: Here | None) -> ConfigError:
+    """Return what to do about *node*, which is not *near* and for which no API is known."""
+    if near is not None and near.members and node not in near.members:
+        known = ", ".join(sorted({near.name, *near.members}))
+        return ConfigError(f"{near.name} knows no member {node} of the mesh, only {known}")
+    where = f"this is {near.name}" if near is not None else "no speaker answers here"
+    return ConfigError(
+        f"{where}, and another node is reached through the Kubernetes API only: run it on {node},"
+        " or name a kubeconfig with --kubeconfig"
+    )
 
 
 def alone(node: Here) -> tuple[Prefix, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from bgpd.ctl.migrate import Kubeconfig
+from bgpd.ctl.program import INTERRUPTED, complain
 from bgpd.model.errors import BgpdError, ConfigError
 
 if TYPE_CHECKING:
@@ -64,10 +65,12 @@ def drain_command(  # noqa: PLR0913 - one for each option
     """
     from bgpd.ctl import drain  # noqa: PLC0415
 
-    at = _here(node, run_dir)
+    near = _near(node, run_dir)
+    at = _named(near, node)
     if at is None:
         if force or until_boot:
             raise typer.BadParameter("works on the node itself only", param_hint="--force")
+        _reachable(node, near, kubeconfig)
         _there(node, kubeconfig, on=True, dry_run=dry_run, wait=wait, timeout=timeout)
         return
     if dry_run:
@@ -78,7 +81,7 @@ def drain_command(  # noqa: PLR0913 - one for each option
     wish = drain.Wish(force=force, patient=patient, until_boot=until_boot)
     drain.say(drain.begin(at, wish))
     if wait:
-        _tell(drain.until_drained(at, seconds=timeout))
+        _tell(at.name, drain.until_drained(at, seconds=timeout))
 
 
 def undrain_command(
@@ -91,8 +94,10 @@ def undrain_command(
     """Give a node its routes back: end what bgpctl drain began."""
     from bgpd.ctl import drain  # noqa: PLC0415
 
-    at = _here(node, run_dir)
+    near = _near(node, run_dir)
+    at = _named(near, node)
     if at is None:
+        _reachable(node, near, kubeconfig)
         _there(node, kubeconfig, on=False, dry_run=dry_run)
     elif dry_run:
         drain.say(f"the request for a drain of {at.name} would be taken back")
@@ -100,19 +105,31 @@ def undrain_command(
         drain.say(drain.end(at))
 
 
-def _here(node: str, run_dir: Path) -> "Here | None":
-    """Return the node at hand if it is *node*, or if none is named; None for another."""
+def _near(node: str, run_dir: Path) -> "Here | None":
+    """Return the node at hand; None where there is none and another one is meant."""
     from bgpd.ctl import drain, observe  # noqa: PLC0415
 
     try:
-        at = drain.here(
+        return drain.here(
             speaker=run_dir / observe.SPEAKER_SOCKET, agent=run_dir / observe.AGENT_SOCKET
         )
     except BgpdError as error:
         if node and not isinstance(error, ConfigError):
             return None
         raise
-    return at if node in {"", at.name} else None
+
+
+def _named(near: "Here | None", node: str) -> "Here | None":
+    """Return the node at hand if it is *node*, or if none is named; None for another."""
+    return near if near is not None and node in {"", near.name} else None
+
+
+def _reachable(node: str, near: "Here | None", kubeconfig: Path | None) -> None:
+    from bgpd.ctl import drain  # noqa: PLC0415
+    from bgpd.ctl.cluster import has_access  # noqa: PLC0415
+
+    if not has_access(kubeconfig):
+        raise drain.out_of_reach(node, near)
 
 
 def _there(
@@ -130,7 +147,7 @@ def _there(
     with Cluster(access_of(kubeconfig)) as cluster:
         drain.say(drain.taint(cluster, node, on=on, dry_run=dry_run))
         if wait and not dry_run:
-            _tell(drain.until_reported(cluster, node, seconds=timeout))
+            _tell(node, drain.until_reported(cluster, node, seconds=timeout))
 
 
 def _rehearse(at: "Here", *, allowed: bool) -> None:
@@ -157,8 +174,12 @@ def _agreed(at: "Here") -> bool:
     )
 
 
-def _tell(sentences: Iterator[str]) -> None:
+def _tell(name: str, sentences: Iterator[str]) -> None:
     from bgpd.ctl import drain  # noqa: PLC0415
 
-    for sentence in sentences:
-        drain.say(sentence)
+    try:
+        for sentence in sentences:
+            drain.say(sentence)
+    except KeyboardInterrupt:
+        complain("bgpctl", f"not waited for any longer; the drain of {name} goes on")
+        raise typer.Exit(INTERRUPTED) from None

@@ -8,6 +8,7 @@ from bgpd.model.health import Health, ProbeResult
 from bgpd.model.status import BFDStatus, HealthStatus, SessionStatus
 
 NONE: Final = "<none>"
+_HEADER: Final = ("SERVICE", "CHECK", "HEALTH", "SINCE", "FAILED", "MESSAGE")
 
 
 def health_block(health: HealthStatus, *, now: float, width: int | None = WIDTH) -> str:
@@ -25,10 +26,21 @@ def health_block(health: HealthStatus, *, now: float, width: int | None = WIDTH)
     shown = [one for one in health.probes if width is None or one.health is not Health.HEALTHY]
     if not shown:
         return lines
-    header = ("SERVICE", "CHECK", "HEALTH", "SINCE", "FAILED", "MESSAGE")
-    return lines + columns(
-        header, (_row(one, now=now) for one in shown), width=width, flexible=(0, 1, 5)
-    )
+    return lines + _table([_row(one, now=now) for one in shown], width=width)
+
+
+def _table(rows: list[tuple[str, ...]], *, width: int | None) -> str:
+    """Return *rows*; where their messages do not fit, each has its own line below."""
+    whole = columns(_HEADER, rows, width=None)
+    if width is None or all(len(line) <= width for line in whole.splitlines()):
+        return whole
+    first, *lines = columns(
+        _HEADER[:-1], [row[:-1] for row in rows], width=width, flexible=(0, 1)
+    ).splitlines()
+    text = [first]
+    for line, row in zip(lines, rows, strict=True):
+        text += [line, wrapped(f"  {row[-1]}", width=width, indent="  ")]
+    return "\n".join(text) + "\n"
 
 
 def _census(probes: tuple[ProbeResult, ...]) -> str:
@@ -45,7 +57,8 @@ def _row(one: ProbeResult, *, now: float) -> tuple[str, ...]:
         one.service,
         one.check or "healthCheckNodePort",
         one.health.value,
-        duration(now - one.since if one.since else None),
+        # A health that never changed is as old as the agent's first question.
+        duration(now - one.since) if one.since else "start",
         f"{one.failures}/{one.probes}",
         one.message or NONE,
     )
@@ -67,7 +80,10 @@ def bfd_problem(peer: str, bfd: BFDStatus) -> Iterator[str]:
     if bfd.dampened:
         yield f"BFD with {peer} went up and down too often: its word does not count for a while"
     elif bfd.last_error and bfd.state.value != "Up":
-        yield f"BFD with {peer} is {bfd.state.value} ({bfd.last_error})"
+        yield (
+            f"BFD with {peer} is {bfd.state.value} ({bfd.last_error}): switch it on at the router,"
+            " with the same password if there is one, or take `bfdProfile` off the peer"
+        )
 
 
 def health_problems(health: HealthStatus) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from bgpd.ctl.program import SETTINGS, ListOutput
+from bgpd.ctl.program import SETTINGS, ListOutput, complain
 from bgpd.model.errors import ConfigError, TransientError
 
 if TYPE_CHECKING:
@@ -316,4 +316,4 @@ def _tell(lines: Iterable[str]) -> None:
 
 def _note(sentence: str) -> None:
     if sentence:
-        print(f"bgpctl: {sentence}", file=sys.stderr)  # noqa: T201
+        complain("bgpctl", sentence)

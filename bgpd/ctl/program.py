@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn
 
 import typer
 
+from bgpd.ctl.columns import wrapped
 from bgpd.model.errors import BgpdError
 
 INTERRUPTED = 130
@@ -47,13 +48,21 @@ def version_option(program: str) -> Any:
     )
 
 
+def complain(program: str, sentence: str) -> None:
+    """Tell a person on standard error: folded at a terminal, one line in a log or for a script."""
+    text = f"{program}: {sentence}"
+    if sys.stderr.isatty():
+        text = "\n".join(wrapped(line, indent="  ") for line in text.splitlines())
+    print(text, file=sys.stderr)  # noqa: T201
+
+
 def run(program: str, command: Callable[[], object]) -> NoReturn:
     """Run *command* and exit; an error of ours is one sentence on stderr, never a traceback."""
     try:
         command()
         sys.stdout.flush()
     except BgpdError as error:
-        print(f"{program}: {error}", file=sys.stderr)  # noqa: T201
+        complain(program, str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

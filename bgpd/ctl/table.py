@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from bgpd.ctl.columns import UNKNOWN, WIDTH, columns, counted, duration, wrapped
+from bgpd.ctl.drainview import Names, named
 from bgpd.ctl.healthtable import bfd_cell, health_block
 from bgpd.ctl.view import View, advertised, armed, verdict
+from bgpd.model.reason import Reason, Withheld
 from bgpd.model.status import (
     MemberStatus,
     MeshStatus,
@@ -170,20 +172,41 @@ def _list(names: Sequence[str]) -> str:
 def _withheld(view: View, *, width: int | None) -> str:
     if not view.withheld:
         return ""
+    names = view.agent.services if view.agent else {}
     header = ("SERVICE", "PREFIX", "PEER", "REASON", "MESSAGE")
+    drained = [one for one in view.withheld if one.reason is Reason.DRAINED and one.prefix]
     rows = [
-        (one.service or NONE, one.prefix or NONE, one.peer or "all", one.reason.value, one.message)
+        (
+            one.service or _list(names.get(one.prefix, ()) if one.prefix else ()),
+            one.prefix or NONE,
+            one.peer or "all",
+            one.reason.value,
+            one.message,
+        )
         for one in view.withheld
+        if width is None or one not in drained
     ]
     if width is None:
         return "NOT ADVERTISED\n" + columns(header, rows, width=None)
-    short = columns(header[:3], [row[:3] for row in rows], width=width, flexible=(2, 0))
-    lines = short.splitlines()
-    text = [lines[0]]
-    for line, row in zip(lines[1:], rows, strict=True):
-        why = f"  {row[3]}: {row[4]}" if row[4] else f"  {row[3]}"
-        text += [line, wrapped(why, indent="  ")]
-    return "NOT ADVERTISED\n" + "\n".join(text) + "\n"
+    text = ["NOT ADVERTISED"]
+    if rows:
+        short = columns(header[:3], [row[:3] for row in rows], width=width, flexible=(2, 0))
+        first, *lines = short.splitlines()
+        text.append(first)
+        for line, row in zip(lines, rows, strict=True):
+            why = f"  {row[3]}: {row[4]}" if row[4] else f"  {row[3]}"
+            text += [line, wrapped(why, indent="  ")]
+    if drained:
+        text.append(wrapped(_left(drained, names), indent="  "))
+    return "\n".join(text) + "\n"
+
+
+def _left(drained: Sequence[Withheld], names: Names) -> str:
+    """Return in one sentence what a drain took back: it is much at once, for one reason."""
+    prefixes = tuple(dict.fromkeys(one.prefix for one in drained if one.prefix))
+    verb = "was" if len(prefixes) == 1 else "were"
+    who = f"{counted(len(prefixes), 'elastic IP')} {verb} left to the other nodes"
+    return f"Drained: {who}: {named(prefixes, names)}"
 
 
 def _mesh(mesh: MeshStatus, *, width: int | None) -> str:

@@ -248,6 +248,25 @@ DRAINED_SPEAKER: Final = replace(
 DRAINED: Final = View(
     agent=replace(NODE, speaker=DRAINED_SPEAKER, health=ILL), speaker=DRAINED_SPEAKER
 )
+LEFT_SPEAKER: Final = replace(
+    SPEAKER,
+    draining=True,
+    drain=DrainStatus(phase=DrainPhase.DRAINED, cause="a person asked for it", since=NOW - 30),
+    routes=(),
+    sessions=tuple(replace(one, advertised=0) for one in SPEAKER.sessions),
+    withheld=tuple(
+        Withheld(
+            service="",
+            prefix=one.prefix,
+            reason=Reason.DRAINED,
+            message=f"this node is drained; {one.prefix} was left to the other nodes",
+            peer=peer,
+        )
+        for one in SPEAKER.routes
+        for peer in one.peers
+    ),
+)
+LEFT: Final = View(agent=replace(NODE, speaker=LEFT_SPEAKER), speaker=LEFT_SPEAKER)
 AGENT_DEAD: Final = View(
     speaker=replace(SPEAKER, agent_connected=False, agent_absent_since=NOW - 60),
     agent_error="/run/bgpd/agent.sock: nobody listens here any more",
@@ -306,6 +325,8 @@ SCREENS: Final[Mapping[str, Callable[[], str]]] = {
     "sick-wide.txt": lambda: table.status_table(SICK, now=NOW, wide=True),
     "drained.txt": lambda: table.status_table(DRAINED, now=NOW),
     "drained-wide.txt": lambda: table.status_table(DRAINED, now=NOW, wide=True),
+    "left.txt": lambda: table.status_table(LEFT, now=NOW),
+    "left-wide.txt": lambda: table.status_table(LEFT, now=NOW, wide=True),
     "agent-dead.txt": lambda: table.status_table(AGENT_DEAD, now=NOW),
     "agent-dead.json": lambda: document.dump(document.status_document(AGENT_DEAD), "json"),
     "speaker-dead.txt": lambda: table.status_table(SPEAKER_DEAD, now=NOW),

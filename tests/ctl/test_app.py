@@ -376,3 +376,28 @@ def test_the_version_is_the_packages() -> None:
     for word in ("version", "--version"):
         assert asyncio.run(bgpctl(word)).output == f"bgpctl {version('bgpd')}\n"
         assert asyncio.run(bgpd(word)).output == f"bgpd {version('bgpd')}\n"
+
+
+def test_a_long_error_is_folded_at_a_terminal(tmp_path: Path) -> None:
+    """No line is wider than 80 columns there; in a log it stays one line."""
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "bgpd.ctl", "status", "--socket", f"{tmp_path}/{'no/' * 30}x"]
+    try:
+        subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=theirs,
+            env=environment(),
+            check=False,
+        )
+        at_terminal = os.read(ours, 4096).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    lines = at_terminal.splitlines()
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 80
+    piped = subprocess.run(words, capture_output=True, text=True, env=environment(), check=False)
+    assert piped.stderr.count("\n") == 1
+    assert "".join(at_terminal.split()) == "".join(piped.stderr.split())

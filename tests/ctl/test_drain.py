@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ from bgpd.ipc.message import Answer, Ask
 from bgpd.model.cluster import DRAIN_TAINT
 from bgpd.model.prefix import Prefix
 from bgpd.model.status import DrainPhase, DrainStatus
-from tests.ctl.fakes import Result, bgpctl, environment, serving
+from tests.ctl.fakes import PATIENCE, Result, bgpctl, environment, serving
 from tests.ctl.samples import NODE, SPEAKER
 from tests.fakes.apiserver import FakeApiServer, served
 
@@ -255,6 +256,69 @@ def test_wrong_use_changes_nothing(tmp_path: Path, words: list[str], status: int
     result, taints = through_api(tmp_path, *words, taints=[OTHER])
     assert (result.status, result.output, taints) == (status, "", [OTHER])
     assert "Traceback" not in result.errors
+
+
+@pytest.mark.parametrize("verb", ["drain", "undrain"])
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        pytest.param("n2", "this is n1", id="a member"),
+        pytest.param("n2", "run it on n2, or name a kubeconfig with --kubeconfig", id="what to do"),
+        pytest.param("n9", "n1 knows no member n9 of the mesh, only n1, n2, n3", id="no member"),
+    ],
+)
+def test_without_an_api_another_node_is_out_of_reach(
+    tmp_path: Path, verb: str, node: str, words: str
+) -> None:
+    """A person who types another node's name learns what to do, not what a file lacks."""
+
+    async def story() -> Result:
+        answers = {"status": STATUS}
+        async with serving(tmp_path, agent={"status": Answer(content=NODE)}, speaker=answers):
+            return await bgpctl(
+                verb, node, "--run-dir", str(tmp_path),
+                HOME=str(tmp_path), KUBECONFIG="", KUBERNETES_SERVICE_HOST="",
+            )  # fmt: skip
+
+    result = asyncio.run(story())
+    assert (result.status, result.output) == (78, "")
+    assert words in result.errors
+
+
+def test_interrupting_the_wait_leaves_the_drain_as_it_is(tmp_path: Path) -> None:
+    """Ctrl-C ends with 130 and one sentence, and asks the speaker for nothing."""
+
+    async def story() -> tuple[int, str, list[Ask]]:
+        status = replace(SPEAKER, drain=ALONE, routes=SPEAKER.routes[:1])
+        answers = {"status": Answer(content=status), "drain": Answer(content={"drain": BEGUN})}
+        agent = {"status": Answer(content=NODE)}
+        async with serving(tmp_path, agent=agent, speaker=answers) as both:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "bgpd.ctl", "drain", "--wait", "--run-dir", str(tmp_path)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=environment(),
+            )
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    assert process.stdout is not None
+                    # The second sentence is what it waits for: it waits by now.
+                    while b"another node has to carry" not in await process.stdout.readline():
+                        assert not process.stdout.at_eof()
+                    process.send_signal(signal.SIGINT)
+                    _, errors = await process.communicate()
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+            asked = [one for one in both["speaker"].asked if one.question != "status"]
+            return process.returncode or 0, errors.decode(), asked
+
+    status, errors, asked = asyncio.run(story())
+    assert errors == "bgpctl: not waited for any longer; the drain of n1 goes on\n"
+    assert status == 130
+    assert asked == [Ask(question="drain")], "nothing was taken back"
 
 
 # Sentences
