@@ -94,7 +94,8 @@ def test_a_member_that_comes_and_goes_is_a_line_a_minute() -> None:
 def test_the_counts_add_up() -> None:
     """Every event is a line or in one count."""
     log = written(flips(150.0), until=200.0)
-    counted = sum(dict(note.keys).get("member_up", 0) for _, note in log if note.event in SUMMARIES)
+    counts = [dict(note.keys).get("member_up", 0) for _, note in log if note.event in SUMMARIES]
+    counted = sum(count for count in counts if isinstance(count, int))
     assert names(log).count("member_up") + counted == 300
 
 
