@@ -16,6 +16,8 @@ Reports: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Name of a series -> its JSON, with the facts about its row."""
 
 _GAP = "worst_flow_gap_ms"
+_THROUGH = "through_dead_gap_ms"
+"""The gap of flows that passed a router, where it is a router that fails."""
 _BEGIN, _END = "<!-- figures -->\n", "<!-- /figures -->"
 _PROMISES = (
     ("power-loss", "a node loses power, its link stays up"),
@@ -134,6 +136,8 @@ def _promise(sentence: str, found: Sequence[Mapping[str, Any] | None]) -> str:
 
 def _lost_of(report: Mapping[str, Any]) -> str:
     """Return which loss breaks the promise: any, or that of flows which the fault spares."""
+    if _THROUGH in report["target"]:
+        return "flows_apart_lost"
     return "lost" if report["target"].get("loss") == Loss.NONE.value else "lost_other"
 
 
@@ -146,8 +150,9 @@ def _cell(router: str, report: Mapping[str, Any] | None) -> str:
         share = verdict(ours, targets.get(TO_ROUTER)) if ours else ""
         part = f", ours {_pair(ours)}{f' ({share})' if share else ''}" if ours else ""
         return f"{whole}{part}"
-    gap = summary.get(_GAP)
-    return f"{_pair(gap)}{missed(gap, targets.get(_GAP))}" if gap and _target(report) else "-"
+    name = _THROUGH if _THROUGH in targets else _GAP
+    gap = summary.get(name)
+    return f"{_pair(gap)}{missed(gap, targets.get(name))}" if gap and _target(report) else "-"
 
 
 def _mark(router: str, name: str, summary: Mapping[str, Any], targets: Mapping[str, float]) -> str:
@@ -159,7 +164,7 @@ def _mark(router: str, name: str, summary: Mapping[str, Any], targets: Mapping[s
 
 def _target(report: Mapping[str, Any] | None) -> float | None:
     targets = report["target"] if report else {}
-    target: float | None = targets.get(_GAP) or targets.get(ROUTE)
+    target: float | None = targets.get(_GAP) or targets.get(ROUTE) or targets.get(_THROUGH)
     return target
 
 
