@@ -9,7 +9,7 @@ from tests.lab.restarts import (
     stress,
     unnoticed,
 )
-from tests.lab.routerstrikes import router_dead, router_undead, ways_of_flows
+from tests.lab.routerstrikes import let_rest, router_dead, router_undead, ways_of_flows
 from tests.lab.strikes import power_loss, undrop
 
 _FAST = BfdPlan(interval=50, multiplier=3)
@@ -33,6 +33,7 @@ ROUTER_FAULTS = (
         name="router-dead",
         sentence="one of two routers drops everything in silence, its links stay up",
         strike=router_dead,
+        prepare=let_rest,
         heal=router_undead,
         needs={"routers": 2},
         affected=0,
@@ -44,6 +45,7 @@ ROUTER_FAULTS = (
         name="router-dead-bfd",
         sentence="one of two routers drops everything in silence, all speak BFD (50 ms x 3)",
         strike=router_dead,
+        prepare=let_rest,
         heal=router_undead,
         needs={"routers": 2, "bfd": _FAST, "egress": True},
         affected=0,

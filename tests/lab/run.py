@@ -70,7 +70,7 @@ class Lab:
         self.watch: RouterWatch | None = None
         self.flows: list[dict[str, Any]] = []
         """The client's UDP flows."""
-        self.router_deaths = 0
+        self.router_deaths: list[float] = []
         self.dead_router: Router | None = None
         self.ways: object = None
         """Which flows pass the router that dies, as its strike found it."""
