@@ -20,10 +20,10 @@ from tests.cluster.binaries import SERVER
 from tests.cluster.build import build
 from tests.cluster.error import ClusterError
 from tests.lab import world
+from tests.lab.client import Traffic
 from tests.lab.nodes import until
 from tests.lab.plan import EX_CONFIG, LabError, Plan, RouterName, SourceName
 from tests.lab.routers import missing_programs
-from tests.lab.run import Traffic
 
 _MODULE: Final = "tests.bench.migrate"
 _PATIENCE: Final = 60.0

@@ -1,36 +1,31 @@
 """Build one lab inside its world and let faults befall it, again and again, with figures."""
 
-import json
 import secrets
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from bgpd.model.peer import Takeover
 from tests.lab import shares
+from tests.lab.client import Traffic
 from tests.lab.connections import account, moves
 from tests.lab.control import ControlPlane
 from tests.lab.documents import Directory, Document
 from tests.lab.fault import Fault, Loss
 from tests.lab.figures import measure
 from tests.lab.losses import write_losses
-from tests.lab.nodes import HERE, Node, until
+from tests.lab.nodes import Node, until
 from tests.lab.pace import Pace
-from tests.lab.plan import ECHO_PORT, LabError, Plan, router_space
+from tests.lab.plan import LabError, Plan, router_space
 from tests.lab.report import Run, judge
 from tests.lab.routers import ROUTERS, Router, Upstream
 from tests.lab.strikes import Findings
-from tests.lab.topology import build, inside
+from tests.lab.topology import build
 from tests.lab.watch import RouterWatch, monotonic_at_epoch, spread
 
-UDP_FLOWS = 12
-TCP_CONNECTIONS = 4
 MOST_LATE_MS = 50.0
 """A run in which the client itself was later than this says nothing, and is repeated."""
 MOST_MACHINE_LATE_MS = 50.0
@@ -268,58 +263,6 @@ class Lab:
             prefixes=self.plan.prefixes(),
             since=since,
         )
-
-
-class Traffic:
-    """The client process while it sends."""
-
-    def __init__(self, lab: Lab, seed: int, attempt: int, *, connects: bool = False) -> None:
-        """Start sending; the seed decides the source ports and so the router's hash."""
-        self.record = lab.directory / f"traffic-{seed}-{attempt}.json"
-        spec = lab.directory / "traffic.json"
-        flows = traffic_spec(lab.plan, seed, attempt)
-        lab.flows = flows["udp"]
-        if connects:
-            flows |= {"short": [flow["address"] for flow in flows["udp"]]}
-        spec.write_text(json.dumps(flows))
-        self.process = subprocess.Popen(
-            [*inside("client"), sys.executable, "-S", "-E", str(HERE / "traffic.py"),
-             str(spec), str(self.record)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        if self.process.stdout.readline().strip() != b"ready":
-            raise LabError(f"the client heard nothing; see {lab.directory}")
-
-    def stop(self) -> Mapping[str, Any]:
-        """Stop sending, wait for the last answers, return the record."""
-        self.process.communicate(b"stop\n", timeout=60)
-        record: Mapping[str, Any] = json.loads(self.record.read_text())
-        self.record.unlink()
-        return record
-
-    def abort(self) -> None:
-        """End the client where its record does not matter any more."""
-        self.process.kill()
-        self.process.communicate()
-
-
-def traffic_spec(plan: Plan, seed: int, attempt: int) -> dict[str, Any]:
-    """Return the flows: spread over Services and families, other source ports for each seed."""
-    versions = plan.family.versions
-    udp = [
-        {
-            "address": plan.elastic_ip(i // len(versions) % plan.services + 1, version),
-            "port": ECHO_PORT,
-            "source_port": 20000 + (seed * 389 + attempt * 7919 + i * 1021) % 40000,
-        }
-        for i, version in zip(range(UDP_FLOWS), cycle(versions), strict=False)
-    ]
-    tcp = [
-        {"address": plan.elastic_ip(i % plan.services + 1, versions[0]), "port": ECHO_PORT}
-        for i in range(TCP_CONNECTIONS)
-    ]
-    return {"udp": udp, "tcp": tcp}
 
 
 def victims(plan: Plan, fault: Fault, seed: int) -> tuple[str, ...]:
