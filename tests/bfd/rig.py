@@ -121,10 +121,11 @@ class Node:
 class Bfd:
     """A node and a router on one link; end both with the context."""
 
-    def __init__(self, directory: Path) -> None:
-        """Build the link."""
+    def __init__(self, directory: Path, *, prompt: bool = False) -> None:
+        """Build the link; *prompt*: the router's programs run before others, as on their own machine."""
         need("ip", "nft", "unshare", "nsenter", "bird", unproven="BFD with a real router")
         self.directory = directory
+        self._before = ("chrt", "--rr", "1") if prompt else ()
         self.node_space, self.router_space = Space(), Space()
         self.nodes: list[Node] = []
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -191,7 +192,15 @@ class Bfd:
         socket = self.directory / "bird.ctl"
         self._processes.append(
             self.router_space.start(
-                *("bird", "-f", "-c", str(self.directory / "bird.conf"), "-s", str(socket)),
+                *(
+                    *self._before,
+                    "bird",
+                    "-f",
+                    "-c",
+                    str(self.directory / "bird.conf"),
+                    "-s",
+                    str(socket),
+                ),
                 log=self.directory / "bird.out",
             )
         )
@@ -221,7 +230,10 @@ class Bfd:
             path.write_text(f"log file {self.directory}/{daemon}.log\n{text}")
             arguments = ("-f", str(path), "-A", "127.0.0.1", "-u", "root", "-g", "root")
             self._processes.append(
-                space.start(str(FRR / daemon), *arguments, log=self.directory / f"{daemon}.out")
+                space.start(
+                    *(*self._before, str(FRR / daemon), *arguments),
+                    log=self.directory / f"{daemon}.out",
+                )
             )
             self._await_socket(f"/run/frr/{daemon}.vty")
 

@@ -108,7 +108,7 @@ def _sleep(node: Node, seconds: float) -> None:
 
 def run(*, seconds: float, sessions: int, interval: int, router: str, cores: int) -> dict[str, Any]:
     """Return what happened."""
-    with tempfile.TemporaryDirectory() as name, Bfd(Path(name)) as lab:
+    with tempfile.TemporaryDirectory() as name, Bfd(Path(name), prompt=True) as lab:
         node = _established(lab, router, sessions, interval)
         paces = [_PacedProcessor(number) for number in sorted(os.sched_getaffinity(0))]
         with busy(cores):
