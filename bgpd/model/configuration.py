@@ -10,6 +10,7 @@ from enum import StrEnum
 from bgpd.model.member import SpeakerPolicy
 from bgpd.model.peer import Asn, Lever, PeerName, Takeover
 from bgpd.model.prefix import Address, Family, Prefix
+from bgpd.model.provider import ProviderChoice
 from bgpd.model.selector import Selector, Selectors
 
 
@@ -69,6 +70,8 @@ class IPAddressPool:
     """Addresses of the pool that nobody is given, though whoever has one keeps it."""
     reuse_delay: int = 0
     """Seconds for which a released address is not given to another Service."""
+    bind: bool = False
+    """Whether nodes that may advertise an address of it also have it on an interface of ours."""
     migrating: bool = False
     """Whether MetalLB still carries a part of the traffic (`bgpd.model.migration`)."""
 
@@ -99,6 +102,8 @@ class BGPAdvertisement:
     distribution: Distribution = Distribution.ECMP
     preferred_nodes: tuple[NodePreference, ...] = ()
     weight: Weight = Weight.NONE
+    priority: int = 0
+    """Which routes go first where a peer takes a limited number: the larger, 0..1000."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +131,7 @@ class BFDProfile:
     passive_mode: bool = False
     minimum_ttl: int = 254
     """Of sessions over several hops; over one it is always 255 (RFC 5881, section 5)."""
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     password_file: str | None = None
     key_id: int = 1
 
@@ -143,7 +148,7 @@ class Secret:
     """A TCP MD5 key that peers refer to."""
 
     name: str
-    password: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +168,7 @@ class BGPPeer:
     hold_time: int = 90
     families: tuple[Family, ...]
     node_selectors: Selectors = ()
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     password_file: str | None = None
     password_secret: str = ""
     """The Secret that *password* comes from; empty where it comes from none."""
@@ -183,6 +188,14 @@ class BGPPeer:
     dynamic_asn: str = ""
     """`internal` or `external` where the peer's ASN is whatever it says; *peer_asn* means nothing.
     """
+    gateway: str = ""
+    """An address, or `default`: reach the peer by a host route over it; empty: no route of ours."""
+    provider: ProviderChoice | None = None
+    """Where the peers come from; *address* and the ASNs then mean nothing, unless they are set."""
+    document: str = ""
+    """The BGPPeer that this one was discovered for; empty: it is a document itself."""
+    communities: tuple[str, ...] = ()
+    """Added to every route for this peer, as `a:b`."""
 
     @property
     def without_session(self) -> bool:

@@ -1,6 +1,6 @@
 """A peer: the other end of a BGP session, as the configuration wants it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
@@ -68,7 +68,7 @@ class BFD:
     """RFC 5883 on port 4784 instead of RFC 5881 on 3784."""
     minimum_ttl: int = 255
     """Least TTL that is accepted: 255 where the router is one hop away (RFC 5881, section 5)."""
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     """Key of meticulous keyed SHA1 authentication, 1..20 bytes; None: none."""
     key_id: int = 1
     """0..255, beside *password*."""
@@ -103,7 +103,7 @@ class Peer:
     hold_time: int = 90
     """Seconds: 0, or 3..65535 (RFC 4271, section 4.2); keepalives leave at a third of it."""
     families: tuple[Family, ...] = (Family.IPV4,)
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     ttl: int | None = None
     """TTL of what we send; None leaves the kernel's default."""
     ttl_security: int | None = None
@@ -120,16 +120,20 @@ class Peer:
     """Next hop of IPv4 routes where the session runs over IPv6 (RFC 8950); else the source."""
     next_hop_v6: Address | None = None
     bfd: BFD | None = None
+    gateway: str = ""
+    """An address, or `default`: we reach the peer by a host route over it; empty: no route."""
+    document: str = ""
+    """The BGPPeer that this peer was discovered for; empty: it is one itself."""
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for what no session could be configured with."""
-        for field in ("peer_asn", "local_asn"):
-            in_range(field, getattr(self, field), 1, 2**32 - 1)
+        for asn in ("peer_asn", "local_asn"):
+            in_range(asn, getattr(self, asn), 1, 2**32 - 1)
         in_range("port", self.port, 1, 65535)
         if self.hold_time:
             in_range("hold_time", self.hold_time, 3, 65535)
-        for field in ("address", "local_address", "router_id", "next_hop_v4", "next_hop_v6"):
-            _canonical(field, getattr(self, field))
+        for address in ("address", "local_address", "router_id", "next_hop_v4", "next_hop_v6"):
+            _canonical(address, getattr(self, address))
 
     @property
     def internal(self) -> bool:

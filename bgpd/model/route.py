@@ -57,6 +57,8 @@ class Advertisement:
     ahead: tuple[str, ...] = ()
     """The nodes that come before us, best first, where the peer's lever has no room for ranks: we
     advertise once none of them does."""
+    priority: int = 0
+    """Who goes first where a peer takes a limited number of prefixes: the larger."""
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for what no router could be told."""
