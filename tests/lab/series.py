@@ -165,6 +165,7 @@ def all_series() -> Iterator[Series]:
     yield from on_routers("reflex-kill", usual=3)
     for fault in ("endpoint-lost", "endpoint-back"):
         yield Series(fault=fault, router="frr", usual=5, zebra_work_queue=0)
+    yield Series(fault="power-loss-bfd", router="frr", usual=10, zebra_work_queue=0)
 
 
 def with_bfd() -> Iterator[Series]:
@@ -177,7 +178,7 @@ def with_bfd() -> Iterator[Series]:
         yield Series(fault="router-dead-bfd", router=router, usual=10)
         yield Series(fault="router-dead", router=router, usual=3)
         for bfd in ("50x3", "10x3"):
-            yield Series(fault="stress", router=router, usual=3, bfd=bfd)
+            yield Series(fault="stress", router=router, usual=10, bfd=bfd)
 
 
 def on_routers(
