@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from bgpd.model.health import Health, ProbeResult
 from bgpd.model.peer import BFDState, Lever, PeerName, PeerState
-from bgpd.model.prefix import Address, Prefix
+from bgpd.model.prefix import Address, Family, Prefix
 from bgpd.model.reason import Withheld
 
 
@@ -49,6 +49,20 @@ class SessionStatus:
     """Whether both ends offered it, so that the peer keeps our routes over a restart."""
     bfd: "BFDStatus | None" = None
     """None: no BFD is wanted."""
+    local_address: Address | None = None
+    """Source of the session; None: a speaker of another version, which does not say."""
+    port: int = 179
+    families: tuple[Family, ...] = ()
+    """Negotiated; empty before the session is established."""
+    wanted_families: tuple[Family, ...] = ()
+    wanted_hold_time: int | None = None
+    """Seconds, as configured."""
+    signed: bool | None = None
+    """Whether the configuration has a TCP MD5 key (RFC 2385) for it."""
+    gateway: str = ""
+    """As in `Peer`."""
+    document: str = ""
+    """As in `Peer`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bgpd.exabgp.message import SessionChanged
 from bgpd.model.peer import Peer, PeerName, PeerState
-from bgpd.model.prefix import Address
+from bgpd.model.prefix import Address, Family
 from bgpd.model.status import SessionStatus
 
 
@@ -18,6 +18,7 @@ class _Session:
     last_error: str = ""
     transitions: int = 0
     graceful_restart: bool = False
+    families: tuple[Family, ...] = ()
 
 
 class Sessions:
@@ -40,8 +41,10 @@ class Sessions:
             session.hold_time = message.hold_time
             session.peer_router_id = message.peer_router_id
             session.graceful_restart = message.graceful_restart
+            session.families = message.families
         elif was:
             session.hold_time = None
+            session.families = ()
         if was is not up:
             session.transitions += 1
         return was is not up
@@ -101,4 +104,12 @@ class Sessions:
             last_error=session.last_error,
             transitions=session.transitions,
             graceful_restart=session.graceful_restart and session.state is PeerState.ESTABLISHED,
+            local_address=peer.local_address,
+            port=peer.port,
+            families=session.families,
+            wanted_families=peer.families,
+            wanted_hold_time=peer.hold_time,
+            signed=peer.password is not None,
+            gateway=peer.gateway,
+            document=peer.document,
         )
