@@ -19,7 +19,8 @@ from bgpd.kube.store import Changes
 from bgpd.kube.view import Objects
 from bgpd.model.errors import ConfigError
 from bgpd.model.member import NodeName, SpeakerPolicy
-from bgpd.model.prefix import Prefix
+from bgpd.model.prefix import Address, Prefix
+from bgpd.model.provider import Discovery
 from bgpd.model.reason import Withheld
 from bgpd.model.status import Condition
 from bgpd.policy.context import Context
@@ -49,6 +50,10 @@ class Planner:
         """None until the configuration was understood once; nothing is desired before that."""
         self.problem = ""
         """Why the configuration could not be understood; the last good one stays in force."""
+        self.discovered: Mapping[str, Discovery] = {}
+        """What each BGPPeer's provider said, by name: replace it whole, then `configure`."""
+        self.addresses: frozenset[Address] | None = None
+        """All addresses of this host; None while they are not known. As *discovered*."""
         self._cluster_uid = cluster_uid
         self._load_balancer_class = load_balancer_class
         self._ignore_exclude_label = ignore_exclude_label
@@ -263,6 +268,8 @@ class Planner:
             load_balancer_class=self._load_balancer_class,
             ignore_exclude_label=self._ignore_exclude_label,
             password_of=passwords,
+            discovered=self.discovered,
+            addresses=self.addresses,
             previous=self.context or self._primed,
         )
 

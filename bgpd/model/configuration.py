@@ -192,6 +192,9 @@ class BGPPeer:
     """An address, or `default`: reach the peer by a host route over it; empty: no route of ours."""
     provider: ProviderChoice | None = None
     """Where the peers come from; *address* and the ASNs then mean nothing, unless they are set."""
+    stated: frozenset[str] = frozenset()
+    """Beside *provider*: the names of the fields here that the document sets itself, of `address`,
+    `local_asn`, `peer_asn`, `hold_time`, `families`, `max_prefixes` and `lever`."""
     document: str = ""
     """The BGPPeer that this one was discovered for; empty: it is a document itself."""
     communities: tuple[str, ...] = ()

@@ -115,7 +115,7 @@ def _misfits(advertisement: BGPAdvertisement, around: Surroundings) -> Iterator[
             yield from _too_short(advertisement, pool)
     if matches_any(advertisement.node_selectors, around.node.labels):
         for peer in around.peers:
-            if names_peer(advertisement, peer.name):
+            if names_peer(advertisement, peer):
                 sentence = wish.misfit(advertisement, peer)
                 if sentence is not None:
                     yield sentence
@@ -168,7 +168,7 @@ def _shared(
     if pool is None:
         return
     for peer in sorted(around.peers, key=lambda peer: peer.name):
-        if names_peer(one, peer.name) and names_peer(other, peer.name):
+        if names_peer(one, peer) and names_peer(other, peer):
             yield pool, peer
 
 

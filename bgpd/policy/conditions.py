@@ -1,16 +1,19 @@
 """What a person should know about the configuration of one node, as conditions."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool
 from bgpd.model.migration import MIGRATING
 from bgpd.model.prefix import Family
+from bgpd.model.provider import Discovery
 from bgpd.model.status import Condition
 from bgpd.policy.admission import Admission
 from bgpd.policy.advertisements import Surroundings, dangling, fitted
 from bgpd.policy.communities import sentences_of
-from bgpd.policy.peers import WORD, PeerSet
+from bgpd.policy.family import WORD
+from bgpd.policy.peers import PeerSet
+from bgpd.policy.provided import unheard
 
 REFUSED: Final = "ConfigurationRefused"
 """Type of the conditions that a person must act on; at a start they are a `ConfigError`."""
@@ -70,7 +73,7 @@ def families_left_out(peers: PeerSet) -> tuple[Condition, ...]:
     """Return which families a peer is not offered, though its document names them."""
     found: list[Condition] = []
     for peer in peers.peers:
-        lost = set(peers.documents[peer.name].families) - set(peer.families)
+        lost = set(peers.sessions[peer.name].families) - set(peer.families)
         for family in sorted(lost):
             message = (
                 f"BGPPeer {peer.name}: no {WORD[family]} routes are offered, because this node has "
@@ -91,6 +94,19 @@ def dangling_of(
     """Yield a sentence for each pool or peer that an advertisement names and that is not there."""
     pool_names = {one.name for one in pools.admitted}
     return dangling(advertisements.admitted, pool_names, {one.name for one in peers})
+
+
+def of_providers(peers: PeerSet, discovered: Mapping[str, Discovery]) -> tuple[Condition, ...]:
+    """Return whose provider is not heard, and which sessions that one offers cannot be."""
+    found = [
+        Condition(type="ProviderUnheard", status=True, reason=reason, message=message)
+        for reason, message in unheard(peers.documents.values(), discovered)
+    ]
+    found += [
+        Condition(type="ProviderPeerLeftOut", status=True, reason="Incomplete", message=message)
+        for message in peers.unprovided
+    ]
+    return tuple(found)
 
 
 def unfit(sentences: Iterable[str]) -> tuple[Condition, ...]:

@@ -22,6 +22,7 @@ from bgpd.model.health import HealthCheck
 from bgpd.model.member import Member, NodeName, SpeakerPolicy
 from bgpd.model.peer import Peer
 from bgpd.model.prefix import Address, Prefix
+from bgpd.model.provider import Discovery
 from bgpd.model.reason import Reason
 from bgpd.model.status import Condition
 from bgpd.policy.advertisements import (
@@ -36,6 +37,7 @@ from bgpd.policy.conditions import (
     families_left_out,
     last_good,
     missing,
+    of_providers,
     refusals,
     sentences_in,
     takeover_held,
@@ -122,12 +124,16 @@ class Context:
         load_balancer_class: str | None = None,
         ignore_exclude_label: bool = False,
         password_of: Mapping[str, str] | None = None,
+        discovered: Mapping[str, Discovery] | None = None,
+        addresses: frozenset[Address] | None = None,
         previous: "Context | None" = None,
     ) -> "Context":
         """Return the context, or raise `ConfigError` where this node has no place in the mesh.
 
         *previous* is the context in force, if any: of two documents that cannot both hold, the
         one in it stays. *ignore_exclude_label* lets nodes attract traffic that say they should not.
+        *discovered* is what the providers of *peers* said, by the BGPPeer's name; *addresses* are
+        all that this host has, on whatever interface (None: nobody knows yet).
         """
         if node is None:
             raise ConfigError(
@@ -150,6 +156,8 @@ class Context:
             previous=before.peers,
             held=bool(marked),
             profiles=bfd_profiles,
+            discovered=discovered or {},
+            addresses=addresses,
         )
         advertisements = tuple(advertisements)
         aliases = aliases_of(
@@ -189,12 +197,17 @@ class Context:
                 *member_conditions,
                 *families_left_out(peer_set),
                 *takeover_overruled(before_lever),
-                *missing(dangling_of(kept_advertisements, kept_pools, documents)),
+                *of_providers(peer_set, discovered or {}),
+                *missing(
+                    dangling_of(
+                        kept_advertisements,
+                        kept_pools,
+                        (*documents, *peer_set.sessions.values()),
+                    )
+                ),
                 *missing(without_profile(peer_set.documents.values(), bfd_profiles)),
                 *unfit(
-                    echoing(
-                        peer_set.documents.values(), bfd_profiles, resolved, kept_pools.admitted
-                    )
+                    echoing(peer_set.sessions.values(), bfd_profiles, resolved, kept_pools.admitted)
                 ),
             ),
             in_force=Admitted(
@@ -211,6 +224,11 @@ class Context:
                 peer_set.peers,
                 nodes=nodes,
                 members={member.name for member in members},
+                added={
+                    one.name: one.communities
+                    for one in peer_set.sessions.values()
+                    if one.communities
+                },
             ),
             blocked=_blocked(node),
             checks=Checks(health_checks),

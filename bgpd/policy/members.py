@@ -8,7 +8,8 @@ from bgpd.model.errors import ConfigError
 from bgpd.model.member import Member
 from bgpd.model.prefix import Address, Family, family_of
 from bgpd.model.status import Condition
-from bgpd.policy.peers import WORD, address_in
+from bgpd.policy.family import WORD
+from bgpd.policy.peers import address_in
 
 
 def mesh_family(peers: Iterable[BGPPeer], node: Node) -> Family:
@@ -16,7 +17,8 @@ def mesh_family(peers: Iterable[BGPPeer], node: Node) -> Family:
 
     All peers are asked, not only this node's: two nodes must not choose differently.
     """
-    families = {family_of(peer.address) for peer in peers}
+    # What a provider will say is not known of other nodes.
+    families = {family_of(peer.address) for peer in peers if peer.provider is None}
     if not families:
         return Family.IPV4 if address_in(node, Family.IPV4) else Family.IPV6
     return Family.IPV6 if families == {Family.IPV6} else Family.IPV4

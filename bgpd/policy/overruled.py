@@ -53,7 +53,7 @@ def _overruled(
         about = [one for one in advertisements if names_pool(one, pool) and _for_all(one)]
         for family in sorted({family_of(block) for block in pool.prefixes}):
             for peer in peers:
-                mine = [one for one in about if names_peer(one, peer.name)]
+                mine = [one for one in about if names_peer(one, peer)]
                 for length in sorted({length_in(one, family) for one in mine}):
                     same = [one for one in mine if length_in(one, family) == length]
                     yield from _of_peer(peer, pool, _by_node(same, kinds))

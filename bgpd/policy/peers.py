@@ -10,18 +10,16 @@ from bgpd.model.cluster import Node
 from bgpd.model.configuration import BFDProfile, BGPPeer
 from bgpd.model.peer import Lever, Peer, PeerName
 from bgpd.model.prefix import Address, Family, family_of
+from bgpd.model.provider import Discovery
 from bgpd.policy.admission import admit
+from bgpd.policy.family import WORD
 from bgpd.policy.profiles import bfd_of
+from bgpd.policy.provided import LONGEST_PASSWORD, legal_password, provide
 from bgpd.policy.selector import matches_any
 
-_LONGEST_PASSWORD: Final = 80
-"""Bytes of a TCP MD5 key (TCP_MD5SIG_MAXKEYLEN; RFC 2385, section 4.5)."""
-
+_NOTHING: Final[Mapping[str, Discovery]] = {}
 _ONE_HOP: Final = 255
 """The TTL of what a neighbor sent (RFC 5082, section 3)."""
-
-WORD: Final = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
-"""How people call a family."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +28,12 @@ class PeerSet:
 
     documents: Mapping[str, BGPPeer] = field(default_factory=dict)
     """The documents in force on this node, by name."""
+    sessions: Mapping[str, BGPPeer] = field(default_factory=dict)
+    """The same with a BGPPeer for each session in place of one that names a provider."""
     peers: tuple[Peer, ...] = ()
     refused: tuple[str, ...] = ()
+    unprovided: tuple[str, ...] = ()
+    """A sentence for each session that a provider offers and that cannot be one."""
 
     @property
     def by_name(self) -> dict[PeerName, Peer]:
@@ -39,7 +41,7 @@ class PeerSet:
         return {peer.name: peer for peer in self.peers}
 
 
-def peers_of(
+def peers_of(  # noqa: PLR0913 - one argument for each thing that a session depends on
     node: Node,
     documents: Iterable[BGPPeer],
     *,
@@ -47,14 +49,20 @@ def peers_of(
     previous: PeerSet,
     held: bool = False,
     profiles: Mapping[str, BFDProfile] | None = None,
+    discovered: Mapping[str, Discovery] = _NOTHING,
+    addresses: frozenset[Address] | None = None,
 ) -> PeerSet:
     """Return the peers that *documents* give *node*; *held* leaves all of them without a lever.
 
     A peer that cannot be built now (its password file is missing, say) keeps the form that it
-    had in *previous*: a session that works is not closed because of a file.
+    had in *previous*: a session that works is not closed because of a file. *discovered* is what
+    providers said, by the document's name, and *addresses* is what the host has (None: unknown).
     """
     selected = [one for one in documents if matches_any(one.node_selectors, node.labels)]
-    admission = admit(selected, previous.documents, _clash)
+    provided = provide(
+        selected, discovered=discovered, addresses=addresses, before=previous.sessions
+    )
+    admission = admit(provided.peers, previous.sessions, _clash)
     refused = [f"on node {node.name}: {sentence}" for _, sentence in admission.refused]
     peers: list[Peer] = []
     before = previous.by_name
@@ -70,8 +78,16 @@ def peers_of(
                 continue
             peer = kept
         peers.append(replace(peer, lever=Lever.NONE if held else document.lever))
-    in_force: dict[str, BGPPeer] = {one.name: one for one in admission.admitted}
-    return PeerSet(documents=in_force, peers=tuple(peers), refused=tuple(refused))
+    sessions: dict[str, BGPPeer] = {one.name: one for one in admission.admitted}
+    asking = [one for one in selected if one.provider is not None]
+    written = [one for one in admission.admitted if not one.document]
+    return PeerSet(
+        documents={one.name: one for one in sorted((*written, *asking), key=lambda one: one.name)},
+        sessions=sessions,
+        peers=tuple(peers),
+        refused=tuple(refused),
+        unprovided=tuple(one for said in provided.sentences.values() for one in said),
+    )
 
 
 def _clash(candidate: BGPPeer, others: Sequence[BGPPeer]) -> str | None:
@@ -137,10 +153,10 @@ def _peer(document: BGPPeer, node: Node, password_of: Mapping[str, str]) -> Peer
                 f"BGPPeer {document.name}: spec.passwordFile {path} is missing, unreadable or "
                 "empty; without its password there is no session"
             )
-        if len(password) > _LONGEST_PASSWORD or not (password.isascii() and password.isprintable()):
+        if not legal_password(password):
             return (
                 f"BGPPeer {document.name}: spec.passwordFile {path} must hold "
-                f"1..{_LONGEST_PASSWORD} printable ASCII characters on one line"
+                f"1..{LONGEST_PASSWORD} printable ASCII characters on one line"
             )
     return _complete(document, node, local, password)
 
@@ -202,6 +218,8 @@ def _complete(document: BGPPeer, node: Node, local: Address, password: str | Non
         damping=document.damping,
         next_hop_v4=v4 if Family.IPV4 in reachable else None,
         next_hop_v6=v6 if Family.IPV6 in reachable else None,
+        gateway=document.gateway,
+        document=document.document,
     )
 
 

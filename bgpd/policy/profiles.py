@@ -69,7 +69,7 @@ def echoing(
         profile = (profiles or {}).get(peer.bfd_profile)
         if profile is None or not profile.echo_mode:
             continue
-        heard = (rule for rule in rules if names_peer(rule, peer.name))
+        heard = (rule for rule in rules if names_peer(rule, peer))
         pool = next((p.name for rule in heard for p in six if names_pool(rule, p)), None)
         if pool is not None:
             yield (

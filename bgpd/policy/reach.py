@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 from bgpd.model.cluster import EXCLUDE_LABEL, Node
-from bgpd.model.configuration import BGPAdvertisement, IPAddressPool, Weight
+from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool, Weight
 from bgpd.model.peer import Lever, Peer, PeerName
 from bgpd.model.prefix import Family
 from bgpd.model.route import RANK_STANDBY
@@ -20,6 +20,7 @@ MOST_CARRIERS: Final = 16
 """With more nodes than that, another one lives for all practical purposes."""
 HOST_LENGTH: Final = {Family.IPV4: 32, Family.IPV6: 128}
 """The length of a prefix that is a single address."""
+_NOTHING_ADDED: Final[Mapping[PeerName, tuple[str, ...]]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,8 @@ class PoolRules:
     elsewhere: tuple[BGPAdvertisement, ...] = ()
     """Those that select only other nodes."""
     peers: tuple[Peer, ...]
+    added: Mapping[PeerName, tuple[str, ...]] = field(default_factory=dict)
+    """Communities that a peer's routes always have."""
     nodes: tuple[Node, ...] = ()
     """Every node of the cluster."""
     carrying: tuple[Node, ...] = ()
@@ -102,7 +105,7 @@ class PoolRules:
     def _reach(self, advertisements: Sequence[BGPAdvertisement], family: Family) -> Reach:
         offers: list[Offer] = []
         for peer in self.peers:
-            mine = [one for one in advertisements if names_peer(one, peer.name)]
+            mine = [one for one in advertisements if names_peer(one, peer)]
             for length, rules in _by_length(mine, family):
                 conflict = _conflict(rules, peer)
                 if conflict is not None:
@@ -121,7 +124,9 @@ class PoolRules:
             rank=rank,
             med=med,
             local_pref=local_pref,
-            communities=_union(rule.communities for rule in rules),
+            communities=_union(
+                (self.added.get(peer.name, ()), *(rule.communities for rule in rules))
+            ),
             large_communities=_union(rule.large_communities for rule in rules),
             as_path_prepend=0 if wish.lever_of(peer) is Lever.AS_PATH else prepend,
             weighted=any(rule.weight is Weight.ENDPOINTS for rule in rules),
@@ -141,7 +146,7 @@ class PoolRules:
                 best = max(
                     wish.local_pref(one)
                     for one in (*self.here, *self.elsewhere)
-                    if length_in(one, family) == length and names_peer(one, peer.name)
+                    if length_in(one, family) == length and names_peer(one, peer)
                 )
                 rank = min(best - wish.local_pref(rules[0]), RANK_STANDBY)
                 return rank, med, best if rank else own
@@ -166,7 +171,7 @@ NO_RULES: Final = PoolRules(pool="", here=(), peers=())
 """What holds for a pool that no advertisement names."""
 
 
-def rules_of(
+def rules_of(  # noqa: PLR0913 - the nodes matter to some advertisements only
     node: Node,
     pools: Iterable[IPAddressPool],
     advertisements: Sequence[BGPAdvertisement],
@@ -174,6 +179,7 @@ def rules_of(
     *,
     nodes: tuple[Node, ...] = (),
     members: Collection[str] = (),
+    added: Mapping[PeerName, tuple[str, ...]] = _NOTHING_ADDED,
 ) -> dict[str, PoolRules]:
     """Return the rules of each pool; *nodes* are all of the cluster, *members* those that speak."""
     found: dict[str, PoolRules] = {}
@@ -188,6 +194,7 @@ def rules_of(
             here=tuple(here),
             elsewhere=tuple(one for one in about if one.name not in names),
             peers=peers,
+            added=added,
             nodes=nodes,
             carrying=carrying,
         )
@@ -208,9 +215,10 @@ def names_pool(advertisement: BGPAdvertisement, pool: IPAddressPool) -> bool:
     return not advertisement.pools
 
 
-def names_peer(advertisement: BGPAdvertisement, peer: PeerName) -> bool:
-    """Return whether *advertisement* is for *peer*."""
-    return not advertisement.peers or peer in advertisement.peers
+def names_peer(advertisement: BGPAdvertisement, peer: Peer | BGPPeer) -> bool:
+    """Return whether *advertisement* is for *peer*: it may name the document of its provider."""
+    names = advertisement.peers
+    return not names or peer.name in names or (bool(peer.document) and peer.document in names)
 
 
 def length_in(advertisement: BGPAdvertisement, family: Family) -> int:

@@ -15,9 +15,9 @@ from bgpd.model.prefix import Address, Family, Prefix, family_of, host_prefix
 from bgpd.model.reason import Reason, Withheld
 from bgpd.model.route import RANK_STANDBY, Advertisement
 from bgpd.policy.context import Context
+from bgpd.policy.family import WORD
 from bgpd.policy.lever import RANKED
 from bgpd.policy.merge import Decision, Merged, merge
-from bgpd.policy.peers import WORD
 from bgpd.policy.reach import NO_RULES, Offer, PoolRules, Reach
 from bgpd.policy.verdict import FINE, Verdict
 
