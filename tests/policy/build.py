@@ -17,6 +17,7 @@ from bgpd.model.health import HealthCheck
 from bgpd.model.member import NodeName
 from bgpd.model.peer import Asn, PeerName
 from bgpd.model.prefix import Address, Family, Prefix
+from bgpd.model.provider import Discovery
 from bgpd.model.selector import Operator, Requirement, Selector
 from bgpd.policy.service import Context
 
@@ -107,6 +108,8 @@ class Cluster:
     bfd_profiles: Mapping[str, BFDProfile] | None = None
     health_checks: tuple[HealthCheck, ...] = ()
     passwords: Mapping[str, str] = field(default_factory=dict)
+    discovered: Mapping[str, Discovery] = field(default_factory=dict)
+    addresses: frozenset[Address] | None = None
 
     def context(self, previous: Context | None = None) -> Context:
         """Return the context of node *me*."""
@@ -125,5 +128,7 @@ class Cluster:
             bfd_profiles=self.bfd_profiles,
             health_checks=self.health_checks,
             password_of=self.passwords,
+            discovered=self.discovered,
+            addresses=self.addresses,
             previous=previous,
         )
