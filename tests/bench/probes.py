@@ -1,9 +1,9 @@
 """What probes cost a node: `python -m tests.bench.probes`.
 
 One process asks 2,000 HTTP servers (addresses of 127/8, all answered by another process, whose
-CPU is not counted) once a second, each time on a new connection. Beside it a third process sends
-a heartbeat every 40 ms, as the reflex does, and one receives them: how much later than 40 ms
-after the one before do they come, with the probes and without?
+CPU is not counted) once a second, each time on a new connection. Beside it two speakers send
+each other the mesh's heartbeats every 40 ms, through a process that notes when: how much later
+than 40 ms after the one before do those of one come, with the probes and without?
 """
 
 import argparse
@@ -16,10 +16,13 @@ import resource
 import select
 import socket
 import statistics
+import struct
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -28,13 +31,20 @@ from typing import Any, Final
 
 from bgpd.health.job import Job, JobState
 from bgpd.health.prober import Prober
+from bgpd.ipc.message import VERSION, Desired, Hello, encode
 from bgpd.model.health import Health, HTTPGet, Rhythm
+from bgpd.model.member import MESH_PORT, Member, NodeName
 from bgpd.model.prefix import Address
 
 _ROOT: Final = Path(__file__).parents[2]
 _OUTPUT: Final = _ROOT / "build" / "bench" / "probes.json"
 _ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 _INTERVAL: Final = 0.04
+_SETTLE: Final = 2.0
+"""Seconds that a speaker takes to start."""
+_NODES: Final = ("127.9.0.1", "127.9.0.2")
+_BETWEEN: Final = "127.9.0.3"
+_SO_TIMESTAMPNS: Final = 35
 _SPAWN: Final = multiprocessing.get_context("spawn")
 
 
@@ -100,19 +110,89 @@ def _answer(accepted: socket.socket) -> None:
         accepted.send(_ANSWER)
 
 
-def beat(told: Connection) -> None:
-    """Send ourselves a heartbeat every 40 ms by UDP; tell all latenesses when asked; end."""
+def relay(told: Connection) -> None:
+    """Stand between two speakers, who each take us for the other; note how late n1 is.
+
+    Asked for the first time, forget what was until then; for the second, tell all and end.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
-        opened.bind(("127.0.0.1", 0))
-        address = opened.getsockname()
+        opened.bind((_BETWEEN, 0))
+        opened.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        told.send(opened.getsockname()[1])
+        poll = select.epoll()
+        poll.register(opened.fileno(), select.EPOLLIN)
+        poll.register(told.fileno(), select.EPOLLIN)
         late: list[float] = []
-        due = time.monotonic() + _INTERVAL
-        while not told.poll(max(due - time.monotonic(), 0)):
-            opened.sendto(b"heartbeat", address)
-            opened.recv(64)
-            late.append(time.monotonic() - due)
-            due = max(due + _INTERVAL, time.monotonic())
+        before: float | None = None
+        while True:
+            if any(fd == told.fileno() for fd, _ in poll.poll()):
+                if told.recv() == "enough":
+                    break
+                late.clear()
+                continue
+            data, ancillary, _, (source, _) = opened.recvmsg(2048, 64)
+            with suppress(ConnectionError):  # the other one is not there yet, or not any more
+                opened.sendto(data, (_NODES[source != _NODES[1]], MESH_PORT))
+            if source == _NODES[0]:
+                at = _arrived(ancillary)
+                if before is not None:
+                    late.append(max(at - before - _INTERVAL, 0.0))
+                before = at
         told.send(late)
+
+
+def _arrived(ancillary: list[tuple[int, int, bytes]]) -> float:
+    """Return when the kernel received a datagram: our own lateness does not count."""
+    seconds, nanoseconds = struct.unpack("qq", ancillary[0][2])
+    return float(seconds) + float(nanoseconds) / 1e9
+
+
+@contextmanager
+def speaker(number: int, port: int) -> Iterator[None]:
+    """Run a speaker without peers, whose only other member is behind the relay at *port*."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        key = directory / "key"
+        key.write_text("0123456789abcdef0123456789abcdef\n")
+        key.chmod(0o600)
+        node = f"n{number}"
+        words = ("--node", node, "--run-dir", name, "--state-dir", name, "--mesh-key-file", key)
+        with (directory / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bgpd.ctl.daemon", "speaker", *words],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=_ROOT,
+            )  # fmt: skip
+        try:
+            with _agent(directory / "speaker.sock", number, port):
+                yield
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@contextmanager
+def _agent(path: Path, number: int, port: int) -> Iterator[None]:
+    """Tell speaker *number* of two who the other one is."""
+    member = Member(name=NodeName(f"n{3 - number}"), address=Address(_BETWEEN), port=port)
+    desired = Desired(
+        sequence=1,
+        node=NodeName(f"n{number}"),
+        cluster_uid="bench",
+        members=(member,),
+        peers=(),
+        pools=(),
+        advertisements=(),
+        mesh_address=Address(_NODES[number - 1]),
+    )
+    deadline = time.monotonic() + 20
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    with socket.socket(socket.AF_UNIX) as link:
+        link.connect(str(path))
+        link.sendall(encode(Hello(version=VERSION, role="agent")) + encode(desired))
+        link.recv(65_536)
+        yield
 
 
 async def ask(jobs: Sequence[Job], seconds: float, settle: float) -> tuple[float, int, int, int]:
@@ -154,12 +234,12 @@ def measure(count: int, period: int, seconds: float) -> Figures:
     server, serving = _start(serve)
     try:
         port = serving.recv()
-        without = _beside(seconds)
-        beater, beating = _start(beat)
-        cpu, probes, failures, unhealthy = asyncio.run(
-            ask(jobs_for(count, period, port), seconds, settle=3.0)
-        )
-        with_probes = _latenesses(beater, beating)
+        with _heartbeats() as without:
+            time.sleep(seconds)
+        with _heartbeats() as with_probes:
+            cpu, probes, failures, unhealthy = asyncio.run(
+                ask(jobs_for(count, period, port), seconds, settle=3.0)
+            )
     finally:
         serving.close()
         server.join(5)
@@ -173,15 +253,28 @@ def measure(count: int, period: int, seconds: float) -> Figures:
         resident_megabytes=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         unhealthy=unhealthy,
         failures=failures,
-        with_probes=with_probes,
-        without_probes=without,
+        with_probes=_lateness(with_probes),
+        without_probes=_lateness(without),
     )
 
 
-def _beside(seconds: float) -> Lateness:
-    beater, beating = _start(beat)
-    time.sleep(seconds)
-    return _latenesses(beater, beating)
+@contextmanager
+def _heartbeats() -> Iterator[list[float]]:
+    """Run two speakers; the list holds in the end how late the first one's heartbeats were."""
+    late: list[float] = []
+    hearer, hearing = _start(relay)
+    try:
+        port = hearing.recv()
+        with speaker(1, port), speaker(2, port):
+            time.sleep(_SETTLE)
+            hearing.send("begin")
+            yield late
+            hearing.send("enough")
+            late.extend(hearing.recv())
+    finally:
+        hearing.close()
+        hearer.join(5)
+        hearer.kill()
 
 
 def _start(body: Any) -> tuple[BaseProcess, Connection]:
@@ -192,11 +285,8 @@ def _start(body: Any) -> tuple[BaseProcess, Connection]:
     return process, ours
 
 
-def _latenesses(process: BaseProcess, told: Connection) -> Lateness:
-    told.send("enough")
-    late = [1000 * value for value in told.recv()]
-    process.join(5)
-    told.close()
+def _lateness(seconds: Sequence[float]) -> Lateness:
+    late = [1000 * value for value in seconds]
     cuts = statistics.quantiles(late, n=100)
     return Lateness(
         heartbeats=len(late),
