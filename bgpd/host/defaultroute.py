@@ -25,21 +25,21 @@ from bgpd.model.prefix import Address
 
 PROTOCOL: Final = 179
 """Who installed a route, in the kernel's words: ours are `proto 179`, after BGP's port."""
-_MAIN: Final = 254
-_UNICAST: Final = 1
-_CLONED: Final = 0x200
+MAIN: Final = 254
+UNICAST: Final = 1
+CLONED: Final = 0x200
 _ONLINK: Final = 0x4
-_PRIORITY: Final = 6
-_PREFERRED_SOURCE: Final = 7
+PRIORITY: Final = 6
+PREFERRED_SOURCE: Final = 7
 _METRICS: Final = 8
-_CACHE: Final = 12
-_TABLE: Final = 15
-_PREFERENCE: Final = 20
+CACHE: Final = 12
+TABLE: Final = 15
+PREFERENCE: Final = 20
 _EXPIRES: Final = struct.Struct("=8xi")
 _KNOWN: Final = frozenset(
     {
-        *(RTA_OIF, RTA_GATEWAY, RTA_MULTIPATH, RTA_VIA, _PRIORITY, _PREFERRED_SOURCE),
-        *(_METRICS, _CACHE, _TABLE, _PREFERENCE),
+        *(RTA_OIF, RTA_GATEWAY, RTA_MULTIPATH, RTA_VIA, PRIORITY, PREFERRED_SOURCE),
+        *(_METRICS, CACHE, TABLE, PREFERENCE),
     }
 )
 _HOP_KNOWN: Final = frozenset({RTA_GATEWAY, RTA_VIA})
@@ -89,8 +89,8 @@ class DefaultRoute:
 
 def dump_question(family: int) -> bytes:
     """Ask for the routes of the main table."""
-    head = ROUTE.pack(family, 0, 0, 0, _MAIN, 0, 0, 0, 0)
-    return head + wire.attribute(_TABLE, wire.numbered(_MAIN))
+    head = ROUTE.pack(family, 0, 0, 0, MAIN, 0, 0, 0, 0)
+    return head + wire.attribute(TABLE, wire.numbered(MAIN))
 
 
 def is_default(body: bytes) -> bool:
@@ -104,22 +104,22 @@ def decode(body: bytes) -> DefaultRoute | None:
         return None
     family, _, _, tos, table, protocol, scope, kind, flags = ROUTE.unpack_from(body)
     found = wire.attributes(body, ROUTE.size)
-    if _TABLE in found:
-        table = wire.number(found[_TABLE])
-    if table != _MAIN or kind != _UNICAST or flags & _CLONED:
+    if TABLE in found:
+        table = wire.number(found[TABLE])
+    if table != MAIN or kind != UNICAST or flags & CLONED:
         return None
-    hops, strange = _hops(found, flags)
-    source = found.get(_PREFERRED_SOURCE)
+    hops, strange = next_hops(found, flags)
+    source = found.get(PREFERRED_SOURCE)
     return DefaultRoute(
         family=family,
-        metric=wire.number(found.get(_PRIORITY)),
+        metric=wire.number(found.get(PRIORITY)),
         tos=tos,
         protocol=protocol,
         scope=scope,
-        hops=tuple(sorted(hops, key=_order)),
+        hops=tuple(sorted(hops, key=order)),
         source=None if source is None else wire.address(source),
         settings=found.get(_METRICS, b"").hex(),
-        preference=found.get(_PREFERENCE, b"\0")[0],
+        preference=found.get(PREFERENCE, b"\0")[0],
         unknown=tuple(sorted((found.keys() - _KNOWN) | strange | _expiring(found))),
     )
 
@@ -128,21 +128,21 @@ def encode(route: DefaultRoute) -> bytes:
     """Write a route."""
     flags = _ONLINK if len(route.hops) == 1 and route.hops[0].onlink else 0
     head = ROUTE.pack(
-        *(route.family, 0, 0, route.tos, _MAIN, route.protocol, route.scope, _UNICAST, flags)
+        *(route.family, 0, 0, route.tos, MAIN, route.protocol, route.scope, UNICAST, flags)
     )
     return head + b"".join(_attributes(route))
 
 
 def _attributes(route: DefaultRoute) -> list[bytes]:
-    parts = [wire.attribute(_TABLE, wire.numbered(_MAIN))]
+    parts = [wire.attribute(TABLE, wire.numbered(MAIN))]
     if route.metric:
-        parts.append(wire.attribute(_PRIORITY, wire.numbered(route.metric)))
+        parts.append(wire.attribute(PRIORITY, wire.numbered(route.metric)))
     if route.source:
-        parts.append(wire.attribute(_PREFERRED_SOURCE, wire.packed(route.source)))
+        parts.append(wire.attribute(PREFERRED_SOURCE, wire.packed(route.source)))
     if route.settings:
         parts.append(wire.attribute(_METRICS, bytes.fromhex(route.settings)))
     if route.family == wire.AF_INET6:
-        parts.append(wire.attribute(_PREFERENCE, bytes([route.preference])))
+        parts.append(wire.attribute(PREFERENCE, bytes([route.preference])))
     if len(route.hops) > 1:
         several = b"".join(_next_hop(route.family, hop) for hop in route.hops)
         return [*parts, wire.attribute(RTA_MULTIPATH, several)]
@@ -165,7 +165,8 @@ def _via(family: int, hop: NextHop) -> bytes:
     return wire.attribute(RTA_VIA, struct.pack("=H", wire.family(hop.gateway)) + packed)
 
 
-def _hops(found: Attributes, flags: int) -> tuple[list[NextHop], set[int]]:
+def next_hops(found: Attributes, flags: int) -> tuple[list[NextHop], set[int]]:
+    """Return the ways out of a route, and their attributes that are not understood."""
     if RTA_MULTIPATH in found:
         several = split_multipath(found[RTA_MULTIPATH])
         hops = [
@@ -174,16 +175,17 @@ def _hops(found: Attributes, flags: int) -> tuple[list[NextHop], set[int]]:
         ]
         return hops, {kind for *_, inner in several for kind in inner.keys() - _HOP_KNOWN}
     if RTA_OIF not in found:
-        raise ProtocolError("a default route without an interface")
+        raise ProtocolError("a route without an interface")
     one = NextHop(wire.number(found[RTA_OIF]), gateway(found), 1, bool(flags & _ONLINK))
     return [one], set()
 
 
 def _expiring(found: Attributes) -> set[int]:
-    cache = found.get(_CACHE, b"")
+    cache = found.get(CACHE, b"")
     expires = len(cache) >= _EXPIRES.size and _EXPIRES.unpack_from(cache)[0]
-    return {_CACHE} if expires else set()
+    return {CACHE} if expires else set()
 
 
-def _order(hop: NextHop) -> tuple[int, str, int]:
+def order(hop: NextHop) -> tuple[int, str, int]:
+    """Return what next hops are sorted by: the kernel does not keep their order."""
     return hop.interface, hop.gateway or "", hop.weight

@@ -49,6 +49,10 @@ class SessionStatus:
     """Whether both ends offered it, so that the peer keeps our routes over a restart."""
     bfd: "BFDStatus | None" = None
     """None: no BFD is wanted."""
+    lever_probed: dict[str, bool] = field(default_factory=dict)
+    """Lever, or community -> whether `bgpctl probe` saw traffic follow it; empty: never probed."""
+    probed_at: float | None = None
+    """Wall clock of that probe, seconds since the epoch."""
     local_address: Address | None = None
     """Source of the session; None: a speaker of another version, which does not say."""
     port: int = 179
@@ -196,6 +200,57 @@ class HealthStatus:
     probes: tuple[ProbeResult, ...] = ()
 
 
+class HostState(StrEnum):
+    """How it stands with something that this node is to have."""
+
+    PRESENT = "Present"
+    MISSING = "Missing"
+    LEFT_ALONE = "LeftAlone"
+    """Somebody else has put one there; it is not ours to touch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRouteStatus:
+    """One host route to a peer."""
+
+    destination: Prefix
+    via: tuple[str, ...] = ()
+    """Next hops, `10.0.0.1 dev eth0`."""
+    source: Address | None = None
+    peer: PeerName | None = None
+    """None: no peer wants it (any more), or nobody says so."""
+    state: HostState = HostState.PRESENT
+    detail: str = ""
+    """Why it is not there, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostAddressStatus:
+    """One elastic IP on an interface of this node."""
+
+    address: Address
+    state: HostState = HostState.PRESENT
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostStatus:
+    """What was added to this node's network, and what became of it."""
+
+    interface: str = ""
+    """Where elastic IPs are bound: `bgpd0` or `lo`; empty: nowhere."""
+    interface_kind: str = ""
+    """`dummy`, `bridge` or `loopback`."""
+    routes: tuple[HostRouteStatus, ...] = ()
+    addresses: tuple[HostAddressStatus, ...] = ()
+    restored: dict[str, int] = field(default_factory=dict)
+    """What another program took away and we put back: `routes`, `addresses`, `interface`."""
+    quarrel: bool = False
+    """Whether another program takes it away so often that it is put back more slowly."""
+    problems: tuple[str, ...] = ()
+    """What could not be done, or would keep packets from arriving, in sentences."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerStatus:
     """Everything that the speaker can say without the agent."""
@@ -234,3 +289,4 @@ class NodeStatus:
     services: dict[Prefix, tuple[str, ...]] = field(default_factory=dict)
     """Which Services each desired prefix stands for."""
     health: HealthStatus = HealthStatus()
+    host: HostStatus = HostStatus()
