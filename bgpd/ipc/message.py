@@ -129,7 +129,14 @@ class Ask(Message, frozen=True, kw_only=True, tag="ask"):
     """One question of bgpctl."""
 
     question: Literal[
-        "status", "timeline", "generation-reset", "accept-vanished", "drain", "undrain"
+        "status",
+        "timeline",
+        "generation-reset",
+        "accept-vanished",
+        "drain",
+        "undrain",
+        "trial",
+        "probed",
     ]
     arguments: dict[str, str] = {}
 

@@ -8,9 +8,10 @@ from typing import Final, assert_never
 
 from bgpd.ipc.connection import Connection
 from bgpd.ipc.message import VERSION, Answer, AnyMessage, Ask, Desired, Hello, Welcome
+from bgpd.model.errors import ConfigError
 from bgpd.model.status import SpeakerStatus
 from bgpd.policy import lever
-from bgpd.speaker import turns
+from bgpd.speaker import trial, turns
 from bgpd.speaker.reflex import Reflex
 from bgpd.speaker.request import DrainRequest
 from bgpd.speaker.rows import Rows
@@ -134,6 +135,8 @@ class Door:
             case "undrain":
                 self._reflex.draining.take_back(self._loop.time())
                 connection.send(self._drained())
+            case "trial" | "probed":
+                connection.send(self._probe(ask, self._loop.time()))
             case "accept-vanished":
                 error = "only the agent knows what vanished; ask agent.sock"
                 connection.send(Answer(ok=False, error=error))
@@ -157,6 +160,20 @@ class Door:
     def _drained(self) -> Answer:
         """Tell how the drain is now: there may be other causes than a person."""
         return Answer(content={"drain": self._reflex.draining.status(self._loop.time())})
+
+    def _probe(self, ask: Ask, now: float) -> Answer:
+        """Let `bgpctl probe` try something out, or keep what it found."""
+        try:
+            if ask.question == "probed":
+                self._reflex.note_probed(ask.arguments.get("levers", ""), now)
+                return Answer()
+            if ask.arguments.get("end") == "true":
+                self._reflex.trials.end(ask.arguments.get("owner", ""), now)
+                return Answer()
+            peers = self._reflex.trials.ask(trial.parsed(ask.arguments), now)
+        except ConfigError as error:
+            return Answer(ok=False, error=str(error))
+        return Answer(content={"peers": peers})
 
     def _reset_generation(self, ask: Ask, now: float) -> Answer:
         text = ask.arguments.get("to", "")

@@ -52,6 +52,11 @@ class SaveBFD:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveProbed:
+    """Write to disk which levers move which peers."""
+
+
+@dataclass(frozen=True, slots=True)
 class DropAgent:
     """Close the agent's connection: it connects again and sends everything."""
 
@@ -87,6 +92,7 @@ Effect: TypeAlias = (
     | SaveMesh
     | SaveDrain
     | SaveBFD
+    | SaveProbed
     | DropAgent
     | KillExabgp
     | Quit

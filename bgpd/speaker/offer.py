@@ -19,6 +19,7 @@ from bgpd.ipc.message import Applied, Delta
 from bgpd.model.errors import ProtocolError
 from bgpd.model.peer import Peer, PeerName, PeerState
 from bgpd.model.prefix import Address
+from bgpd.model.route import AdjRibOut
 from bgpd.model.status import Condition, MemberState
 from bgpd.policy.lever import Stance
 from bgpd.speaker import stance
@@ -135,6 +136,16 @@ class Offer:
         stances = self._current_stances(self.desired, now)
         self._updates.send(self.rib.touch(touched, self.desired, stances), self.desired.peers, now)
         self._confirm()
+
+    def attempt(self, trial: AdjRibOut, now: float) -> None:
+        """Offer *trial* beside what is desired, and no earlier one any longer."""
+        if self.desired is None or not self._may_send(now):
+            # Whatever comes next is planned with it.
+            self.rib.trial = trial
+            return
+        plans = self.rib.attempt(trial, self.desired)
+        self._updates.send(plans, self.desired.peers, now)
+        self._cadence.report_soon(now)
 
     def written(self, text: str, now: float) -> None:
         """ExaBGP's configuration is on the disk: ask what that changed, once it is read."""

@@ -30,20 +30,29 @@ from bgpd.model.errors import BgpdError
 from bgpd.model.member import NodeName
 from bgpd.model.peer import PeerState
 from bgpd.model.prefix import Address
-from bgpd.speaker import comparable, journal
+from bgpd.speaker import comparable, journal, probed
 from bgpd.speaker.bfd import BFDSessions
 from bgpd.speaker.cadence import Cadence
 from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.draining import Draining
-from bgpd.speaker.effect import DropAgent, Effect, KillExabgp, SaveDesired, SaveMesh
+from bgpd.speaker.effect import (
+    DropAgent,
+    Effect,
+    KillExabgp,
+    SaveDesired,
+    SaveMesh,
+    SaveProbed,
+)
 from bgpd.speaker.leaving import Leaving
 from bgpd.speaker.offer import Offer
 from bgpd.speaker.outbox import Outbox
+from bgpd.speaker.probed import Memory as ProbedMemory
 from bgpd.speaker.repeats import Repeats
 from bgpd.speaker.request import DrainRequest
 from bgpd.speaker.sessions import Sessions
 from bgpd.speaker.situation import Situation, mesh_settings
 from bgpd.speaker.timeline import Timeline
+from bgpd.speaker.trial import Trials
 from bgpd.speaker.watchdog import PING_SECONDS, Watchdog
 
 START_POLL = 0.01
@@ -71,6 +80,7 @@ class Reflex:
         wall_offset: float,
         random: Callable[[], float] = lambda: 0.5,
         bfd_memories: Mapping[Address, Memory] | None = None,
+        known_levers: ProbedMemory | None = None,
     ) -> None:
         self.node = node
         self.sessions = Sessions()
@@ -99,6 +109,14 @@ class Reflex:
             cadence=self._cadence,
             wall=lambda at: at + self.wall_offset,
         )
+        self.trials = Trials(
+            offer=self.offer,
+            situation=self.situation,
+            sessions=self.sessions,
+            outbox=self._outbox,
+        )
+        self.probed: ProbedMemory = known_levers or {}
+        """Which levers were found to move which peers."""
         self.bfd = BFDSessions(
             outbox=self._outbox, timeline=timeline, random=random, memories=bfd_memories
         )
@@ -227,6 +245,13 @@ class Reflex:
             self._cadence.report_soon(now)
             self.offer.review_patience(now)
 
+    def note_probed(self, levers: str, now: float) -> None:
+        """Keep what a probe found out; raise `ConfigError` for what it cannot have found."""
+        peers = {} if self.desired is None else self.desired.peers
+        self.probed = probed.noted(self.probed, levers, peers=peers, at=now + self.wall_offset)
+        self._outbox.put(SaveProbed())
+        self._cadence.report_soon(now)
+
     def say_goodbye(self, now: float) -> None:
         """Tell the mesh that we end, however that came."""
         self._leaving.say_goodbye(now)
@@ -238,6 +263,7 @@ class Reflex:
             self._tick(now)
         self._leaving.handle_timer(now)
         self.draining.handle_timer(now)
+        self.trials.handle_timer(now)
         self.offer.await_no_longer(now)
         self.offer.lose_patience(now)
         if self._cadence.save_due(now):
@@ -251,6 +277,7 @@ class Reflex:
         for other in (
             situation.ending.deadline,
             situation.drain.deadline,
+            self.trials.deadline,
             self.offer.agent_awaited_until,
             self.offer.patient_until,
         ):

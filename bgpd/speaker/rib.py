@@ -30,6 +30,8 @@ class Rib:
         self._withheld: dict[PeerName, dict[Prefix, Withheld]] = {}
         self.refused: dict[PeerName, dict[Prefix, Attributes | None]] = {}
         """What ExaBGP would not take: it is not said again until `forgive`. None: to withdraw."""
+        self.trial: Mapping[PeerName, Mapping[Prefix, Attributes]] = {}
+        """What is tried out (`bgpd.speaker.trial`): beside what is desired, never in its place."""
 
     def refuse(self, plans: Iterable[PeerPlan]) -> None:
         """Note that ExaBGP would not take *plans*."""
@@ -111,6 +113,39 @@ class Rib:
         empty: dict[PeerName, dict[Prefix, Attributes]] = {name: {} for name in self.actual}
         return self._carry_out(plan(empty, self.actual))
 
+    def attempt(
+        self, trial: Mapping[PeerName, Mapping[Prefix, Attributes]], desired: DesiredState
+    ) -> tuple[PeerPlan, ...]:
+        """Return what to tell peers so that they have *trial* and no earlier one."""
+        before, self.trial = self.trial, trial
+        wanted: dict[PeerName, dict[Prefix, Attributes]] = {}
+        around: dict[PeerName, dict[Prefix, Attributes]] = {}
+        for name in sorted(before.keys() | trial.keys()):
+            if name not in desired.peers:
+                continue
+            prefixes = before.get(name, {}).keys() | trial.get(name, {}).keys()
+            prefixes -= desired.advertisements.get(name, {}).keys()
+            actual = self.actual.get(name, {})
+            tried = trial.get(name, {})
+            room = {p for p in prefixes if self.has_room(desired.peers[name], p)}
+            around[name] = {p: actual[p] for p in prefixes if p in actual}
+            wanted[name] = {p: tried[p] for p in prefixes if p in tried and p in room}
+        return self._carry_out(plan(wanted, around))
+
+    def has_room(self, peer: Peer, prefix: Prefix) -> bool:
+        """Return whether *peer* takes *prefix* beside what it has."""
+        others = len(self.actual.get(peer.name, {}).keys() - {prefix})
+        return peer.max_prefixes is None or others < peer.max_prefixes
+
+    def _try_out(
+        self, peer: Peer, known: Mapping[Prefix, Advertisement], wanted: dict[Prefix, Attributes]
+    ) -> None:
+        """Add to *wanted* what is tried out, if it is not *known* and there is room."""
+        for prefix, said in self.trial.get(peer.name, {}).items():
+            full = peer.max_prefixes is not None and len(wanted) >= peer.max_prefixes
+            if prefix not in known and not full:
+                wanted[prefix] = said
+
     def _around(
         self,
         wanted: Mapping[PeerName, Mapping[Prefix, Attributes]],
@@ -168,6 +203,7 @@ class Rib:
                 verdict = verdicts[key] = attributes(advertisement, peer, ours)
             self._judge(verdict, advertisement, peer, wanted, refused)
         self._withheld[peer.name] = refused
+        self._try_out(peer, known, wanted)
         return wanted
 
     def _judge(

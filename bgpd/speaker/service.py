@@ -95,6 +95,7 @@ class Service:
             wall_offset=time.time() - self._loop.time(),
             random=random.random,
             bfd_memories=self._state.load_bfd(),
+            known_levers=self._state.load_probed(),
         )
         self._bfd = BFDWire(
             sessions=self._reflex.bfd, log=self._log, stirred=self._after_control_packets
@@ -218,6 +219,8 @@ class Service:
                 self._door.tell(message)
             case effect.SaveDesired() | effect.SaveMesh() | effect.SaveDrain() | effect.SaveBFD():
                 self._save(item)
+            case effect.SaveProbed():
+                self._state.save_probed(self._reflex.probed)
             case effect.DropAgent(reason):
                 self._door.drop_agent(reason)
             case effect.KillExabgp(reason):

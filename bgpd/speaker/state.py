@@ -8,7 +8,7 @@ is handed over (`bgpd.disk`): a heartbeat must not wait for a disk.
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -17,11 +17,13 @@ import msgspec
 from bgpd.bfd.session import Memory
 from bgpd.disk import Write, at_once
 from bgpd.ipc.message import Desired, Standing
+from bgpd.model.peer import PeerName
 from bgpd.model.prefix import Address
 from bgpd.model.route import Advertisement
 from bgpd.model.status import Condition
 from bgpd.model.timeline import Failover
 from bgpd.policy.lever import MAX_GENERATION
+from bgpd.speaker.probed import Probed
 from bgpd.speaker.request import DrainRequest
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -133,6 +135,14 @@ class State:
     def load_timeline(self) -> tuple[Failover, ...]:
         """Return the failovers of earlier runs."""
         return self._load("timeline.json", tuple[Failover, ...]) or ()
+
+    def load_probed(self) -> dict[PeerName, Probed]:
+        """Return which levers were found to move which peers."""
+        return self._load("probed.json", dict[PeerName, Probed]) or {}
+
+    def save_probed(self, probed: Mapping[PeerName, Probed]) -> None:
+        """Remember *probed*."""
+        self._write("probed.json", lambda: (msgspec.json.encode(probed),))
 
     def save_timeline(self, failovers: tuple[Failover, ...]) -> None:
         """Remember *failovers*."""

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bgpd.model.peer import PeerName
+from bgpd.model.peer import Peer, PeerName
 from bgpd.model.reason import Reason, Withheld
-from bgpd.model.status import Condition, MeshStatus, SpeakerStatus
-from bgpd.speaker import comparable
+from bgpd.model.status import Condition, MeshStatus, SessionStatus, SpeakerStatus
+from bgpd.speaker import comparable, probed
 from bgpd.speaker.reflex import Reflex
 from bgpd.speaker.rows import Rows
 
@@ -33,7 +33,6 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
     absent = reflex.situation.agent.absent_since(now)
     desired = reflex.desired
     peers = () if desired is None else tuple(desired.peers.values())
-    actual = reflex.offer.rib.actual
     up = _up(reflex)
     return SpeakerStatus(
         node=reflex.node,
@@ -43,13 +42,7 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
         agent_absent_since=None if absent is None else absent + reflex.wall_offset,
         exabgp_pid=exabgp_pid,
         sessions=tuple(
-            replace(
-                reflex.sessions.status(
-                    peer, len(actual.get(peer.name, {})) if peer.name in up else 0
-                ),
-                damping_budget=reflex.offer.stances.budget(peer, now),
-                bfd=reflex.bfd.status(peer, now, wall_offset=reflex.wall_offset),
-            )
+            _session(reflex, peer, advertised=peer.name in up, now=now)
             for peer in sorted(peers, key=lambda peer: peer.name)
         ),
         routes=rows.rows,
@@ -59,6 +52,7 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
         conditions=(
             *conditions,
             *reflex.offer.conditions(now=now, wall_offset=reflex.wall_offset),
+            *probed.conditions(reflex.probed, peers),
         ),
         draining=bool(reflex.situation.drain_causes),
         drain=reflex.draining.status(now),
@@ -75,6 +69,19 @@ def rows_of(reflex: Reflex) -> Rows:
 def _up(reflex: Reflex) -> frozenset[PeerName]:
     peers = () if reflex.desired is None else reflex.desired.peers.values()
     return frozenset(peer.name for peer in peers if reflex.sessions.established(peer))
+
+
+def _session(reflex: Reflex, peer: Peer, *, advertised: bool, now: float) -> SessionStatus:
+    routes = reflex.offer.rib.actual.get(peer.name, {}) if advertised else {}
+    session = reflex.sessions.status(peer, len(routes))
+    levers, at = probed.shown(reflex.probed, session)
+    return replace(
+        session,
+        damping_budget=reflex.offer.stances.budget(peer, now),
+        bfd=reflex.bfd.status(peer, now, wall_offset=reflex.wall_offset),
+        lever_probed=dict(levers),
+        probed_at=at,
+    )
 
 
 def _mesh(reflex: Reflex, seen: MeshStatus) -> MeshStatus:
