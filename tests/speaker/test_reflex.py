@@ -115,7 +115,7 @@ class Node:
                 self.saved += 1
             case effect.SaveDrain(request):
                 self.request = request
-            case effect.SaveBFD():
+            case effect.SaveBFD() | effect.SaveProbed():
                 pass
             case effect.DropAgent():
                 self.told.append(item)
