@@ -1,0 +1,54 @@
+"""Instance metadata as at Vultr: `bgp.ipv4` and `bgp.ipv6`, all of it text, empty where disabled.
+
+The password is the account's and not in the metadata. The IPv6 router is off the server's own
+network, behind the link-local gateway of the default route.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from bgpd.model.prefix import Family
+from bgpd.model.provider import DEFAULT_GATEWAY, ProviderPeer
+from bgpd.provider.adapter import Adapter, Asker, Fetched
+from bgpd.provider.reading import Field, root
+
+MULTIHOP_TTL: Final = 2
+_SECTIONS: Final = {"ipv4": Family.IPV4, "ipv6": Family.IPV6}
+
+
+def parse(document: object, asker: Asker) -> tuple[ProviderPeer, ...]:
+    """Return the peers that metadata offers."""
+    del asker
+    bgp = root(document).member("bgp")
+    sections = {family: bgp.member(name) for name, family in _SECTIONS.items()}
+    if not any(one.present for one in sections.values()):
+        raise bgp.refuse("an object with ipv4 or ipv6")
+    found: list[ProviderPeer] = []
+    for family, section in sections.items():
+        if section.present:
+            found += _peer(section, family)
+    return tuple(found)
+
+
+def _peer(section: Field, family: Family) -> Iterator[ProviderPeer]:
+    fields = [section.member(name) for name in ("peer-address", "peer-asn", "my-asn", "my-address")]
+    if not any(one.filled for one in fields):
+        return
+    address, peer_asn, local_asn, local_address = fields
+    yield ProviderPeer(
+        address=address.address(family),
+        peer_asn=peer_asn.asn(),
+        local_asn=local_asn.asn(),
+        local_address=local_address.address(family) if local_address.filled else None,
+        ttl=MULTIHOP_TTL,
+        password_required=True,
+        gateway=DEFAULT_GATEWAY if family is Family.IPV6 else "",
+    )
+
+
+ADAPTER: Final = Adapter(
+    parse=parse,
+    origin=Fetched(urls=("http://169.254.169.254/v1.json",)),
+    empty="the metadata's bgp section is empty: enable BGP for the account and for this server,"
+    " then restart the server",
+)
