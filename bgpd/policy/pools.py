@@ -3,12 +3,12 @@
 import ipaddress
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
 from bgpd.model.configuration import IPAddressPool
-from bgpd.model.prefix import Prefix
+from bgpd.model.prefix import Address, Family, Prefix, family_of, host_prefix
 from bgpd.policy.admission import Admission, admit
 
 _Block = tuple[int, int, str]
@@ -17,6 +17,19 @@ _Span = tuple[int, int, int]
 """IP version, first address, last address."""
 
 _BUGGY: Final = frozenset({0, 255})
+_MOST_PLACES: Final = 16_384
+"""Addresses that are remembered: nobody limits what the Services of a cluster may name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One address, and who owns it."""
+
+    address: Address
+    prefix: Prefix
+    """The route to exactly this address."""
+    family: Family
+    pool: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +40,32 @@ class PoolIndex:
     """Disjoint blocks in the order of addresses, by IP version."""
     buggy_avoided: frozenset[str]
     """Pools that do not own addresses ending in .0 or .255."""
+    _places: dict[str, Place | None] = field(default_factory=dict, repr=False, compare=False)
+
+    def place(self, text: str) -> Place | None:
+        """Return what there is to know of the address *text*, None where it is none.
+
+        The answer is remembered: a Service's endpoints come and go, its address stays.
+        """
+        places = self._places
+        if text in places:
+            return places[text]
+        if len(places) >= _MOST_PLACES:
+            places.clear()
+        found = places[text] = self._look_up(text)
+        return found
+
+    def _look_up(self, text: str) -> Place | None:
+        parsed = parse_ingress(text)
+        if parsed is None:
+            return None
+        address = Address(str(parsed))
+        return Place(
+            address=address,
+            prefix=host_prefix(address),
+            family=family_of(address),
+            pool=self.pool_of(parsed),
+        )
 
     def block_length(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:
         """Return the length of the block that holds *address*, which must be some pool's."""
@@ -46,6 +85,16 @@ class PoolIndex:
         if address.version == 4 and pool in self.buggy_avoided and number & 255 in _BUGGY:
             return None
         return pool
+
+
+def parse_ingress(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address *text*, as a Service's status has it; None where it is none."""
+    if "%" in text:
+        return None
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 def index_of(pools: Iterable[IPAddressPool]) -> PoolIndex:

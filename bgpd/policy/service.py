@@ -11,13 +11,14 @@ from typing import Final
 
 from bgpd.model.cluster import EndpointSlice, Service
 from bgpd.model.peer import PeerName
-from bgpd.model.prefix import Address, Family, Prefix, family_of, host_prefix
+from bgpd.model.prefix import Family, Prefix, family_of
 from bgpd.model.reason import Reason, Withheld
 from bgpd.model.route import RANK_STANDBY, Advertisement
 from bgpd.policy.context import Context
 from bgpd.policy.family import WORD
 from bgpd.policy.lever import RANKED
 from bgpd.policy.merge import Decision, Merged, merge
+from bgpd.policy.pools import Place, parse_ingress
 from bgpd.policy.reach import NO_RULES, Offer, PoolRules, Reach
 from bgpd.policy.verdict import FINE, Verdict
 
@@ -28,6 +29,8 @@ BANDWIDTH: Final = 1_000_000
 with each other alone, so what counts is that every node takes the same."""
 NOTHING: Final = Decision()
 """The decision about a Service that asks for nothing."""
+_LONGEST: Final = {Family.IPV4: 32, Family.IPV6: 128}
+"""The length of a prefix that is one address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def _distinct(ingress: tuple[str, ...]) -> Iterable[str]:
     """Return each address once, also where it is written in two ways."""
     if len(ingress) < 2:
         return ingress
-    return {_parse(text) or text: text for text in ingress}.values()
+    return {parse_ingress(text) or text: text for text in ingress}.values()
 
 
 def _not_ours(service: Service, context: Context) -> _No | None:
@@ -107,40 +110,29 @@ def _routes(
     verdict: Verdict,
 ) -> Iterator[Advertisement | Withheld]:
     """Yield an answer for the address *text*: one for all peers, or one for each peer."""
-    address = _parse(text)
-    if address is None:
+    place = context.index.place(text)
+    if place is None:
         yield _withheld(service, None, _invalid(service, text))
         return
-    prefix = host_prefix(Address(str(address)))
-    pool = context.index.pool_of(address)
-    if pool is None:
-        message = f"{address} of Service {service.key} is in no IPAddressPool"
-        yield _withheld(service, prefix, _No(Reason.ADDRESS_NOT_IN_POOL, message))
+    if place.pool is None:
+        message = f"{place.address} of Service {service.key} is in no IPAddressPool"
+        yield _withheld(service, place.prefix, _No(Reason.ADDRESS_NOT_IN_POOL, message))
         return
-    rules = context.rules.get(pool, NO_RULES)
-    reach = _reach(service, family_of(prefix), rules, slices, context)
+    rules = context.rules.get(place.pool, NO_RULES)
+    reach = _reach(service, place.family, rules, slices, context)
     if isinstance(reach, Reach):
         reach = _fit(service, rules, reach, context, verdict)
     if isinstance(reach, _No):
-        yield _withheld(service, prefix, reach)
+        yield _withheld(service, place.prefix, reach)
         return
-    carrying = [offer for offer in reach.offers if family_of(prefix) in offer.peer.families]
+    carrying = [offer for offer in reach.offers if place.family in offer.peer.families]
     if carrying:
         carried = _carried(service, rules, reach, slices)
-        yield from _advertised(address, carrying, carried, context, verdict.floor)
+        yield from _advertised(place, carrying, carried, context, verdict.floor)
         return
     # With a session for each family, the other one's silence is as it should be.
     for name in sorted({offer.peer.name for offer in reach.offers}):
-        yield _family_missing(service, prefix, name)
-
-
-def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    if "%" in text:
-        return None
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
+        yield _family_missing(service, place.prefix, name)
 
 
 def _invalid(service: Service, text: str) -> _No:
@@ -246,7 +238,7 @@ def _counted(service: Service, reach: Reach) -> bool:
 
 
 def _advertised(
-    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+    place: Place,
     offers: Iterable[Offer],
     carried: _Carried,
     context: Context,
@@ -255,21 +247,21 @@ def _advertised(
     """Yield a route for each of *offers*: for the address, or for a block around it."""
     seen: set[tuple[PeerName, Prefix]] = set()
     for offer in offers:
-        prefix = _prefix(address, offer.length, context)
+        prefix = _prefix(place, offer.length, context)
         # Two lengths are one where the pool has no room for the shorter.
         if (offer.peer.name, prefix) not in seen:
             seen.add((offer.peer.name, prefix))
             yield _advertisement(prefix, offer, carried, floor)
 
 
-def _prefix(
-    address: ipaddress.IPv4Address | ipaddress.IPv6Address, length: int, context: Context
-) -> Prefix:
-    if length < address.max_prefixlen:
-        # Never beyond the pool: its smaller blocks are advertised as they are.
-        length = max(length, context.index.block_length(address))
+def _prefix(place: Place, length: int, context: Context) -> Prefix:
+    if length >= _LONGEST[place.family]:
+        return place.prefix
+    address = ipaddress.ip_address(place.address)
+    # Never beyond the pool: its smaller blocks are advertised as they are.
+    length = max(length, context.index.block_length(address))
     if length >= address.max_prefixlen:
-        return host_prefix(Address(str(address)))
+        return place.prefix
     return Prefix(str(ipaddress.ip_network((address, length), strict=False)))
 
 
