@@ -30,11 +30,13 @@ from tests.lab.plan import (
     RouterName,
     SourceName,
 )
+from tests.lab.provider import SITES, ProviderName
 from tests.lab.report import LEGEND, TERMINAL, Run, progress, report, table
 from tests.lab.routers import missing_programs
 from tests.lab.run import Lab, strike
 
 EX_USAGE = 2
+USUAL_SERVICES = 12
 _NAMES_WIDE = 21
 _PATIENCE = 20.0
 """Seconds that `up` waits for routes and mesh before it leaves the lab to its user."""
@@ -100,12 +102,16 @@ def _plan_options(to: argparse.ArgumentParser) -> None:
         help="of what make" + default,
     )
     to.add_argument("--nodes", type=int, help="how many (3, or as many as the fault needs)")
-    to.add_argument("--services", type=int, default=12, help="how many elastic IPs" + default)
+    to.add_argument("--services", type=int, help="how many elastic IPs (12), 10 at packet")
     to.add_argument(
         "--family",
         choices=[f.value for f in FamilyChoice],
-        default="v4",
-        help="IP versions" + default,
+        help="IP versions (v4), dual at vultr",
+    )
+    to.add_argument(
+        "--provider",
+        choices=[p.value for p in ProviderName],
+        help="a network as this provider's, with its metadata",
     )
     to.add_argument("--hold", type=int, default=90, help="hold time in seconds" + default)
     to.add_argument("--zebra-work-queue", type=int, metavar="MS", help="FRR: not its default 10")
@@ -157,9 +163,17 @@ def plan_of(options: argparse.Namespace, fault: Fault | None = None) -> Plan:
     least = fault.least_nodes if fault else 1
     nodes = options.nodes if options.nodes is not None else max(3, least)
     _between("--nodes", nodes, least, MOST_NODES)
-    _between("--services", options.services, 1, 10000)
+    provider = provider_of(options, fault)
+    services = options.services
+    if services is None:
+        services = SITES[provider].max_prefixes or USUAL_SERVICES if provider else USUAL_SERVICES
+    _between("--services", services, 1, _most_services(provider))
     if options.hold != 0:
         _between("--hold", options.hold, 3, 65535)
+    usual = FamilyChoice.DUAL if provider is ProviderName.VULTR else FamilyChoice.V4
+    family = FamilyChoice(options.family) if options.family else usual
+    if provider and provider is not ProviderName.VULTR and family is not FamilyChoice.V4:
+        raise LabError(f"--provider {provider} is for --family v4", EX_USAGE)
     router = RouterName(options.router)
     if options.zebra_work_queue is not None:
         _between("--zebra-work-queue", options.zebra_work_queue, 0, 10000)
@@ -173,7 +187,7 @@ def plan_of(options: argparse.Namespace, fault: Fault | None = None) -> Plan:
         )
     source = SourceName(options.source)
     if source is SourceName.KUBERNETES:
-        _between("--services", options.services, 1, MOST_LOCAL_SERVICES)
+        _between("--services", services, 1, MOST_LOCAL_SERVICES)
     if options.outage is not None:
         _between("--outage", options.outage, 3, 600)
     if source is SourceName.DIRECTORY and (options.outage or (fault and fault.api)):
@@ -184,20 +198,47 @@ def plan_of(options: argparse.Namespace, fault: Fault | None = None) -> Plan:
         outage=options.outage,
         router=router,
         nodes=nodes,
-        services=options.services,
-        family=FamilyChoice(options.family),
+        services=services,
+        family=family,
+        provider=provider,
         hold=options.hold,
         restart=Restart(options.restart),
         zebra_work_queue=options.zebra_work_queue,
         quick=options.quick,
-        **_routers_of(options, router, fault),
+        **_routers_of(options, router, fault, provider),
     )
 
 
+def provider_of(options: argparse.Namespace, fault: Fault | None) -> ProviderName | None:
+    """Return whose network the lab stands for, or raise with a sentence."""
+    needed = fault.needs.get("provider") if fault else None
+    asked = ProviderName(options.provider) if options.provider else None
+    if needed and asked and asked is not needed:
+        raise LabError(f"{fault.name if fault else ''} is about --provider {needed}", EX_USAGE)
+    found: ProviderName | None = asked or needed
+    if found and not RouterName(options.router).forwards:
+        raise LabError("--provider needs bird or frr", EX_USAGE)
+    if found is ProviderName.LINODE and options.router != RouterName.BIRD:
+        raise LabError("--provider linode needs bird (RFC 8950 over global addresses)", EX_USAGE)
+    if found and any((options.routers, options.bfd, options.egress, options.graceful_restart)):
+        raise LabError("--provider brings its own routers, which speak BGP alone", EX_USAGE)
+    return found
+
+
+def _most_services(provider: ProviderName | None) -> int:
+    most = SITES[provider].max_prefixes if provider else None
+    return most or 10000
+
+
 def _routers_of(
-    options: argparse.Namespace, router: RouterName, fault: Fault | None
+    options: argparse.Namespace,
+    router: RouterName,
+    fault: Fault | None,
+    provider: ProviderName | None,
 ) -> dict[str, Any]:
     """Return what the plan says of routers beyond their make, or raise with a sentence."""
+    if provider:
+        return {"routers": SITES[provider].count, "takeover": options.takeover}
     asked = {
         "routers": options.routers,
         "bfd": None if options.bfd is None else bfd_of(options.bfd),
@@ -211,7 +252,7 @@ def _routers_of(
     _between("--routers", routers, needs.get("routers", 1), 2)
     if found and found != {"routers": 1} and not router.forwards:
         raise LabError("--routers 2, --bfd and --graceful-restart need bird or frr", EX_USAGE)
-    if routers > 1 and options.family != "v4":
+    if routers > 1 and options.family not in {None, "v4"}:
         raise LabError("--routers 2 is for --family v4", EX_USAGE)
     if "graceful_restart" in found:
         _between("--graceful-restart", found["graceful_restart"], 1, 4095)

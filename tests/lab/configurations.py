@@ -82,11 +82,12 @@ def upstream_configuration(plan: Plan, directory: Path) -> str:
         "protocol kernel { ipv4 { export where source = RTS_BGP; }; merge paths yes limit 64; }",
         *_bird_bfd(plan),
     ]
+    asn = plan.site.router_asn if plan.site else ROUTER_ASN
     for router in plan.router_numbers:
         ours, theirs = uplink(router)
         lines.append(
             f"protocol bgp to_{router_space(router)} {{ local {ours} as {UPSTREAM_ASN}; "
-            f"neighbor {theirs} as {ROUTER_ASN}; hold time 90; error wait time 1, 2; "
+            f"neighbor {theirs} as {asn}; hold time 90; error wait time 1, 2; "
             "connect delay time 1; bfd on; ipv4 { import all; export none; }; }"
         )
     return "\n".join(lines) + "\n"

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tests.lab import providerdocuments
 from tests.lab.nodes import NodeSource
 from tests.lab.plan import (
     NODE_ASN,
@@ -97,9 +98,10 @@ def configuration(plan: Plan) -> list[Document]:
         _ours("BGPAdvertisement", "lab", {"ipAddressPools": ["lab"]}),
         *bfd_profile(plan),
         *speaker_policy(plan),
+        *providerdocuments.peers(plan),
         *(
             peer(plan, name, version, router)
-            for router in plan.router_numbers
+            for router in (() if plan.site else plan.router_numbers)
             for name in plan.names
             for version in plan.family.versions
         ),
@@ -151,7 +153,7 @@ def peer(plan: Plan, name: str, version: int, router: int = 1) -> Document:
 def node(plan: Plan, name: str) -> Document:
     """Return the Node document."""
     addresses = [
-        {"type": "InternalIP", "address": node_address(name, v)} for v in plan.family.versions
+        {"type": "InternalIP", "address": plan.host_address(name, v)} for v in plan.family.versions
     ]
     return {
         "apiVersion": "v1",
@@ -199,7 +201,7 @@ def endpoints(plan: Plan, number: int, nodes: tuple[str, ...]) -> list[Document]
             "ports": [{"name": "echo", "port": 7, "protocol": "UDP"}],
             "endpoints": [
                 {
-                    "addresses": [node_address(name, version)],
+                    "addresses": [plan.host_address(name, version)],
                     "nodeName": name,
                     "conditions": {"ready": True, "serving": True, "terminating": False},
                 }

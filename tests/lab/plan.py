@@ -19,6 +19,8 @@ import ipaddress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tests.lab.provider import SITES, ProviderName, Site
+
 CLUSTER_UID = "lab"
 NODE_ASN = 65000
 ROUTER_ASN = 65530
@@ -32,6 +34,10 @@ API_ADDRESS = "10.98.0.1"
 API_PORT = 6443
 EX_CONFIG = 78
 """Exit status where a person has to change something first (sysexits)."""
+
+
+FABRIC = "fabric"
+"""The namespace of a provider's network, between its routers and the nodes."""
 
 
 class LabError(Exception):
@@ -123,6 +129,8 @@ class Plan:
     """`spec.takeover.mode` of the peers; None leaves its default."""
     egress: bool = False
     """Whether nodes move their default route away from a router that is down."""
+    provider: ProviderName | None = None
+    """Whose network it stands for; None: nobody's, and every router is one hop away."""
 
     @property
     def api(self) -> bool:
@@ -156,9 +164,39 @@ class Plan:
             for service in range(1, self.services + 1)
         )
 
+    @property
+    def site(self) -> Site | None:
+        """The provider's network."""
+        return SITES[self.provider] if self.provider else None
+
+    @property
+    def session_versions(self) -> tuple[int, ...]:
+        """The IP versions of the sessions, each of which may carry routes of both."""
+        versions = self.family.versions
+        return self.site.versions(versions) if self.site else versions
+
+    def session_address(self, name: str, version: int, router: int = 1) -> str:
+        """Return the address from which node *name* speaks with *router* over IP *version*."""
+        if self.site:
+            return self.site.node(number(name), version)
+        return node_address(name, version, router)
+
     def gateways(self, version: int, router: int = 1) -> dict[str, str]:
         """Return node name -> its address on *router*, which is the next hop of its routes."""
-        return {name: node_address(name, version, router) for name in self.names}
+        carrier = self.site.transports[version] if self.site else version
+        return {name: self.session_address(name, carrier, router) for name in self.names}
+
+    def host_address(self, name: str, version: int) -> str:
+        """Return the address that the Node of *name* tells Kubernetes, and members the mesh."""
+        if self.site:
+            return self.site.node(number(name), version)
+        return node_address(name, version)
+
+    def cut_spaces(self) -> tuple[str, ...]:
+        """Return the namespaces in which the other ends of the nodes' cables are."""
+        if self.site:
+            return (FABRIC,)
+        return tuple(router_space(router) for router in self.router_numbers)
 
     @property
     def router_numbers(self) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.lab import providerrouters
 from tests.lab.configurations import (
     bird_configuration,
     frr_bfd_configuration,
@@ -27,7 +28,7 @@ from tests.lab.configurations import (
     upstream_configuration,
 )
 from tests.lab.kernel import kernel_paths, paths_in
-from tests.lab.plan import EX_CONFIG, LabError, Plan, RouterName, node_address, router_space, uplink
+from tests.lab.plan import EX_CONFIG, LabError, Plan, RouterName, router_space, uplink
 from tests.lab.topology import inside
 
 _EVERYWHERE = ("chrt", "ip", "nft", "nsenter", "setpriv", "unshare")
@@ -54,6 +55,8 @@ class Router(ABC):
         self.space = router_space(number)
         self.directory = directory
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.passwords: dict[str, str] = {}
+        """Node -> its password, where it is not the provider's usual one."""
 
     @abstractmethod
     def start(self) -> None:
@@ -113,8 +116,21 @@ class Bird(Router):
     def start(self) -> None:
         """Start BIRD; the first router has its default socket, so that plain `birdc` works."""
         Path("/run/bird").mkdir(exist_ok=True)
-        text = bird_configuration(self.plan, self.directory, self.number)
-        self._spawn("bird", "bird", "-f", "-s", self._socket, "-c", self._write("bird.conf", text))
+        path = self._write("bird.conf", self._text())
+        self._spawn("bird", "bird", "-f", "-s", self._socket, "-c", path)
+
+    def _text(self) -> str:
+        if self.plan.site is None:
+            return bird_configuration(self.plan, self.directory, self.number)
+        return providerrouters.bird_configuration(
+            self.plan, self.directory, self.number, self.passwords
+        )
+
+    def take_password(self, name: str, password: str) -> None:
+        """Have another password for the sessions of node *name*, and for no others."""
+        self.passwords[name] = password
+        self._write("bird.conf", self._text())
+        self._ask("birdc", "-s", self._socket, "configure")
 
     @property
     def _socket(self) -> str:
@@ -160,7 +176,22 @@ class Frr(Router):
         if (self.plan.bfd or self.plan.routers > 1) and "bfdd" not in self.processes:
             self._daemon("bfdd", owner, frr_bfd_configuration(self.plan))
             _until((self._run / "bfdd.vty").exists, "bfdd did not start", self.directory)
-        self._daemon("bgpd", owner, frr_configuration(self.plan, self.number))
+        text = (
+            providerrouters.frr_configuration(self.plan, self.number, self.passwords)
+            if self.plan.site
+            else frr_configuration(self.plan, self.number)
+        )
+        self._daemon("bgpd", owner, text)
+
+    def take_password(self, name: str, password: str) -> None:
+        """Have another password for the sessions of node *name*, and for no others."""
+        self.passwords[name] = password
+        words = ["configure terminal", "router bgp"]
+        words += [
+            f"neighbor {self.plan.session_address(name, version)} password {password}"
+            for version in self.plan.session_versions
+        ]
+        self._ask("vtysh", *self._named, "-d", "bgpd", *(x for w in words for x in ("-c", w)))
 
     @property
     def _run(self) -> Path:
@@ -382,13 +413,13 @@ def _json(text: str, otherwise: Any = None) -> Any:
 
 
 def _by_node(plan: Plan, states: dict[str, bool]) -> dict[str, bool]:
-    suffixes = ["" if v == 4 else "_6" for v in plan.family.versions]
+    suffixes = ["" if v == 4 else "_6" for v in plan.session_versions]
     return {n: all(states.get(n + s, False) for s in suffixes) for n in plan.names}
 
 
 def _by_address(plan: Plan, states: dict[str, bool], router: int = 1) -> dict[str, bool]:
     return {
-        n: all(states.get(node_address(n, v, router), False) for v in plan.family.versions)
+        n: all(states.get(plan.session_address(n, v, router), False) for v in plan.session_versions)
         for n in plan.names
     }
 

@@ -17,9 +17,10 @@ from tests.lab.documents import Directory, Document
 from tests.lab.fault import Fault, Loss
 from tests.lab.figures import measure
 from tests.lab.losses import write_losses
-from tests.lab.nodes import Node, until
+from tests.lab.nodes import Node, NodeSource, until
 from tests.lab.pace import Pace
 from tests.lab.plan import LabError, Plan, router_space
+from tests.lab.providerlab import Provider
 from tests.lab.report import Run, judge
 from tests.lab.routers import ROUTERS, Router, Upstream
 from tests.lab.strikes import Findings
@@ -73,6 +74,7 @@ class Lab:
         self.nodes = {name: Node(name, plan, directory / name) for name in plan.names}
         self.routers = tuple(self._router(number) for number in plan.router_numbers)
         self.router = self.routers[0]
+        self.provider = Provider(plan, directory / "provider") if plan.site else None
         self.upstream: Upstream | None = None
         if plan.routers > 1:
             self.upstream = Upstream(plan, _made(directory / "upstream"))
@@ -100,6 +102,8 @@ class Lab:
         self.source.write_all()
         for router in self._all_routers():
             router.start()
+        if self.provider:
+            self.provider.start()
 
     def _all_routers(self) -> tuple[Router, ...]:
         return self.routers if self.upstream is None else (*self.routers, self.upstream)
@@ -107,7 +111,12 @@ class Lab:
     def start_nodes(self) -> None:
         """Start every node."""
         for node in self.nodes.values():
-            node.start(self.source.of_node(node.name), self.key_file)
+            node.start(self.source_of(node), self.key_file)
+
+    def source_of(self, node: Node) -> NodeSource:
+        """Return how the agent of *node* gets its documents, and what its provider tells it."""
+        source = self.source.of_node(node.name)
+        return self.provider.of_node(source) if self.provider else source
 
     def recover(self) -> tuple[float | None, tuple[str, ...]]:
         """Wait until all is well and return how long it took, and who was quarantined."""
@@ -145,6 +154,8 @@ class Lab:
             node.stop()
         for router in self._all_routers():
             router.stop()
+        if self.provider:
+            self.provider.stop()
         self.source.stop()
 
     def steady(self, seconds: float = 90) -> float:

@@ -42,14 +42,14 @@ def drop(lab: "Lab", rules: Mapping[str, tuple[str, ...]]) -> None:
         lines.append(" }")
     lines.append("}")
     lab.strike_time = time.monotonic()
-    for router in lab.routers:
-        run(*inside(router.space), "nft", "-f", "-", text="\n".join(lines))
+    for space in lab.plan.cut_spaces():
+        run(*inside(space), "nft", "-f", "-", text="\n".join(lines))
 
 
 def undrop(lab: "Lab", _nodes: tuple[Node, ...]) -> None:
     """Remove all drop rules."""
-    for router in lab.routers:
-        run(*inside(router.space), "nft", "delete", "table", "netdev", _TABLE)
+    for space in lab.plan.cut_spaces():
+        run(*inside(space), "nft", "delete", "table", "netdev", _TABLE)
 
 
 def ends(nodes: tuple[Node, ...]) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ def link_down(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
 def link_up(lab: "Lab", nodes: tuple[Node, ...]) -> None:
     """Bring the carrier back, and the default route that the node's own system would restore."""
     for node in nodes:
-        batch(["link set e0 up", *node_routes(node.name, lab.plan.routers)], node.name)
+        batch(["link set e0 up", *node_routes(lab.plan, node.name)], node.name)
 
 
 def kernel_pause(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:

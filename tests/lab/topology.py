@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from tests.lab import providernet
 from tests.lab.plan import (
     API_ADDRESS,
+    FABRIC,
     LabError,
     Plan,
     management_address,
@@ -35,7 +37,8 @@ def namespaces(plan: Plan) -> tuple[str, ...]:
     """Return the network namespaces of *plan*."""
     routers = tuple(router_space(router) for router in plan.router_numbers)
     upstream = ("upstream",) if plan.routers > 1 else ()
-    return ("client", *upstream, *routers, *(("api",) if plan.api else ()), *plan.names)
+    fabric = (FABRIC,) if plan.site else ()
+    return ("client", *upstream, *routers, *fabric, *(("api",) if plan.api else ()), *plan.names)
 
 
 def edge(plan: Plan) -> str:
@@ -50,9 +53,11 @@ def links(plan: Plan) -> Iterator[str]:
         space = router_space(router)
         if plan.routers > 1:
             yield f"link add u{router} netns upstream type veth peer name u0 netns {space}"
-        for name in plan.names:
+        for name in () if plan.site else plan.names:
             device = f"e{router - 1} netns {name}"
             yield f"link add {device} type veth peer name t{number(name)} netns {space}"
+    if plan.site:
+        yield from providernet.links(plan, edge(plan))
     if plan.api:
         for name in plan.names:
             yield f"link add m0 netns {name} type veth peer name m{number(name)} netns api"
@@ -91,6 +96,9 @@ def router_commands(plan: Plan, router: int = 1) -> Iterator[str]:
         yield f"addr add {ours}/31 dev u0"
         yield "link set u0 up"
         yield f"route add default via {theirs}"
+    if plan.site:
+        yield from providernet.router_commands(plan, router)
+        return
     for name in plan.names:
         device = f"t{number(name)}"
         yield f"addr add {router_address(name, 4, router)}/31 dev {device}"
@@ -110,13 +118,16 @@ def api_commands(plan: Plan) -> Iterator[str]:
 
 def node_commands(plan: Plan, name: str) -> Iterator[str]:
     """Yield the `ip` commands of one node; its kernel answers for whole pools."""
+    if plan.site:
+        yield from providernet.node_commands(plan, name)
+        return
     yield "link set lo up"
     for router in plan.router_numbers:
         device = f"e{router - 1}"
         yield f"addr add {node_address(name, 4, router)}/31 dev {device}"
         yield f"addr add {node_address(name, 6, router)}/127 dev {device} nodad"
         yield f"link set {device} up"
-    yield from node_routes(name, plan.routers)
+    yield from node_routes(plan, name)
     if plan.routers > 1:
         # The members' addresses are those of this cable: heartbeats, too, go by it.
         yield f"route add 10.99.0.0/16 via {router_address(name, 4)} dev e0"
@@ -127,14 +138,17 @@ def node_commands(plan: Plan, name: str) -> Iterator[str]:
         yield f"route add local {plan.pool(version)} dev lo"
 
 
-def node_routes(name: str, routers: int = 1) -> Iterator[str]:
+def node_routes(plan: Plan, name: str) -> Iterator[str]:
     """Yield the default routes of one node: they vanish when its links go down."""
+    if plan.site:
+        yield from providernet.node_routes(plan, name)
+        return
     for version in (4, 6):
         hops = [
             f"via {router_address(name, version, router)} dev e{router - 1}"
-            for router in range(1, routers + 1)
+            for router in plan.router_numbers
         ]
-        words = hops[0] if routers == 1 else " ".join(f"nexthop {hop}" for hop in hops)
+        words = hops[0] if plan.routers == 1 else " ".join(f"nexthop {hop}" for hop in hops)
         yield f"route replace {'default' if version == 4 else '::/0'} {words}"
 
 
@@ -153,6 +167,11 @@ def build(plan: Plan) -> None:
         for name in plan.names:
             configure(name, _HASH_PORTS)
     batch(edge_commands(), edge(plan))
+    if plan.site:
+        configure(FABRIC, providernet.SYSCTLS)
+        batch(providernet.edge_commands(), edge(plan))
+        batch(providernet.fabric_commands(plan), FABRIC)
+        run(*inside(FABRIC), "nft", "-f", "-", text=providernet.refusals(plan))
     batch(client_commands(), "client")
     if plan.api:
         batch(api_commands(plan), "api")

@@ -23,7 +23,7 @@ from tests.lab.wire import named_in, tcp_segment
 
 _RTM_NEWROUTE, _RTM_DELROUTE = 24, 25
 _RTMGRP_IPV4_ROUTE, _RTMGRP_IPV6_ROUTE = 0x40, 0x400
-_RTA_DST, _RTA_GATEWAY, _RTA_MULTIPATH = 1, 5, 9
+_RTA_DST, _RTA_GATEWAY, _RTA_MULTIPATH, _RTA_VIA = 1, 5, 9, 18
 _SO_RCVBUFFORCE, _SO_TIMESTAMPNS, _SO_ATTACH_FILTER = 33, 35, 26
 _ETH_P_ALL = 0x0003
 _LARGEST_SEGMENT = 1 << 16
@@ -198,8 +198,8 @@ def _route_change(body: bytes, at: float, deleted: bool) -> RouteChange:
     for kind, value in _attributes(body[12:]):
         if kind == _RTA_DST:
             destination = value
-        elif kind == _RTA_GATEWAY:
-            gateways.append(socket.inet_ntop(family, value))
+        elif kind in (_RTA_GATEWAY, _RTA_VIA):
+            gateways.append(_next_hop(family, kind, value))
         elif kind == _RTA_MULTIPATH:
             gateways += _next_hops(family, value)
     name = socket.inet_ntop(family, destination) if destination else "default"
@@ -212,9 +212,16 @@ def _next_hops(family: int, value: bytes) -> Iterator[str]:
     while len(value) >= 8:
         length = struct.unpack_from("=H", value)[0]
         for kind, inner in _attributes(value[8:length]):
-            if kind == _RTA_GATEWAY:
-                yield socket.inet_ntop(family, inner)
+            if kind in (_RTA_GATEWAY, _RTA_VIA):
+                yield _next_hop(family, kind, inner)
         value = value[(length + 3) & ~3 :]
+
+
+def _next_hop(family: int, kind: int, value: bytes) -> str:
+    """Return a next hop's address, which may be of the other family (RFC 8950)."""
+    if kind == _RTA_VIA:
+        family, value = struct.unpack_from("=H", value)[0], value[2:]
+    return socket.inet_ntop(family, value)
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
