@@ -85,8 +85,14 @@ def _here(wire: objects.EndpointSlice, node: str) -> tuple[LocalEndpoint, ...]:
 
 def _address(texts: Sequence[str] | None) -> Address | None:
     """Return the first address, which stands for all; None where it is the name of a host."""
+    return _parsed(texts[0]) if texts else None
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> Address | None:
+    """Return *text* as an address, None where it is none; a node has few pods, often told of."""
     try:
-        return parse_plain_address(texts[0]) if texts else None
+        return parse_plain_address(text)
     except ValueError:
         return None
 

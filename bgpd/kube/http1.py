@@ -126,8 +126,9 @@ class Answers:
                 return self._counted(at)
             case _Where.CHUNK:
                 return self._chunk(at)
-            case _Where.CHUNK_SIZE if at < len(self._buffer):
-                return self._whole(at) or self._line(at)
+            case _Where.CHUNK_SIZE:
+                # Nearly always nothing follows the event that was read.
+                return (None, at) if at == len(self._buffer) else self._whole(at) or self._line(at)
             case _:
                 return self._line(at)
 

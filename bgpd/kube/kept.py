@@ -140,6 +140,10 @@ class KeptSource:
         if not self._source.synced:
             self._on_change(changes)
             return
+        if self._keeper.lets_pass(changes):
+            # The way of an endpoint that goes: what vanishes elsewhere is not looked at for it.
+            self._on_change(changes)
+            return
         now = asyncio.get_running_loop().time()
         self._on_change(self._keeper.take(changes, now=now, missing=self._source.missing))
         if self._keeper.due is not None:

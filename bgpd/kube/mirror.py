@@ -198,11 +198,12 @@ class Mirror:
             return found.version, self._note(_NOBODY, found.problems)
         if verb is Verb.DELETED:
             noted = self._note(found.key, ())
-            return found.version, self._apply((), (found.key,), conditions=bool(noted))
+            return found.version, self._apply((), (found.key,), conditions=noted.conditions)
         noted = self._note(found.key, found.problems)
         if found.object is None:
             return found.version, noted
-        return found.version, self._apply(((found.key, found.object),), (), conditions=bool(noted))
+        said = ((found.key, found.object),)
+        return found.version, self._apply(said, (), conditions=noted.conditions)
 
     def complete(self) -> Changes:
         """Return what the whole state changes: it is complete now, and it is believed."""
@@ -255,7 +256,7 @@ class Mirror:
         services: set[str] = set()
         for key, new in said:
             old = self._view.put(key, new)
-            if old != new:
+            if old is not new:
                 (added if old is None else changed).add(key)
                 _touch(services, old)
                 _touch(services, new)

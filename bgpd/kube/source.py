@@ -176,19 +176,21 @@ class KubernetesSource:
             changes = self._merge(kind).then(Changes(conditions=changes.conditions))
         if kind == "BGPPeer":
             changes = changes.then(self._follow_secrets())
-        if not changes.keys and changes.conditions:
+        if changes.conditions and not changes.keys:
             conditions = self.conditions
             # Eight watches see the same outage: that is one thing to tell.
             changes = Changes(conditions=conditions != self._told)
             self._told = conditions
         if self.synced:
-            if changes and reflector.resource.unhurried:
+            if not changes:
+                return
+            if reflector.resource.unhurried:
                 if changes.keys & self._gathered.keys:
                     # What came and went again is two changes, not none.
                     self._tell_gathered()
                 self._gathered = self._gathered.then(changes)
                 self._some.set()
-            elif changes:
+            else:
                 self._on_change(changes)
             return
         # Of what is remembered, that which has gone in the meantime; the rest is told as a whole.
@@ -279,8 +281,10 @@ class KubernetesSource:
 
     def _give_up(self, trouble: Trouble | None) -> None:
         """Raise `ConfigError` where what a person gave us cannot work."""
+        if trouble is None or self.synced:
+            return
         person = self.access.person
-        if trouble is None or not person or self.synced:
+        if not person:
             return
         if trouble.reason in {Reason.UNTRUSTED, Reason.UNAUTHORIZED}:
             raise ConfigError(f"{person}: {self._sentence(trouble.reason, trouble.why, '')}")

@@ -7,7 +7,6 @@ that name one object, the first in force wins and stays; the other takes over wh
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
 from typing import Final
 
 from bgpd.kube.documents import Documents, Key, Object
@@ -36,8 +35,12 @@ class Changes:
     @property
     def configuration(self) -> bool:
         """Whether something that every decision depends on changed: our kinds or a Node."""
-        every = chain(self.added, self.changed, self.removed)
-        return any(key.kind not in _PER_SERVICE for key in every)
+        # Loops, because every change of an endpoint comes by here.
+        for keys in (self.changed, self.added, self.removed):
+            for key in keys:
+                if key.kind not in _PER_SERVICE:
+                    return True
+        return False
 
     @property
     def keys(self) -> frozenset[Key]:

@@ -200,6 +200,10 @@ class Keeper:
         kinds = sorted({key.kind for key in self._held} - {_KEY})
         return (*(self._condition(kind) for kind in kinds), *self._secrets())
 
+    def lets_pass(self, changes: Changes) -> bool:
+        """Return whether *changes* are of Services and endpoints alone: nothing of that is held."""
+        return not (self._first or changes.conditions or changes.configuration)
+
     def take(self, changes: Changes, *, now: float, missing: Collection[str] = ()) -> Changes:
         """Return what of *changes* takes effect at once; *missing* are kinds without a CRD."""
         self._uninstalled |= {key.kind for key in self._known} & set(missing)

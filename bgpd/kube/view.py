@@ -164,14 +164,15 @@ class View(Objects):
         return self._kinds.get(kind, _NONE).keys()
 
     def put(self, key: Key, new: Object) -> Object | None:
-        """Put *new* in force; return what was in force before."""
+        """Put *new* in force; return what was in force before, *new* itself if it says the same."""
         objects = self._kinds.setdefault(key.kind, {})
         old = objects.get(key)
-        if old != new:
-            self._unlist(key, old)
-            objects[key] = new
-            if isinstance(new, EndpointSlice):
-                self._slices.setdefault(new.service, {})[key] = new
+        if old == new:
+            return new
+        self._unlist(key, old)
+        objects[key] = new
+        if isinstance(new, EndpointSlice):
+            self._slices.setdefault(new.service, {})[key] = new
         return old
 
     def drop(self, key: Key) -> Object:
