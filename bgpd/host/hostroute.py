@@ -66,7 +66,8 @@ class Row:
     @property
     def ours(self) -> bool:
         """Whether it carries our marks."""
-        return self.protocol == PROTOCOL and self.metric == METRIC
+        marked = self.protocol == PROTOCOL and self.metric == METRIC
+        return marked and bool(self.route.hops)
 
 
 def concerns_host(body: bytes) -> bool:

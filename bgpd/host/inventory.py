@@ -126,6 +126,16 @@ class Inventory:
         bound = self.bound
         return frozenset(one.address for one in self.addresses if one.usable and one not in bound)
 
+    @property
+    def touched(self) -> bool:
+        """Whether there is anything of ours."""
+        return bool(self.routes or self.bound or self.ours)
+
+    @property
+    def loopbacks(self) -> frozenset[int]:
+        """The interfaces that lead nowhere else."""
+        return frozenset(one.index for one in self.interfaces.values() if one.loopback)
+
     def name(self, index: int) -> str:
         """Return what people call an interface."""
         found = self.interfaces.get(index)
@@ -143,6 +153,11 @@ class Inventory:
 def is_ours(interface: Interface) -> bool:
     """Return whether we made *interface*."""
     return interface.name == INTERFACE and interface.group == GROUP and interface.kind in KINDS
+
+
+def address_question(family: int) -> bytes:
+    """Ask for the addresses of *family*."""
+    return _ADDRESS.pack(family, 0, 0, 0, 0)
 
 
 def decode_interface(body: bytes) -> Interface:
