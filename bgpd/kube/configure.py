@@ -57,6 +57,7 @@ def pool(wire: objects.IPAddressPool, faults: Faults) -> IPAddressPool:
         allocation=allocation,
         reserved=_reserved(wire.spec.reserved or (), prefixes, faults),
         reuse_delay=faults.parsed("spec.reuseDelay", wire.spec.reuse_delay, parse_delay) or 0,
+        bind=bool(wire.spec.bind_on_host),
         migrating=bool((wire.metadata.annotations or {}).get(MIGRATING)),
     )
 
@@ -156,6 +157,7 @@ def advertisement(wire: objects.BGPAdvertisement, faults: Faults) -> BGPAdvertis
         distribution=spec.distribution or Distribution.ECMP,
         preferred_nodes=_preferences(spec, faults),
         weight=spec.weight or Weight.NONE,
+        priority=spec.priority or 0,
     )
 
 

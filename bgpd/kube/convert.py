@@ -20,6 +20,7 @@ from bgpd.model.cluster import (
 )
 from bgpd.model.member import NodeName
 from bgpd.model.prefix import Address
+from bgpd.model.provider import PEER_ANNOTATIONS
 from bgpd.model.selector import Operator, Requirement, Selector, Selectors
 
 SERVICE_LABEL = "kubernetes.io/service-name"
@@ -162,6 +163,11 @@ def node(wire: objects.Node, faults: Faults) -> Node:
             one.type == "Ready" and one.status == "False" and _SHUTTING_DOWN in (one.message or "")
             for one in status.conditions or ()
         ),
+        annotations={
+            key: value
+            for key, value in (wire.metadata.annotations or {}).items()
+            if key.startswith(PEER_ANNOTATIONS)
+        },
     )
 
 

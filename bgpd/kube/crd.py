@@ -173,10 +173,11 @@ KINDS: Final = (
     Kind(
         name="BGPPeer",
         plural="bgppeers",
-        description="A router, and the nodes that speak BGP with it.",
+        description="A router, or a provider's routers, and the nodes that speak BGP with it.",
         columns=(
             Column(name="Address", path=".spec.peerAddress"),
             Column(name="ASN", path=".spec.peerASN", type="integer"),
+            Column(name="Provider", path=".spec.provider"),
             _READY,
             _REASON,
             _AGE,

@@ -8,9 +8,11 @@ then refuses with a condition. It never refuses what the agent would take.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from bgpd.kube import healthform, metallbform, objects
+from bgpd.kube.crd_peer import PEER_RULES
+from bgpd.kube.crd_rule import ONE_PLACE, URL_REST, Rule, place_in, port_in, url_v6, whole
 
 MULTICAST: Final = ("224.0.0.0/4", "ff00::/8")
 
@@ -24,46 +26,11 @@ class Check:
     """Characters of the longest legal text: without an end the server refuses the rule."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One rule about several fields of one object `self`."""
-
-    expression: str
-    message: str
-    path: str = ""
-    """The field that the refusal names, `.holdTime`; empty for the object itself."""
-    message_expression: str = ""
-    """The same with the value in it; the server falls back on *message*."""
-    reason: str = "FieldValueInvalid"
-
-    def document(self) -> dict[str, Any]:
-        """Return the entry of `x-kubernetes-validations`."""
-        parts = {
-            "rule": self.expression,
-            "fieldPath": self.path,
-            "message": self.message,
-            "messageExpression": self.message_expression,
-            "reason": self.reason,
-        }
-        return {key: value for key, value in parts.items() if value}
-
-
 def _host(version: int | None = None) -> str:
     """Return a check of an address of a host; the empty text is an unset field."""
     family = "" if version is None else f" && ip(self).family() == {version}"
     multicast = "".join(f" && !cidr('{block}').containsIP(self)" for block in MULTICAST)
     return f"self == '' || (isIP(self){family} && !ip(self).isUnspecified(){multicast})"
-
-
-_DURATION: Final = "'^([0-9]{1,6}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?([0-9]{1,9}ms)?$'"
-
-
-def _whole(text: str) -> str:
-    """Return an expression that is true where *text* is a duration of whole seconds."""
-    return (
-        f"({text} == '0' || ({text} != '' && {text}.matches({_DURATION})"
-        f" && duration({text}).getMilliseconds() % 1000 == 0))"
-    )
 
 
 _FIRST: Final = "self.substring(0, self.indexOf('-')).trim()"
@@ -89,18 +56,11 @@ def _numbers(text: str, *, count: int, most: int) -> str:
     return f"{text}.matches('^[0-9]{groups}$') && {text}.split(':').all(n, uint(n) <= {most}u)"
 
 
-# Not by url(): the server takes what that returns for a text without an end.
-_PLACE: Final = "self.split('/')[2]"
-_REST: Final = "(:[1-9][0-9]{0,4})?(/[!-~]*)?$"
+_PLACE: Final = place_in("self")
 _URL_V4: Final = (
-    f"self.matches('^https?://(localhost|[0-9.]+){_REST}')"
+    f"self.matches('^https?://(localhost|[0-9.]+){URL_REST}')"
     f" && ({_PLACE}.startsWith('localhost') || isIP({_PLACE}.split(':')[0]))"
-    f" && ({_PLACE}.split(':').size() == 1 || int({_PLACE}.split(':')[1]) <= 65535)"
-)
-_URL_V6: Final = (
-    rf"self.matches('^https?://\\[[0-9A-Fa-f.]*:[0-9A-Fa-f.:]*\\]{_REST}')"
-    f" && isIP({_PLACE}.substring(1, {_PLACE}.indexOf(']')))"
-    f" && ({_PLACE}.endsWith(']') || int({_PLACE}.substring({_PLACE}.indexOf(']') + 2)) <= 65535)"
+    f" && {port_in('self')}"
 )
 _ALIAS: Final = r"self.matches('^[^:\\s]{1,63}$') && !self.matches('^[0-9]*$')"
 _LARGE: Final = "self.replace('large:', '', 1)"
@@ -116,12 +76,12 @@ CHECKS: Final[Mapping[str, Check]] = {
         expression=f"self.contains('-') ? {_RANGE} : isCIDR(self)", longest=83
     ),
     "0s, or 3s..65535s in whole seconds": Check(
-        expression=f"{_whole('self')} && (duration(self) == duration('0s')"
+        expression=f"{whole('self')} && (duration(self) == duration('0s')"
         " || (duration(self) >= duration('3s') && duration(self) <= duration('65535s')))",
         longest=40,
     ),
     "a duration such as 30s or 1m30s": Check(
-        expression=f"self == '' || {_whole('self')}", longest=40
+        expression=f"self == '' || {whole('self')}", longest=40
     ),
     "0, or 3..65535 (RFC 4271, section 4.2)": Check(
         expression="self == 0 || (self >= 3 && self <= 65535)"
@@ -147,12 +107,12 @@ CHECKS: Final[Mapping[str, Check]] = {
         expression=_ALIAS, longest=63
     ),
     "1s..65535s in whole seconds": Check(
-        expression=f"self == '' || ({_whole('self')} && duration(self) >= duration('1s')"
+        expression=f"self == '' || ({whole('self')} && duration(self) >= duration('1s')"
         " && duration(self) <= duration('65535s'))",
         longest=40,
     ),
     "0s..24h in whole seconds": Check(
-        expression=f"self == '' || ({_whole('self')} && duration(self) <= duration('24h'))",
+        expression=f"self == '' || ({whole('self')} && duration(self) <= duration('24h'))",
         longest=40,
     ),
     healthform.URL_PATH_LEGAL: Check(
@@ -173,8 +133,14 @@ CHECKS: Final[Mapping[str, Check]] = {
     healthform.ARGUMENT_LEGAL: Check(expression=r"!self.matches('\\x00')", longest=4096),
     "an http or https URL of an address or of localhost, up to 1024 characters; empty: not"
     " asked": Check(
-        expression=f"self == '' || ({_URL_V4}) || ({_URL_V6})",
+        expression=f"self == '' || ({_URL_V4}) || ({url_v6('self')})",
         longest=1024,
+    ),
+    "an IPv4 or IPv6 address, or default": Check(
+        expression=f"self == 'default' || {_host()}", longest=45
+    ),
+    "1..63 letters, digits, '.', '_' and '-'": Check(
+        expression="self.matches('^[A-Za-z0-9._-]{0,63}$')", longest=63
     ),
     "internal or external": Check(expression="self in ['', 'internal', 'external']", longest=16),
 }
@@ -182,35 +148,11 @@ CHECKS: Final[Mapping[str, Check]] = {
 
 _MD5: Final = "1..80 printable ASCII characters (RFC 2385)"
 _SHA1: Final = "1..20 printable ASCII characters (RFC 5880, section 4.4)"
-SECRETS: Final[Mapping[str, int]] = {_MD5: 80, _SHA1: 20}
+SECRETS: Final[Mapping[str, int]] = {_MD5: 80, _SHA1: 20, objects.PROVIDER_URL_LEGAL: 1024}
 """The ranges whose rules stand one level up, where a refusal does not print the value, with the
 characters of the longest legal text."""
 
 _ALL_SERVICES: Final = "!has(self.serviceSelectors) || self.serviceSelectors.size() == 0"
-_PEER_ADDRESS: Final = "(has(self.peerAddress) && self.peerAddress != '')"
-_INTERFACE: Final = "(has(self.interface) && self.interface != '')"
-_DYNAMIC: Final = "(has(self.dynamicASN) && self.dynamicASN != '')"
-_REFERS: Final = (
-    "has(self.passwordSecret) && has(self.passwordSecret.name) && self.passwordSecret.name != ''"
-)
-_ONE_PLACE: Final = (
-    "!has(self.password) || self.password == ''"
-    " || !has(self.passwordFile) || self.passwordFile == ''"
-)
-_MINE: Final = "(has(self.localASN) ? self.localASN : self.myASN)"
-_INTERNAL: Final = (
-    f"(has(self.peerASN) ? {_MINE} == self.peerASN"
-    " : has(self.dynamicASN) && self.dynamicASN == 'internal')"
-)
-_HOLD: Final = (
-    "(has(self.holdTimeSeconds) ? self.holdTimeSeconds : duration(self.holdTime).getSeconds())"
-)
-_ANY_HOLD: Final = "(has(self.holdTime) || has(self.holdTimeSeconds))"
-_NO_KEEPALIVE: Final = (
-    f"!has(self.keepaliveTime) || self.keepaliveTime == '' || !{_whole('self.keepaliveTime')}"
-)
-_BAD_HOLD: Final = f"has(self.holdTime) && !{_whole('self.holdTime')}"
-
 RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
     objects.Expression: (
         Rule(
@@ -298,7 +240,7 @@ RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
         ),
         Rule(
             path=".passwordFile",
-            expression=_ONE_PLACE,
+            expression=ONE_PLACE,
             message="cannot stand beside spec.password; remove one",
         ),
     ),
@@ -317,104 +259,7 @@ RULES: Final[Mapping[type, tuple[Rule, ...]]] = {
             message="a name stands twice in the list; remove one",
         ),
     ),
-    objects.BGPPeerSpec: (
-        Rule(
-            path=".peerAddress",
-            expression=f"{_PEER_ADDRESS} || {_INTERFACE}",
-            message="is required",
-            reason="FieldValueRequired",
-        ),
-        Rule(
-            path=".interface",
-            expression=f"!({_PEER_ADDRESS} && {_INTERFACE})",
-            message="cannot stand beside spec.peerAddress; remove one",
-        ),
-        Rule(
-            path=".peerASN",
-            expression=f"has(self.peerASN) || {_DYNAMIC}",
-            message="is required",
-            reason="FieldValueRequired",
-        ),
-        Rule(
-            path=".dynamicASN",
-            expression=f"!has(self.peerASN) || !({_DYNAMIC})",
-            message="cannot stand beside spec.peerASN; remove one",
-        ),
-        Rule(
-            path=".localASN",
-            expression="!has(self.localASN) || !has(self.peerASN) || self.localASN != self.peerASN",
-            message="must differ from spec.peerASN",
-        ),
-        Rule(
-            path=".ebgpMultiHop",
-            expression=f"!has(self.ebgpMultiHop) || !self.ebgpMultiHop"
-            f" || !has(self.peerASN) || {_MINE} != self.peerASN",
-            message="is for eBGP; this session is iBGP, remove it",
-        ),
-        Rule(
-            path=".sourceAddress",
-            expression="!has(self.sourceAddress) || !isIP(self.sourceAddress)"
-            " || !has(self.peerAddress) || !isIP(self.peerAddress)"
-            " || ip(self.sourceAddress).family() == ip(self.peerAddress).family()",
-            message="is not of the same family as spec.peerAddress",
-            message_expression="self.sourceAddress"
-            " + ' is not of the same family as spec.peerAddress'",
-        ),
-        Rule(
-            path=".holdTimeSeconds",
-            expression=f"!has(self.holdTime) || !has(self.holdTimeSeconds) || {_BAD_HOLD}"
-            " || duration(self.holdTime).getSeconds() == self.holdTimeSeconds",
-            message="contradicts spec.holdTime; remove one",
-            message_expression="'contradicts spec.holdTime ' + self.holdTime + '; remove one'",
-        ),
-        Rule(
-            path=".keepaliveTime",
-            expression=f"{_NO_KEEPALIVE} || !{_ANY_HOLD} || {_BAD_HOLD}"
-            f" || duration(self.keepaliveTime).getSeconds() <= {_HOLD}",
-            message="exceeds the hold time",
-            message_expression="self.keepaliveTime + ' exceeds the hold time'",
-        ),
-        Rule(
-            path=".keepaliveTime",
-            expression=f"{_NO_KEEPALIVE} || {_ANY_HOLD}"
-            " || duration(self.keepaliveTime) <= duration('21845s')",
-            message="means a hold time above 65535 s",
-            message_expression="self.keepaliveTime + ' means a hold time above 65535 s'",
-        ),
-        Rule(
-            path=".password",
-            expression="!has(self.password) || self.password.matches('^[ -~]{0,80}$')",
-            message=f"must be {_MD5}",
-            reason="FieldValueForbidden",
-        ),
-        Rule(
-            path=".passwordFile",
-            expression=_ONE_PLACE,
-            message="cannot stand beside spec.password; remove one",
-        ),
-        Rule(
-            path=".passwordSecret",
-            expression=f"!({_REFERS}) || !has(self.password) || self.password == ''",
-            message="cannot stand beside spec.password; remove one",
-        ),
-        Rule(
-            path=".passwordSecret",
-            expression=f"!({_REFERS}) || !has(self.passwordFile) || self.passwordFile == ''",
-            message="cannot stand beside spec.passwordFile; remove one",
-        ),
-        Rule(
-            path=".ttlSecurity",
-            expression="!has(self.ttlSecurity) || !has(self.ebgpMultiHop) || !self.ebgpMultiHop",
-            message="already says how far away the peer may be; remove spec.ebgpMultiHop",
-        ),
-        Rule(
-            path=".takeover.lever",
-            expression="!has(self.takeover) || !has(self.takeover.lever)"
-            f" || self.takeover.lever != 'localPref' || {_INTERNAL}",
-            message="localPref is never sent over eBGP (RFC 4271, section 5.1.5);"
-            " use med or asPath",
-        ),
-    ),
+    objects.BGPPeerSpec: PEER_RULES,
 }
 """Rules about several fields, by the wire form that has them."""
 

@@ -15,6 +15,7 @@ from msgspec import Meta
 from bgpd.model.configuration import Distribution, Weight
 from bgpd.model.member import DrainTrigger
 from bgpd.model.peer import Lever, Takeover
+from bgpd.model.provider import ProviderKind
 from bgpd.model.selector import Operator
 
 
@@ -75,6 +76,10 @@ UrlText: TypeAlias = Annotated[
         " asked"
     ),
 ]
+GatewayText: TypeAlias = Annotated[str, _legal("an IPv4 or IPv6 address, or default")]
+PROVIDER_URL_LEGAL = "an http or https URL without a user, up to 1024 characters"
+ProviderUrlText: TypeAlias = Annotated[str, _legal(PROVIDER_URL_LEGAL)]
+SiteText: TypeAlias = Annotated[str, _legal("1..63 letters, digits, '.', '_' and '-'")]
 DynamicText: TypeAlias = Annotated[str, _legal("internal or external")]
 FamilyText: TypeAlias = Literal["ipv4-unicast", "ipv6-unicast"]
 
@@ -264,6 +269,7 @@ class IPAddressPoolSpec(Strict):
     service_allocation: ServiceAllocation | None = None
     reserved: Annotated[list[BlockText], Meta(max_length=200)] | None = None
     reuse_delay: DelayText | None = None
+    bind_on_host: bool | None = None
 
 
 class IPAddressPool(Lenient):
@@ -293,6 +299,7 @@ class BGPAdvertisementSpec(Strict):
     distribution: Distribution | None = None
     preferred_nodes: WeightedSelectors | None = None
     weight: Weight | None = None
+    priority: Annotated[int, Meta(ge=0, le=1000)] | None = None
 
 
 class BGPAdvertisement(Lenient):
@@ -319,7 +326,7 @@ class SecretReference(Lenient):
 class BGPPeerSpec(Strict):
     """`spec` of a BGPPeer."""
 
-    my_asn: Asn = msgspec.field(name="myASN")
+    my_asn: Asn | None = msgspec.field(default=None, name="myASN")
     peer_asn: Asn | None = msgspec.field(default=None, name="peerASN")
     local_asn: Asn | None = msgspec.field(default=None, name="localASN")
     peer_address: AddressText | None = None
@@ -351,6 +358,11 @@ class BGPPeerSpec(Strict):
     interface: Word | None = None
     vrf: Word | None = None
     bfd_profile: Word | None = None
+    gateway: GatewayText | None = None
+    provider: ProviderKind | None = None
+    provider_url: ProviderUrlText | None = msgspec.field(default=None, name="providerURL")
+    provider_token_file: PathText | None = None
+    provider_site: SiteText | None = None
 
 
 class BGPPeer(Lenient):

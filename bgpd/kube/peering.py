@@ -11,10 +11,18 @@ from typing import Final
 from bgpd.kube import objects
 from bgpd.kube.convert import selectors
 from bgpd.kube.faults import Faults
-from bgpd.kube.scalar import parse_password, parse_path, parse_plain_address, parse_seconds
+from bgpd.kube.provision import choice, stated
+from bgpd.kube.scalar import (
+    parse_gateway,
+    parse_password,
+    parse_path,
+    parse_plain_address,
+    parse_seconds,
+)
 from bgpd.model.configuration import BGPPeer
 from bgpd.model.peer import Asn, Lever, PeerName, Takeover
 from bgpd.model.prefix import Address, Family, family_of
+from bgpd.model.provider import DEFAULT_GATEWAY
 
 HOLD_SECONDS: Final = 90
 """Hold time where a document names none; also RFC 4271's suggestion (section 10)."""
@@ -38,7 +46,7 @@ def peer(wire: objects.BGPPeer, faults: Faults) -> BGPPeer:
         address=address or _NO_ADDRESS,
         peer_asn=peer_asn,
         local_asn=local_asn,
-        my_asn=Asn(spec.my_asn) if spec.local_asn else None,
+        my_asn=Asn(spec.my_asn) if spec.local_asn and spec.my_asn else None,
         port=spec.peer_port or 179,
         source_address=_source(spec, session, faults),
         router_id=faults.parsed("spec.routerID", spec.router_id, _parse_v4),
@@ -53,7 +61,7 @@ def peer(wire: objects.BGPPeer, faults: Faults) -> BGPPeer:
         graceful_restart=spec.graceful_restart
         or (RESTART_SECONDS if spec.enable_graceful_restart else None),
         max_prefixes=spec.max_prefixes,
-        lever=_lever(spec, faults, internal=local_asn == peer_asn),
+        lever=_lever(spec, faults, internal=bool(peer_asn) and local_asn == peer_asn),
         takeover=(spec.takeover and spec.takeover.mode) or Takeover.AUTO,
         damping=bool(spec.damping),
         next_hop_v4=faults.parsed("spec.nextHopV4", spec.next_hop_v4, _parse_v4),
@@ -62,18 +70,21 @@ def peer(wire: objects.BGPPeer, faults: Faults) -> BGPPeer:
         vrf=spec.vrf or "",
         interface=spec.interface or "",
         dynamic_asn=spec.dynamic_asn or "",
+        gateway=_gateway(spec, session, faults),
+        provider=choice(spec, faults),
+        stated=stated(spec),
     )
 
 
 def _tell_unsupported(spec: objects.BGPPeerSpec, faults: Faults) -> None:
     """Say what bgpd does not do, and what it does in its place."""
     none = "is not supported by bgpd; this peer gets no session until"
-    if spec.vrf:
+    if spec.vrf and not spec.provider:
         faults.unsupported("spec.vrf", f"{spec.vrf} {none} it is removed", spec.vrf)
-    if spec.interface and not spec.peer_address:
+    if spec.interface and not spec.peer_address and not spec.provider:
         what = f"{spec.interface} {none} spec.peerAddress stands in its place"
         faults.unsupported("spec.interface", what, spec.interface)
-    if spec.dynamic_asn and spec.peer_asn is None:
+    if spec.dynamic_asn and spec.peer_asn is None and not spec.provider:
         faults.parsed("spec.dynamicASN", spec.dynamic_asn, _parse_dynamic)
         what = f"{spec.dynamic_asn} {none} spec.peerASN stands in its place"
         faults.unsupported("spec.dynamicASN", what, spec.dynamic_asn)
@@ -95,15 +106,17 @@ def _parse_dynamic(text: str) -> str:
 def _address(spec: objects.BGPPeerSpec, faults: Faults) -> Address | None:
     if spec.peer_address and spec.interface:
         faults.rule("spec.interface", "cannot stand beside spec.peerAddress; remove one")
-    if not spec.peer_address and not spec.interface:
+    if not spec.peer_address and not spec.interface and not spec.provider:
         faults.rule("spec.peerAddress", "is required")
     return faults.parsed("spec.peerAddress", spec.peer_address, parse_plain_address)
 
 
 def _asns(spec: objects.BGPPeerSpec, faults: Faults) -> tuple[Asn, Asn]:
-    mine = spec.local_asn or spec.my_asn
+    if spec.my_asn is None and not spec.provider:
+        faults.rule("spec.myASN", "is required")
+    mine = spec.local_asn or spec.my_asn or 0
     if spec.peer_asn is None:
-        if not spec.dynamic_asn:
+        if not spec.dynamic_asn and not spec.provider:
             faults.rule("spec.peerASN", "is required")
         return Asn(mine), Asn(mine if spec.dynamic_asn == "internal" else 0)
     if spec.dynamic_asn:
@@ -115,8 +128,21 @@ def _asns(spec: objects.BGPPeerSpec, faults: Faults) -> tuple[Asn, Asn]:
     return Asn(mine), Asn(spec.peer_asn)
 
 
+def _gateway(spec: objects.BGPPeerSpec, session: Family, faults: Faults) -> str:
+    """Return the way to the router: an address of its family, `default` or nothing."""
+    gateway = faults.parsed("spec.gateway", spec.gateway, parse_gateway) or ""
+    if gateway in {"", DEFAULT_GATEWAY} or not spec.peer_address:
+        return gateway
+    if family_of(Address(gateway)) is not session:
+        what = f"{gateway} is not of the same family as spec.peerAddress"
+        faults.rule("spec.gateway", what, gateway)
+    return gateway
+
+
 def _source(spec: objects.BGPPeerSpec, session: Family, faults: Faults) -> Address | None:
     source = faults.parsed("spec.sourceAddress", spec.source_address, parse_plain_address)
+    if not spec.peer_address and spec.provider:
+        return source
     if source is not None and family_of(source) is not session:
         faults.rule(
             "spec.sourceAddress", f"{source} is not of the same family as spec.peerAddress", source
@@ -215,7 +241,8 @@ def _lever(spec: objects.BGPPeerSpec, faults: Faults, *, internal: bool) -> Leve
     if lever is None:
         # Local preference is compared first and is what iBGP carries; MED is for eBGP.
         return Lever.LOCAL_PREF if internal else Lever.MED
-    if lever is Lever.LOCAL_PREF and not internal:
+    unknown = spec.provider and not (spec.peer_asn and (spec.local_asn or spec.my_asn))
+    if lever is Lever.LOCAL_PREF and not internal and not unknown:
         faults.rule(
             "spec.takeover.lever",
             "localPref is never sent over eBGP (RFC 4271, section 5.1.5); use med or asPath",

@@ -13,7 +13,13 @@ _LINE = 1000
 _LONGEST = 80
 _WIDEST = 20
 _DEEPEST = 4
-_SECRET = ("spec.password", "data.password", "stringData.password", "spec.httpGet.headers")
+_SECRET = (
+    "spec.password",
+    "spec.providerURL",
+    "data.password",
+    "stringData.password",
+    "spec.httpGet.headers",
+)
 """Fields that may hold a key or a token; so may what stands below them."""
 
 

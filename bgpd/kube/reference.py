@@ -29,6 +29,8 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "serviceAllocation.serviceSelectors": f"the Services that may: {_SELECTORS}",
         "reserved": "addresses of the pool that no Service is given; who has one keeps it",
         "reuseDelay": "how long an address that was released is given to nobody else; default 0s",
+        "bindOnHost": "nodes that may advertise an address of it also have it on an interface of"
+        " ours, for programs that listen on the host itself; default false",
     },
     "BGPAdvertisement": {
         "ipAddressPools": "the pools, by name; with neither names nor selectors every pool",
@@ -48,12 +50,16 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "preferredNodes.weight": "how much; the weights of all that match add up",
         "preferredNodes.preference": "the nodes, by label",
         "weight": "endpoints: each node tells how many it has, as link bandwidth; default none",
+        "priority": "which routes go first where a peer takes a limited number (maxPrefixes): the"
+        " larger; default 0",
     },
     "BGPPeer": {
-        "myASN": "our autonomous system, the same on all peers of a node",
-        "peerASN": "the router's autonomous system; required",
+        "myASN": "our autonomous system, the same on all peers of a node; required without"
+        " provider",
+        "peerASN": "the router's autonomous system; required without provider",
         "localASN": "our autonomous system as this peer alone sees it",
-        "peerAddress": "the router's address; required, once a node",
+        "peerAddress": "the router's address, once a node; required without provider, and beside"
+        " it the one of its routers that is meant",
         "peerPort": "the router's TCP port; default 179",
         "sourceAddress": "our end of the session; default the Node's InternalIP",
         "routerID": "BGP Identifier, the same on all peers of a node or on none; default the "
@@ -84,6 +90,13 @@ MEANINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "vrf": f"the VRF of the session; {_NOT_DONE}, the peer gets no session",
         "bfdProfile": "the BFDProfile that watches the session; default none, and no BFD",
         "passwordSecret": "the Secret (kubernetes.io/basic-auth) with the key under password",
+        "gateway": "the next hop of a host route to the router that we add, or default for that of"
+        " the default route; default none",
+        "provider": "whose routers they are: it tells their addresses, ASNs, sources, gateways,"
+        " password, timers and limits; what stands here as well wins",
+        "providerURL": "where the provider's document is; default the documented place",
+        "providerTokenFile": "a file on the node with the token of the provider's API",
+        "providerSite": "the data center: Linode's number or name, phoenixNAP's location",
     },
     "BFDProfile": {
         "receiveInterval": "milliseconds between packets that we want to hear; default 300",

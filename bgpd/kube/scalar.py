@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 from bgpd.model.prefix import Address, Prefix
+from bgpd.model.provider import DEFAULT_GATEWAY
 
 # No more digits than a duration of Go, and so the API server, can hold in any case.
 _DURATION: Final = re.compile(
@@ -21,6 +22,11 @@ _URL: Final = re.compile(
     r"https?://(?:localhost|(?P<address>[0-9]+[0-9.]+|\[[0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*\]))"
     r"(?::(?P<port>[1-9][0-9]{0,4}))?(?:/[!-~]*)?"
 )
+_PROVIDER_URL: Final = re.compile(
+    r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[(?P<address>[0-9A-Fa-f.:]+)\])"
+    r"(?::(?P<port>[1-9][0-9]{0,4}))?(?:/[!-~]*)?"
+)
+_SITE: Final = re.compile(r"[A-Za-z0-9._-]{1,63}")
 MOST_PORT: Final = 65535
 LONGEST_URL: Final = 1024
 SHA1_KEY_BYTES: Final = 20
@@ -127,6 +133,30 @@ def parse_url(text: str) -> str:
     if int(found["port"] or 1) > MOST_PORT:
         raise ValueError("has no port of TCP")
     return text
+
+
+def parse_provider_url(text: str) -> str:
+    """Return the URL of a provider's document; a user in it would be a secret in the open."""
+    found = _PROVIDER_URL.fullmatch(text)
+    if len(text) > LONGEST_URL or found is None:
+        raise ValueError("is no URL that can be asked")
+    if found["address"] is not None:
+        _refuse_mapped(ipaddress.IPv6Address(found["address"]))
+    if int(found["port"] or 1) > MOST_PORT:
+        raise ValueError("has no port of TCP")
+    return text
+
+
+def parse_site(text: str) -> str:
+    """Return the name or number of a provider's data center."""
+    if not _SITE.fullmatch(text):
+        raise ValueError("is not allowed")
+    return text
+
+
+def parse_gateway(text: str) -> str:
+    """Return the address of a gateway, or the word for the one of the default route."""
+    return text if text == DEFAULT_GATEWAY else parse_plain_address(text)
 
 
 def parse_bfd_key(text: str) -> str:

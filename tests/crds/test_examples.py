@@ -127,6 +127,10 @@ LARGE = [
                              "password": "x" * 80, "passwordFile": "",
                              "nodeSelectors": _selectors(32)},
                  id="a peer of the longest lists"),
+    pytest.param("BGPPeer", {"provider": "packet", "providerTokenFile": f"/{'t' * 4095}",
+                             "providerURL": f"http://{'n' * 253}/{'p' * 761}",
+                             "nodeSelectors": _selectors(32)},
+                 id="a provider at the longest URL"),
     pytest.param("HealthCheck", {"httpGet": {
                     "path": f"/{'p' * 1023}", "host": "h" * 253, "body": "b" * 1024,
                     "headers": {f"{'n' * 124}-{n:03}": "v" * 1024 for n in range(16)},
