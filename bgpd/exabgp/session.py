@@ -10,16 +10,18 @@ from time import monotonic
 from typing import Any, Final
 
 from exabgp.bgp.fsm import FSM
-from exabgp.bgp.message import KeepAlive, Notification, Notify
+from exabgp.bgp.message import KeepAlive, Message, Notification, Notify
 from exabgp.bgp.message.open.capability import Capability
 from exabgp.protocol.family import AFI, SAFI
 from exabgp.reactor import peer, protocol
 from exabgp.reactor.delay import Delay
-from exabgp.reactor.network.error import NetworkError
+from exabgp.reactor.network.error import LostConnection, NetworkError
 from exabgp.reactor.peer import ACTION
 
+from bgpd.exabgp import refusal
 from bgpd.exabgp.mends import Mend
 from bgpd.exabgp.message import SessionChanged
+from bgpd.exabgp.refusal import Story, Wanted
 from bgpd.exabgp.transport import PeerConnection
 from bgpd.model.peer import PeerState
 from bgpd.model.prefix import Address, Family
@@ -43,6 +45,20 @@ _FAMILIES: Final = {
 _EXTENDED: Final = (AFI.ipv4, SAFI.unicast, AFI.ipv6)
 # RFC 8538 and RFC 9384: what ExaBGP has no name for, it calls unknown, also to the peer.
 Notification._str_subcode.update({(6, 9): "Hard Reset", (6, 10): "BFD Down"})  # noqa: SLF001
+
+
+class PeerNotification(Notification):  # type: ignore[misc]
+    """A NOTIFICATION of the peer, with its data as it came.
+
+    ExaBGP turns some of it into text, and refuses what an operator says in more than 128 bytes.
+    """
+
+    def __init__(self, code: int, subcode: int, data: bytes = b"") -> None:
+        """Keep *data*."""
+        super().__init__(code, subcode, data, False)
+
+
+Message.registered_message[Notification.ID] = PeerNotification
 
 
 class PromptDelay(Delay):  # type: ignore[misc]
@@ -131,7 +147,7 @@ class Session(peer.Peer):  # type: ignore[misc]
         """Start a session with *neighbor*; the first connection is attempted next turn."""
         super().__init__(neighbor, reactor)
         self.latest: Any = None
-        self.error = ""
+        self.story = Story()
         self.retiring = False
         self.held = False
         """Whether there shall be no connection until `release`."""
@@ -148,6 +164,22 @@ class Session(peer.Peer):  # type: ignore[misc]
     def address(self) -> Address:
         """The peer's address, by which everybody knows the session."""
         return Address(str(self.neighbor["peer-address"]))
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the configuration asks for, for sentences about why it is not there."""
+        return Wanted(
+            address=self.address,
+            local_address=Address(str(self.neighbor["local-address"])),
+            local_asn=int(self.neighbor["local-as"]),
+            peer_asn=int(self.neighbor["peer-as"]),
+            router_id=Address(str(self.neighbor["router-id"])),
+            port=int(self.neighbor["connect"] or 179),
+            hold_time=int(self.neighbor["hold-time"]),
+            families=tuple(_FAMILIES[f] for f in self.neighbor.families() if f in _FAMILIES),
+            password=bool(self.neighbor["md5-password"]),
+            ttl_security=self.neighbor["incoming-ttl"],
+        )
 
     @property
     def rib(self) -> Any:
@@ -259,7 +291,7 @@ class Session(peer.Peer):  # type: ignore[misc]
             self.teardown(subcode)
         else:
             # Nobody has heard an OPEN that counts: there is nothing to take back.
-            self.error = "held back: BFD with the peer is down"
+            self.story.hindered("held back: BFD with the peer is down")
             self._stop("held")
             self._disconnect()
 
@@ -292,13 +324,33 @@ class Session(peer.Peer):  # type: ignore[misc]
         )
 
     def _reset(self, message: str = "", error: Any = "") -> None:
-        self.error = _sentence(message, error)
-        if self.held and not isinstance(error, Notification):
-            self.error = "closed without a NOTIFICATION (graceful restart): BFD is down"
+        self._explain(message, error)
         if self._offered_restart is not None:
             self.neighbor["capability"]["graceful-restart"] = self._offered_restart
             self._offered_restart = None
         super()._reset(message, error)
+
+    def _explain(self, message: str, error: Any) -> None:
+        """Take note of why the session ends, or did not come about."""
+        state = _STATES.get(self.fsm.state, PeerState.CONNECT)
+        if isinstance(error, Notification):
+            data = bytes(error.data)
+            if isinstance(error, Notify):
+                text = data.decode("utf-8", "replace")
+                sentence = refusal.sent(error.code, error.subcode, text, self.wanted)
+            else:
+                sentence = refusal.received(error.code, error.subcode, data, self.wanted)
+            tells = refusal.explains(error.code, error.subcode)
+        elif self.held:
+            sentence = "closed without a NOTIFICATION (graceful restart): BFD is down"
+            tells = True
+        else:
+            sentence = _without_notification(state, error, self.wanted) or message
+            tells = state is PeerState.ESTABLISHED
+        if tells:
+            self.story.ended(sentence)
+        elif sentence:
+            self.story.hindered(sentence)
 
     def _close_when_flushed(self) -> None:
         if self._subcode is None or self.generator is False or self.generator is None:
@@ -318,7 +370,7 @@ class Session(peer.Peer):  # type: ignore[misc]
     def _abandon(self, why: str) -> None:
         self._restart = False
         self._subcode = None
-        self.error = why
+        self.story.ended(why)
         self._stop(why)
         self.stop()
         if isinstance(self._delay, PromptDelay):
@@ -357,7 +409,7 @@ class Session(peer.Peer):  # type: ignore[misc]
 
     def _observe(self) -> None:
         if self.established():
-            self.error = ""
+            self.story.well()
             if isinstance(self.proto.connection, PeerConnection):
                 self.proto.connection.prod()
             self.rib.extended_next_hop = _EXTENDED in self.proto.negotiated.nexthop
@@ -370,15 +422,15 @@ class Session(peer.Peer):  # type: ignore[misc]
     def _state(self) -> tuple[PeerState, str]:
         state = _STATES.get(self.fsm.state)
         if state is not None:
-            return state, "" if state is PeerState.ESTABLISHED else self.error
+            return state, self.story.text
         connection = self.latest.connection if self.latest is not None else None
         if isinstance(connection, PeerConnection) and connection.connecting:
             if connection.failure:
-                self.error = connection.failure
-                return PeerState.ACTIVE, self.error
-            return PeerState.CONNECT, self.error
+                self.story.hindered(connection.failure)
+                return PeerState.ACTIVE, self.story.text
+            return PeerState.CONNECT, self.story.text
         connected = connection is not None and connection.fd() >= 0
-        return (PeerState.CONNECT if connected else PeerState.IDLE), self.error
+        return (PeerState.CONNECT if connected else PeerState.IDLE), self.story.text
 
 
 def _families(negotiated: Any) -> tuple[Family, ...]:
@@ -393,13 +445,13 @@ def _restarts_gracefully(negotiated: Any) -> bool:
     )
 
 
-def _sentence(message: str, error: Any) -> str:
-    """Return why a session ended, for a person."""
-    if isinstance(error, Notification):
-        code = Notification._str_code.get(error.code, "unknown code")  # noqa: SLF001
-        detail = Notification._str_subcode.get((error.code, error.subcode), "")  # noqa: SLF001
-        text = error.data.decode("ascii", "replace") if isinstance(error.data, bytes) else ""
-        who = "we sent" if isinstance(error, Notify) else "the peer sent"
-        words = ", ".join(dict.fromkeys(word for word in (code, detail, text.strip()) if word))
-        return f"{who} NOTIFICATION {error.code}/{error.subcode}: {words}"
-    return str(error) or message
+def _without_notification(state: PeerState, error: Any, wanted: Wanted) -> str:
+    """Return why a connection ended about which nobody said anything, as far as ExaBGP knows."""
+    said = str(error)
+    if "ETIMEDOUT" in said or "EHOSTUNREACH" in said:
+        return refusal.vanished(wanted)
+    if isinstance(error, LostConnection) or "Broken TCP" in said or "ECONNRESET" in said:
+        return refusal.closed(state, wanted)
+    if said == "closing":
+        return "we closed the session without a reason: the router keeps our routes meanwhile"
+    return said

@@ -14,14 +14,17 @@ connect is then answered by the node's kernel.
 import os
 import socket
 from collections.abc import Iterator
-from errno import EAGAIN, EALREADY, EINPROGRESS, EINTR, ENOBUFS
+from errno import EADDRNOTAVAIL, EAGAIN, EALREADY, EINPROGRESS, EINTR, ENOBUFS
 from time import monotonic
 from typing import Any, Final
 
 from exabgp.reactor.network import outgoing
-from exabgp.reactor.network.error import NetworkError
+from exabgp.reactor.network.error import BindingError, MD5Error, NetworkError
 
+from bgpd.exabgp import refusal
 from bgpd.exabgp.mends import Mend
+from bgpd.exabgp.refusal import Wanted
+from bgpd.model.prefix import Address
 
 ATTEMPT_SECONDS: Final = 1.5
 INTERVAL_SECONDS: Final = 1.0
@@ -49,6 +52,17 @@ class PeerConnection(outgoing.Outgoing):  # type: ignore[misc]
         self.connecting = False
         self.failure = ""
         """Why the last attempt to connect failed, a sentence."""
+        self.wanted = Wanted(
+            address=Address(str(self.peer)),
+            local_address=Address(str(self.local or "this host")),
+            local_asn=0,
+            peer_asn=0,
+            router_id=Address(""),
+            port=int(self.port),
+            password=bool(self.md5),
+            ttl_security=self.incoming_ttl,
+        )
+        """What the session says of itself, as far as a connection needs it."""
         self._outbox = bytearray()
         self._capped = False
         self._next_prod = 0.0
@@ -183,9 +197,9 @@ class PeerConnection(outgoing.Outgoing):  # type: ignore[misc]
             if not error:
                 error = self.io.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error in _TRY_AGAIN:
-            yield self._silence()
+            yield refusal.silent(self.wanted)
         elif error:
-            yield f"{self._where()}: {os.strerror(error).lower()}"
+            yield refusal.failed(error, os.strerror(error), self.wanted)
         else:
             if not self.local:
                 self.local = self.io.getsockname()[0]
@@ -196,14 +210,13 @@ class PeerConnection(outgoing.Outgoing):  # type: ignore[misc]
             problem = self._setup()
         except (OSError, AttributeError) as error:
             problem = error
-        return f"{self._where()}: {problem}" if problem is not None else ""
-
-    def _silence(self) -> str:
-        keys = " or the TCP MD5 keys differ" if self.md5 else ""
-        return f"{self._where()} does not answer: it is down, unreachable, filtered{keys}"
-
-    def _where(self) -> str:
-        return f"[{self.peer}]:{self.port}" if ":" in self.peer else f"{self.peer}:{self.port}"
+        if problem is None:
+            return ""
+        if isinstance(problem, BindingError):
+            return refusal.failed(EADDRNOTAVAIL, os.strerror(EADDRNOTAVAIL), self.wanted)
+        if isinstance(problem, MD5Error):
+            return f"this host's kernel takes no TCP MD5 password: {problem}"
+        return f"{self.wanted.where}: {problem}"
 
     def _discard(self) -> None:
         if self.io is not None:

@@ -144,9 +144,8 @@ def test_a_session_that_ends_says_why(lab: Rig) -> None:
     lab.establish()
     lab.router.ask("disable node")
     session = lab.speaker.until(ROUTER_V4, PeerState.IDLE)
-    assert session.error.startswith(
-        "the peer sent NOTIFICATION 6/2: Cease, Administrative Shutdown"
-    )
+    assert session.error.startswith("the router's operator shut the session down")
+    assert "(NOTIFICATION 6/2, Cease, Administrative Shutdown)" in session.error
     lab.router.kill()
     refused = lab.speaker.wait(
         lambda item: "connection refused" in getattr(item, "error", ""), "refusal"

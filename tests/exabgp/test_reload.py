@@ -154,7 +154,7 @@ def test_a_wrong_md5_key_is_named_and_the_right_one_mends_it(lab: Rig) -> None:
     wrong = key[::-1]
     lab.speaker.start(peer(password=wrong))
     session = lab.speaker.until(ROUTER_V4, PeerState.ACTIVE)
-    assert "the TCP MD5 keys differ" in session.error
+    assert "its TCP MD5 password is missing or differs" in session.error
     assert lab.speaker.reload(peer(password=key)).changed == (ROUTER_V4,)
     lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
 
