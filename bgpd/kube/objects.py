@@ -242,7 +242,7 @@ class NodeStatus(Lenient):
 class Node(Lenient):
     """A Node."""
 
-    metadata: Metadata
+    metadata: AnnotatedMetadata
     spec: NodeSpec | None = None
     status: NodeStatus | None = None
 

@@ -88,6 +88,8 @@ class Node:
     """Whether it has the taint `DRAIN_TAINT`."""
     shutting_down: bool = False
     """Whether kubelet says that the node is shutting down (KEP-2000)."""
+    annotations: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Those that peers are read from (`bgpd.model.provider`); one may hold a password."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,10 @@ from bgpd.model.prefix import Address, Family, Prefix
 DEFAULT_GATEWAY: Final = "default"
 """In place of a gateway's address: the next hop of the node's default route in that family."""
 
+PEER_ANNOTATIONS: Final = ("bgpd.io/", "metal.equinix.com/", "cherryservers.com/")
+"""Prefixes of the annotations of a Node that peers are read from, the first to be believed first.
+"""
+
 
 class ProviderKind(StrEnum):
     """Where the peers of a BGPPeer come from, if not from the document itself."""

@@ -11,22 +11,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from bgpd.model.prefix import Address
-from bgpd.model.provider import DEFAULT_GATEWAY, ProviderPeer
+from bgpd.model.provider import DEFAULT_GATEWAY, PEER_ANNOTATIONS, ProviderPeer
 from bgpd.provider.adapter import Adapter, Annotated, Asker
 from bgpd.provider.reading import Field, root
 
-PREFIXES: Final = ("bgpd.io/", "metal.equinix.com/", "cherryservers.com/")
-"""Of annotations that are read; an earlier one wins where two name the same router."""
 MULTIHOP_TTL: Final = 255
 _NAMES: Final = (
     "node-asn", "peer-asn", "peer-ip", "src-ip", "bgp-pass", "peer-multi-hop", "gateway",
 )  # fmt: skip
 _INDEXED: Final = re.compile(rf"bgp-peers-([0-9]{{1,4}})-({'|'.join(_NAMES)})")
-
-
-def relevant(annotations: Mapping[str, str]) -> dict[str, str]:
-    """Return those of a Node's *annotations* that peers are read from."""
-    return {key: value for key, value in annotations.items() if _split(key) is not None}
 
 
 def parse(document: object, asker: Asker) -> tuple[ProviderPeer, ...]:
@@ -53,20 +46,20 @@ class _Group:
     """What belongs to one `bgp-peers-N-`, or to none."""
 
     prefix: int
-    """Index in `PREFIXES`."""
+    """Index in `PEER_ANNOTATIONS`."""
     number: int
     """-1 for the form without a number."""
 
     def key(self, name: str) -> str:
         indexed = f"bgp-peers-{self.number}-" if self.number >= 0 else ""
-        return f"{_ANNOTATIONS}[{PREFIXES[self.prefix]}{indexed}{name}]"
+        return f"{_ANNOTATIONS}[{PEER_ANNOTATIONS[self.prefix]}{indexed}{name}]"
 
 
 def _split(key: object) -> tuple[_Group, str] | None:
     """Return which peer the annotation *key* speaks of, and its bare name."""
     if not isinstance(key, str):
         return None
-    for at, prefix in enumerate(PREFIXES):
+    for at, prefix in enumerate(PEER_ANNOTATIONS):
         if key.startswith(prefix):
             rest = key.removeprefix(prefix)
             if found := _INDEXED.fullmatch(rest):
@@ -111,6 +104,7 @@ _ANNOTATIONS: Final = "metadata.annotations"
 ADAPTER: Final = Adapter(
     parse=parse,
     origin=Annotated(),
-    empty=f"the Node has no annotation {PREFIXES[0]}bgp-peers-0-peer-ip, nor one of"
-    f" {' or '.join(PREFIXES[1:])}: start the cloud controller that writes them, or write them",
+    empty=f"the Node has no annotation {PEER_ANNOTATIONS[0]}bgp-peers-0-peer-ip, nor one of"
+    f" {' or '.join(PEER_ANNOTATIONS[1:])}: start the cloud controller that writes them, or write"
+    " them",
 )
