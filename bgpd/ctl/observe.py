@@ -53,6 +53,11 @@ def observe_one(path: Path, *, timeout: float) -> View:
     return View(agent=node, speaker=arranged(node.speaker), secondhand=True)
 
 
+def answer(path: Path, kind: type[T], *, timeout: float) -> T:
+    """Return the status that whoever listens on *path* gives; raise `BgpdError` if nobody does."""
+    return _content(path, "status", kind, timeout=timeout)
+
+
 def failovers(*, agent: Path, speaker: Path, timeout: float) -> tuple[Failover, ...]:
     """Return the last failovers, oldest first, from the speaker, else through the agent."""
     try:

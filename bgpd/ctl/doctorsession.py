@@ -1,0 +1,436 @@
+"""Each session, from the first SYN to the routes: what is wrong, by what the kernel and ExaBGP say.
+
+A connect by hand proves less than it seems. Where TCP MD5 is used a plain SYN is dropped without a
+word, by design; so the state of the session is asked first, and the connect only tells apart what
+a session that is down leaves open.
+"""
+
+import re
+from typing import Final
+
+from bgpd.ctl.columns import counted, duration
+from bgpd.ctl.doctor import Finding, Findings, Level
+from bgpd.ctl.doctorfacts import Answer, Facts, PeerFacts
+from bgpd.model.peer import BFDState, PeerState
+from bgpd.model.reason import Reason
+from bgpd.model.status import SessionStatus
+
+_NOTIFICATION: Final = re.compile(r"NOTIFICATION (\d+)/(\d+)")
+_TALKING: Final = frozenset({PeerState.OPEN_SENT, PeerState.OPEN_CONFIRM, PeerState.ESTABLISHED})
+_SHORT_HOLD: Final = 6
+"""Keepalives leave each third of the hold time: below two seconds a busy moment is an end."""
+_LONG_HOLD: Final = 180
+_NEARLY: Final = 0.9
+_MD5_DROPS: Final = ("TCPMD5Failure", "TCPMD5NotFound", "TCPMD5Unexpected")
+
+
+def tcp(facts: Facts) -> Findings:
+    """Judge whether each router can be connected to."""
+    for peer in facts.peers:
+        level, sentence, command = _tcp(peer)
+        yield _of("tcp", level, peer, sentence, command)
+
+
+def md5(facts: Facts) -> Findings:
+    """Judge whether both ends have the same TCP MD5 key."""
+    for peer in facts.peers:
+        level, sentence, command = _md5(peer, facts)
+        yield _of("md5", level, peer, sentence, command)
+
+
+def opened(facts: Facts) -> Findings:
+    """Judge whether the router accepts our OPEN, and we its."""
+    for peer in facts.peers:
+        level, sentence, command = _opened(peer, facts.now)
+        yield _of("open", level, peer, sentence, command)
+
+
+def hold(facts: Facts) -> Findings:
+    """Judge the hold time that was negotiated."""
+    for peer in facts.peers:
+        level, sentence, command = _hold(peer)
+        yield _of("hold", level, peer, sentence, command)
+
+
+def families(facts: Facts) -> Findings:
+    """Judge whether the router takes routes of every family that it is offered."""
+    for peer in facts.peers:
+        level, sentence, command = _families(peer)
+        yield _of("families", level, peer, sentence, command)
+
+
+def limit(facts: Facts) -> Findings:
+    """Judge how near each session is to the number of prefixes that the router takes."""
+    for peer in facts.peers:
+        level, sentence, command = _limit(peer, facts)
+        yield _of("limit", level, peer, sentence, command)
+
+
+def accepted(facts: Facts) -> Findings:
+    """Judge whether the router takes the routes, as far as that can be known here."""
+    for peer in facts.peers:
+        level, sentence, command = _accepted(peer, facts)
+        yield _of("accepted", level, peer, sentence, command)
+
+
+def bfd(facts: Facts) -> Findings:
+    """Judge the BFD sessions."""
+    for peer in facts.peers:
+        level, sentence, command = _bfd(peer)
+        yield _of("bfd", level, peer, sentence, command)
+
+
+def damping(facts: Facts) -> Findings:
+    """Judge what is left of the changes that a router which dampens flaps may hear."""
+    for peer in facts.peers:
+        budget = peer.session.damping_budget if peer.session is not None else None
+        if budget is None:
+            continue
+        if budget:
+            sentence = f"{counted(budget, 'more takeover')} may be told to it now"
+            yield _of("damping", Level.OK, peer, sentence)
+            continue
+        sentence = (
+            "its router dampens flaps and has heard as many changes as it takes: until some time"
+            " has passed, a dead node's routes lose only when the router's hold timer ends"
+        )
+        yield _of("damping", Level.WARN, peer, sentence, "bgpctl status -o wide")
+
+
+def established(peer: PeerFacts) -> bool:
+    """Return whether the session is up."""
+    return peer.session is not None and peer.session.state is PeerState.ESTABLISHED
+
+
+def talks(peer: PeerFacts) -> bool:
+    """Return whether both ends exchange, or just exchanged, more than SYNs."""
+    if peer.connection is not None:
+        return True
+    if peer.session is None:
+        return False
+    return peer.session.state in _TALKING or _notification(peer) is not None
+
+
+def _of(check: str, level: Level, peer: PeerFacts, sentence: str, command: str = "") -> Finding:
+    return Finding(
+        check=check, level=level, subject=peer.name, sentence=sentence, next_command=command
+    )
+
+
+_Verdict = tuple[Level, str, str]
+
+
+def _explain(peer: PeerFacts) -> str:
+    return f"bgpctl explain {peer.name}"
+
+
+def _said(peer: PeerFacts) -> str:
+    return peer.session.last_error if peer.session is not None else ""
+
+
+def _notification(peer: PeerFacts) -> tuple[int, int] | None:
+    """Return code and subcode with which the session ended last, if it did so."""
+    found = _NOTIFICATION.search(_said(peer))
+    return (int(found[1]), int(found[2])) if found is not None else None
+
+
+def _where(peer: PeerFacts) -> str:
+    return f"[{peer.address}]:{peer.port}" if ":" in peer.address else f"{peer.address}:{peer.port}"
+
+
+def _tcp(peer: PeerFacts) -> _Verdict:
+    if talks(peer):
+        return Level.OK, f"there is, or was just now, a connection with {_where(peer)}", ""
+    answer, detail = peer.connect.answer, peer.connect.detail
+    source = f" from {peer.source}" if peer.source else ""
+    if answer is Answer.YES:
+        return Level.OK, f"{_where(peer)} accepts connections{source}", ""
+    if answer is Answer.REFUSED:
+        sentence = (
+            f"{_where(peer)} refuses connections{source}: no BGP runs there, it listens on another"
+            " port, or it does not know this source as a neighbor"
+        )
+        return Level.FAIL, sentence, _explain(peer)
+    if answer is Answer.FAILED:
+        return Level.FAIL, f"{_where(peer)} cannot be reached{source}: {detail}", _ping(peer)
+    if answer is Answer.NOT_TRIED:
+        why = detail or _said(peer)
+        return Level.SKIP, f"nobody tried to connect to {_where(peer)}{_because(why)}", ""
+    return _silent(peer, source)
+
+
+def _silent(peer: PeerFacts, source: str) -> _Verdict:
+    where, ping = _where(peer), peer.ping.answer
+    if ping is Answer.YES and peer.signed:
+        sentence = (
+            f"{where} answers ping but no plain connect{source}, as a router does that expects"
+            " TCP MD5: see md5"
+        )
+        return Level.OK, sentence, ""
+    if ping is Answer.YES:
+        sentence = (
+            f"{where} answers ping but no connect{source}: a filter drops TCP port {peer.port}, or"
+            " the router expects a TCP MD5 password, which the BGPPeer does not have"
+        )
+        return Level.FAIL, sentence, f"nft list ruleset | grep -n -e {peer.port} -e policy"
+    unheard = "no ping either" if ping is Answer.SILENT else "and could not be pinged"
+    keys = ", or the TCP MD5 passwords differ and it answers no ping" if peer.signed else ""
+    sentence = (
+        f"{where} does not answer a connect{source}, {unheard}: it is down, the way to it or back"
+        f" is broken, or a filter drops packets{keys}"
+    )
+    return Level.FAIL, sentence, _ping(peer)
+
+
+def _ping(peer: PeerFacts) -> str:
+    source = f" -I {peer.source}" if peer.source else ""
+    return f"ping -c 3{source} {peer.address}"
+
+
+def _because(why: str) -> str:
+    return f": {why}" if why else ""
+
+
+def _md5(peer: PeerFacts, facts: Facts) -> _Verdict:
+    if peer.signed is None:
+        return Level.SKIP, "whether the session has a password is not known: nobody says", ""
+    if not peer.signed:
+        return _unsigned(peer, facts)
+    if talks(peer):
+        return Level.OK, "signed segments come through, so both ends have the same password", ""
+    if peer.connect.answer is Answer.YES:
+        sentence = (
+            f"{_where(peer)} accepts a connection without a signature: it has no password for"
+            f" {peer.source or 'this node'}, the BGPPeer has one; set it there or remove it here"
+        )
+        return Level.FAIL, sentence, _explain(peer)
+    if peer.connect.answer is Answer.SILENT and peer.ping.answer is Answer.YES:
+        sentence = (
+            f"{_where(peer)} answers ping, but no signed and no plain SYN: most likely the"
+            " passwords of both ends differ; if they do not, a filter drops TCP port"
+            f" {peer.port}{_dropped(facts)}"
+        )
+        return Level.FAIL, sentence, _explain(peer)
+    return Level.SKIP, "cannot be told while the router answers nothing", ""
+
+
+def _unsigned(peer: PeerFacts, facts: Facts) -> _Verdict:
+    unexpected = facts.host.counters.get("TCPMD5Unexpected", 0)
+    if unexpected and not talks(peer):
+        sentence = (
+            f"no password is configured, and the kernel has dropped {unexpected} signed segments"
+            " that it has no key for: the router seems to expect one"
+        )
+        return Level.WARN, sentence, "nstat -az | grep MD5"
+    return Level.OK, "no password is configured", ""
+
+
+def _dropped(facts: Facts) -> str:
+    found = [
+        f"{name} {facts.host.counters[name]}"
+        for name in _MD5_DROPS
+        if facts.host.counters.get(name)
+    ]
+    return f" (dropped by our kernel: {', '.join(found)})" if found else ""
+
+
+_ADVICE: Final = {
+    (2, 1): "it wants another version of BGP",
+    (2, 2): "the AS numbers do not fit: compare myASN and peerASN of the BGPPeer with the router's"
+    " `neighbor ... remote-as`",
+    (2, 3): "the router ID is not accepted: it must differ from the router's; set routerID",
+    (2, 4): "it refuses a capability: try fewer families, or no gracefulRestart",
+    (2, 6): "the hold time is not accepted: change holdTime of the BGPPeer",
+    (2, 7): "one end demands a capability that the other lacks: compare families",
+    (4, 0): "the other end was not heard for a whole hold time: look for loss on the way, and for"
+    " a host without processor time",
+    (6, 1): "more prefixes were sent than the router takes: set maxPrefixes of the BGPPeer to what"
+    " it takes, and have the router clear the session",
+    (6, 2): "a person shut the session down at the other end",
+    (6, 3): "the router has this neighbor no more: compare sourceAddress with its configuration",
+    (6, 4): "a person reset the session at the other end; it comes back by itself",
+    (6, 5): "the router does not want this connection: compare sourceAddress and the AS numbers"
+    " with its configuration",
+    (6, 7): "two connections met; it comes back by itself",
+    (6, 8): "the router has no resources left",
+}
+
+
+def _opened(peer: PeerFacts, now: float) -> _Verdict:
+    session = peer.session
+    if session is None:
+        return Level.SKIP, "the state of the session is not known: the speaker does not answer", ""
+    if session.state is PeerState.ESTABLISHED:
+        return Level.OK, _up(session, now), ""
+    said = _said(peer)
+    notified = _notification(peer)
+    if notified is not None:
+        code, subcode = notified
+        advice = _ADVICE.get((code, subcode), "") or _ADVICE.get((code, 0), "")
+        if code == 2 and subcode == 2:
+            advice = (
+                f"the AS numbers do not fit: here it is myASN {session.local_asn} and peerASN"
+                f" {session.peer_asn}; compare with the router"
+            )
+        sentence = f"{session.state.value}: {said}" + (f"; {advice}" if advice else "")
+        return Level.FAIL, sentence, _explain(peer)
+    since = f" for {duration(now - session.since)}" if session.since is not None else ""
+    if session.state in _TALKING:
+        sentence = f"{session.state.value}{since}: the router has not answered our OPEN yet"
+        return Level.WARN, sentence, f"bgpctl doctor --only open,tcp,md5 # again, {peer.name}"
+    sentence = f"the session is {session.state.value}{since}{_because(said)}"
+    return Level.FAIL, sentence, _explain(peer)
+
+
+def _up(session: SessionStatus, now: float) -> str:
+    since = f" for {duration(now - session.since)}" if session.since is not None else ""
+    router = f", router ID {session.peer_router_id}" if session.peer_router_id else ""
+    return f"Established{since} with AS {session.peer_asn}{router}"
+
+
+def _not_up(peer: PeerFacts) -> _Verdict:
+    why = "the session is not established" if peer.session else "the speaker does not answer"
+    return Level.SKIP, f"not known, because {why}", ""
+
+
+def _hold(peer: PeerFacts) -> _Verdict:
+    session = peer.session
+    if session is None or not established(peer) or session.hold_time is None:
+        return _not_up(peer)
+    agreed, wanted = session.hold_time, session.wanted_hold_time or peer.wanted_hold_time
+    asked = f" ({wanted} s wanted, the router asked for less)" if wanted and agreed < wanted else ""
+    command = f"bgpctl explain {peer.name}"
+    if not agreed:
+        sentence = "no keepalives are exchanged (hold time 0): a router that is gone is not noticed"
+        return Level.WARN, sentence, command
+    if agreed < _SHORT_HOLD:
+        sentence = (
+            f"{agreed} s{asked}: keepalives each {agreed / 3:.1f} s, so a moment without processor"
+            " time ends the session; use BFD and a longer hold time"
+        )
+        return Level.WARN, sentence, command
+    watched = session.bfd is not None and session.bfd.state is BFDState.UP
+    if agreed > _LONG_HOLD and not watched:
+        sentence = (
+            f"{agreed} s{asked}: a silent router is noticed only after that; lower holdTime, or"
+            " use BFD"
+        )
+        return Level.WARN, sentence, command
+    return Level.OK, f"{agreed} s{asked}, keepalives each {agreed // 3} s", ""
+
+
+def _families(peer: PeerFacts) -> _Verdict:
+    session = peer.session
+    if session is None or not established(peer) or not session.families:
+        return _not_up(peer)
+    wanted = session.wanted_families or peer.wanted_families
+    missing = sorted(one.value for one in wanted if one not in session.families)
+    has = ", ".join(sorted(one.value for one in session.families))
+    if not missing:
+        return Level.OK, f"{has}", ""
+    sentence = (
+        f"the router speaks {has}, but not {', '.join(missing)}, so it is offered no such routes;"
+        " activate the family for this neighbor there, or leave it out of families"
+    )
+    return Level.FAIL, sentence, _explain(peer)
+
+
+def _limit(peer: PeerFacts, facts: Facts) -> _Verdict:
+    session = peer.session
+    if session is None:
+        return _not_up(peer)
+    most, used = session.max_prefixes, session.advertised
+    left_out = sorted(
+        one.prefix or one.service
+        for one in facts.view.withheld
+        if one.reason is Reason.PREFIX_LIMIT and one.peer in {None, peer.name}
+    )
+    if left_out:
+        shown = ", ".join(left_out[:3]) + (f" and {len(left_out) - 3} more" if left_out[3:] else "")
+        sentence = (
+            f"the router takes {most} prefixes, so {shown} {'is' if len(left_out) == 1 else 'are'}"
+            " not advertised to it; raise its limit and maxPrefixes, or give what matters a larger"
+            " priority"
+        )
+        return Level.FAIL, sentence, "bgpctl explain"
+    if most is None:
+        return (
+            Level.OK,
+            f"{counted(used, 'prefix')[:-1] if used == 0 else counted(used, 'prefix')}",
+            "",
+        )
+    if used >= most * _NEARLY:
+        sentence = f"{used} of {most} prefixes that the router takes are used"
+        return Level.WARN, sentence, "bgpctl status"
+    return Level.OK, f"{used} of {most} prefixes that the router takes are used", ""
+
+
+def _accepted(peer: PeerFacts, facts: Facts) -> _Verdict:
+    session = peer.session
+    if session is None or not established(peer):
+        return _not_up(peer)
+    if not session.advertised:
+        return Level.OK, "nothing is advertised to it now", ""
+    refused = _refused(peer, facts)
+    if refused:
+        sentence = (
+            f"the provider's routers take nothing outside of what it says, and {refused} is; assign"
+            " the prefix to this server at the provider"
+        )
+        return Level.FAIL, sentence, "bgpctl explain"
+    sentence = (
+        f"{counted(session.advertised, 'route')} offered; only the router knows what it took: BIRD"
+        " `birdc show route`, FRR `show bgp neighbors"
+        f" {peer.source or 'NODE'} routes`, Junos `show route receive-protocol bgp`"
+    )
+    return Level.SKIP, sentence, ""
+
+
+def _refused(peer: PeerFacts, facts: Facts) -> str:
+    """Return what is advertised and outside of what the provider says that its router takes."""
+    from ipaddress import ip_network  # noqa: PLC0415 - nobody else needs it
+
+    taken = [
+        ip_network(prefix) for one in facts.metadata for prefix in one.accepts.get(peer.address, ())
+    ]
+    routes = facts.view.speaker.routes if facts.view.speaker is not None else ()
+    if not taken:
+        return ""
+    outside = [
+        route.prefix
+        for route in routes
+        if peer.name in route.peers
+        and not any(
+            one.version == (network := ip_network(route.prefix)).version and network.subnet_of(one)  # type: ignore[arg-type]
+            for one in taken
+        )
+    ]
+    return ", ".join(sorted(outside)[:3])
+
+
+def _bfd(peer: PeerFacts) -> _Verdict:
+    session = peer.session
+    if session is None:
+        return _not_up(peer)
+    watch = session.bfd
+    if watch is None:
+        return Level.OK, "not wanted: the hold timer watches the router", ""
+    error = _because(watch.last_error)
+    if watch.dampened:
+        sentence = f"it flapped so often that its word does not count for a while{error}"
+        return Level.WARN, sentence, _explain(peer)
+    if watch.state is BFDState.UP:
+        times = [
+            f"{what} after {value:.0f} ms"
+            for what, value in (
+                ("a silent router is noticed", watch.detection_milliseconds),
+                ("it notices us", watch.remote_detection_milliseconds),
+            )
+            if value is not None
+        ]
+        return Level.OK, "; ".join(("Up", *times)), ""
+    if watch.state is BFDState.ADMIN_DOWN:
+        return Level.WARN, f"AdminDown{error}", _explain(peer)
+    sentence = f"{watch.state.value}{error}; is BFD configured for this neighbor on the router?"
+    level = Level.WARN if established(peer) else Level.FAIL
+    return level, sentence, _explain(peer)
