@@ -190,7 +190,8 @@ def plan_of(options: argparse.Namespace, fault: Fault | None = None) -> Plan:
         _between("--services", services, 1, MOST_LOCAL_SERVICES)
     if options.outage is not None:
         _between("--outage", options.outage, 3, 600)
-    if source is SourceName.DIRECTORY and (options.outage or (fault and fault.api)):
+    awaited = fault is not None and fault.name == "router-silent"
+    if source is SourceName.DIRECTORY and not awaited and (options.outage or (fault and fault.api)):
         what = fault.name if fault and fault.api else "--outage"
         raise LabError(f"{what} is about an API server: --source kubernetes", EX_USAGE)
     return Plan(

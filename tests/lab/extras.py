@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from tests.lab.documents import GROUP, NAMESPACE, Document, node, service, services
+from tests.lab.documents import (
+    GROUP,
+    NAMESPACE,
+    Document,
+    endpoints,
+    node,
+    service,
+    services,
+)
 from tests.lab.nodes import FIRST_NODE_PORT
 from tests.lab.plan import ECHO_PORT, Plan
 
@@ -41,6 +49,48 @@ def node_ports(plan: Plan) -> list[Document]:
     for number, each in enumerate(found):
         each["spec"] |= {"healthCheckNodePort": FIRST_NODE_PORT + number}
     return found
+
+
+USUAL_PRIORITY = 100
+TOO_MANY = 5
+_TIER = "tier"
+
+
+def too_many(plan: Plan, priority: int) -> list[Document]:
+    """Return five Services more than the plan has, whose routes have this *priority*."""
+    most, theirs = plan.services + TOO_MANY, []
+    for number in range(1, most + 1):
+        one = service(plan, number)
+        tier = "more" if number > plan.services else "usual"
+        theirs.append({**one, "metadata": {**one["metadata"], "labels": {_TIER: tier}}})
+    slices = [
+        each
+        for number in range(plan.services + 1, most + 1)
+        for each in endpoints(plan, number, plan.names)
+    ]
+    return [
+        *theirs,
+        *slices,
+        _advertisement("lab", "usual", USUAL_PRIORITY),
+        _advertisement("more", "more", priority),
+    ]
+
+
+def _advertisement(name: str, tier: str, priority: int) -> Document:
+    spec = {
+        "ipAddressPools": ["lab"],
+        "serviceSelectors": [{"matchLabels": {_TIER: tier}}],
+        "priority": priority,
+    }
+    return _document("BGPAdvertisement", name, spec)
+
+
+def chosen(plan: Plan, priority: int) -> frozenset[str]:
+    """Return the prefixes that the routers should hold then: the larger priority goes first."""
+    usual = [plan.prefix(number, 4) for number in services(plan)]
+    more = [plan.prefix(plan.services + 1 + number, 4) for number in range(TOO_MANY)]
+    first = [*more, *usual] if priority > USUAL_PRIORITY else [*usual, *more]
+    return frozenset(first[: len(usual)])
 
 
 def doubt_seconds(plan: Plan) -> int:

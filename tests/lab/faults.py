@@ -4,6 +4,7 @@ from tests.lab.apifaults import API_FAULTS
 from tests.lab.drainfaults import DRAIN_FAULTS
 from tests.lab.fault import Fault, Loss, Sessions
 from tests.lab.healthfaults import HEALTH_FAULTS
+from tests.lab.providerfaults import PROVIDER_FAULTS
 from tests.lab.routerfaults import ROUTER_FAULTS
 from tests.lab.strikes import (
     come_back,
@@ -258,5 +259,6 @@ FAULTS: dict[str, Fault] = {
         *DRAIN_FAULTS,
         *API_FAULTS,
         *ROUTER_FAULTS,
+        *PROVIDER_FAULTS,
     )
 }

@@ -38,10 +38,10 @@ def paths_in(namespace: str, wanted: str, names: Mapping[str, str]) -> dict[str,
     return found
 
 
-def listening(port: int) -> bool:
-    """Tell whether something in the router's namespace accepts TCP connections on *port*."""
+def listening(port: int, namespace: str = "router") -> bool:
+    """Tell whether something in a router's namespace accepts TCP connections on *port*."""
     text = subprocess.run(
-        [*inside("router"), "cat", "/proc/net/tcp", "/proc/net/tcp6"],
+        [*inside(namespace), "cat", "/proc/net/tcp", "/proc/net/tcp6"],
         capture_output=True,
         text=True,
         check=False,

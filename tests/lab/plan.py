@@ -186,6 +186,10 @@ class Plan:
         carrier = self.site.transports[version] if self.site else version
         return {name: self.session_address(name, carrier, router) for name in self.names}
 
+    def router_addresses(self) -> tuple[str, ...]:
+        """Return the addresses of a provider's routers, by which sessions of the plan are known."""
+        return self.site.routers[self.session_versions[0]] if self.site else ()
+
     def host_address(self, name: str, version: int) -> str:
         """Return the address that the Node of *name* tells Kubernetes, and members the mesh."""
         if self.site:

@@ -70,6 +70,11 @@ class Router(ABC):
     def paths(self) -> dict[str, frozenset[str]]:
         """Return prefix -> nodes whose path is in use, as this router tells it."""
 
+    def take_password(self, name: str, password: str) -> None:
+        """Have another password for the sessions of node *name*, and for no others."""
+        del password
+        raise LabError(f"{name}: the lab cannot change a password of {self.plan.router}")
+
     @property
     def speaking(self) -> str:
         """The name of the process that holds the BGP sessions."""

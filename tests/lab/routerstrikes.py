@@ -50,11 +50,9 @@ def let_rest(lab: "Lab", _nodes: tuple[Node, ...]) -> None:
 
 def router_dead(lab: "Lab", _nodes: tuple[Node, ...]) -> Findings:
     """Drop everything that enters or leaves one router; the two take turns."""
-    router = lab.routers[len(lab.router_deaths) % len(lab.routers)]
-    lab.router_deaths.append(time.monotonic())
-    lab.dead_router = router
-    lab.ways = _ways(router)
-    devices = ["u0", *(f"t{number(name)}" for name in lab.plan.names)]
+    router = begin_of_death(lab)
+    fabric = ["f0"] if lab.plan.site else []
+    devices = ["u0", *fabric, *(f"t{number(name)}" for name in lab.plan.names)]
     chains = [
         f" chain {hook}_{device} {{ type filter hook {hook} device {device} priority 0; "
         "policy drop; }"
@@ -65,6 +63,16 @@ def router_dead(lab: "Lab", _nodes: tuple[Node, ...]) -> Findings:
     lab.strike_time = time.monotonic()
     run(*inside(router.space), "nft", "-f", "-", text="\n".join(lines))
     return {"router": router.number}
+
+
+def begin_of_death(lab: "Lab") -> Router:
+    """Return the router whose turn it is to die, with a last look at what passes it."""
+    router = lab.routers[len(lab.router_deaths) % len(lab.routers)]
+    lab.router_deaths.append(time.monotonic())
+    lab.dead_router = router
+    lab.ways = _ways(router)
+    lab.strike_time = time.monotonic()
+    return router
 
 
 def router_undead(lab: "Lab", _nodes: tuple[Node, ...]) -> None:

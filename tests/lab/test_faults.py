@@ -37,9 +37,13 @@ class Served:
         words = [
             *("--router", plan.router.value, "--nodes", str(plan.nodes)),
             *("--services", str(plan.services), "--family", plan.family.value),
-            *("--source", plan.source.value),
+            *("--source", plan.source.value, "--hold", str(plan.hold)),
             *(["--quick"] if plan.quick else []),
-            *("--routers", str(plan.routers)),
+            *(
+                ("--provider", plan.provider.value)
+                if plan.provider
+                else ("--routers", str(plan.routers))
+            ),
             *(["--bfd", str(plan.bfd)] if plan.bfd else []),
             *(["--egress"] if plan.egress else []),
             *(["--graceful-restart", str(plan.graceful_restart)] if plan.graceful_restart else []),
