@@ -83,6 +83,10 @@ class Recollection:
         """Have *health* written, if it is something new."""
         self._boot.remember(health)
 
+    def submit(self, write: Write) -> None:
+        """Have *write* carried out by the same thread."""
+        self._disk.submit(write)
+
     def conditions(self) -> Iterator[Condition]:
         """Yield what a person should know."""
         if self._memory is not None:

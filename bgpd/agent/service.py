@@ -21,6 +21,7 @@ from bgpd.agent.origin import persistent, source_of, versions
 from bgpd.agent.passwords import Passwords
 from bgpd.agent.people import People
 from bgpd.agent.planner import Planner
+from bgpd.agent.providing import Providing
 from bgpd.agent.public import telling_of
 from bgpd.agent.recollection import Recollection
 from bgpd.agent.replies import Replies
@@ -57,11 +58,9 @@ class Service:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._log = logs.start("agent", options.log_level)
+        origin = f"{options.source} {options.cluster_uid} {options.node}"
         self._disk = Recollection(
-            self._log,
-            options.state_dir,
-            origin=f"{options.source} {options.cluster_uid} {options.node}",
-            written=self._tell_conditions,
+            self._log, options.state_dir, origin=origin, written=self._tell_conditions
         )
         snapshot = self._disk.recall()
         self._recalled = self._disk.recall_health(known=bool(snapshot.objects))
@@ -76,6 +75,16 @@ class Service:
             judge=self._watching.judge,
             boot=self._disk.boot,
         )
+        self._providing = Providing(
+            options.state_dir,
+            origin=origin,
+            changed=self._discovered,
+            told=self._tell_conditions,
+            submit=self._disk.submit,
+            note=note,
+            clock=clock,
+        )
+        self._planner.discovered = self._providing.discovered
         blamed = self._watching.judge.hearing.blamed
         self._health_log = HealthLog(note, self._planner, blamed, clock)
         recalled = self._primed_with(snapshot)
@@ -94,6 +103,8 @@ class Service:
             told=self._heard_speaker,
             silent=self._replies.silent,
         )
+        self._held = False
+        """Whether the first decision waits for what providers say."""
         self._synced = False
         """Whether the log was told that everything was decided on."""
         self._beats = 0
@@ -136,6 +147,7 @@ class Service:
                 group.create_task(self._source.run(self._changed), name="source"),
                 group.create_task(self._link.run(), name="speaker"),
                 group.create_task(self._watching.run(), name="watching"),
+                group.create_task(self._providing.run(), name="providing"),
                 group.create_task(self._replies.run(), name="replies"),
                 group.create_task(self._beat(), name="beat"),
                 group.create_task(self._start_from_memory(), name="memory"),
@@ -170,7 +182,7 @@ class Service:
             logs.write(self._log, "warning", "started_from_memory")
             if not same:
                 self._watching.doubt_reading(_UNREAD)
-            self._deciding.changed(Changes(conditions=True))
+            self._decide(Changes(conditions=True))
 
     def _keep(self) -> None:
         """Remember what is in force, when it is time; half a first look is not."""
@@ -205,9 +217,32 @@ class Service:
         if self._telling is not None:
             self._telling.heard(changes)
         if self._source.synced:
-            self._deciding.changed(changes)
+            self._decide(changes)
         elif changes.conditions:
             self._tell_conditions()
+
+    def _decide(self, changes: Changes) -> None:
+        """Decide on *changes*; the first time not before providers were heard, or waited for."""
+        news = False
+        if changes.configuration or not self._deciding.started:
+            objects = self._source.objects
+            news = self._providing.follow(objects.peers, objects.node(self._options.node))
+            self._planner.discovered = self._providing.discovered
+            self._held = not (self._deciding.started or self._providing.settled)
+        if self._held:
+            self._tell_conditions()
+        elif news:
+            self._deciding.configure(changes)
+        else:
+            self._deciding.changed(changes)
+
+    def _discovered(self) -> None:
+        """Take in that a provider said something else, or need not be waited for any more."""
+        self._planner.discovered = self._providing.discovered
+        if self._deciding.started:
+            self._deciding.configure(Changes())
+        elif self._held:
+            self._decide(Changes(conditions=True))
 
     def _act(self, message: Desired | Delta | None) -> None:
         """Tell the speaker what was decided, then people."""
@@ -326,6 +361,8 @@ class Service:
     def _heard_speaker(self) -> None:
         self._watching.heard(self._link.speaker)
         self._replies.heard(self._link.speaker)
+        if self._link.speaker is not None:
+            self._providing.heard(self._link.speaker.sessions)
         self._tell()
 
     def _tell(self) -> None:
@@ -351,6 +388,7 @@ class Service:
             *self._planner.conditions,
             *self._watching.conditions(self._link.speaker),
             *self._replies.conditions(),
+            *self._providing.conditions(),
             *last_accepted(self._source.outdated),
             *from_memory(wanted=self._deciding.started and not self._source.synced),
             *self._disk.conditions(),
