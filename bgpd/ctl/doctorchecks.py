@@ -1,11 +1,24 @@
 """All checks, in the order in which things depend on each other."""
 
+from collections.abc import Callable
 from typing import Final
 
 from bgpd.ctl import doctormesh, doctornode, doctorroute, doctorsession
-from bgpd.ctl.doctor import Check
+from bgpd.ctl.doctor import Check, Findings
+from bgpd.ctl.doctorfacts import Facts
 
 PEERLESS: Final = "no router is known"
+
+
+def _and_conditions(name: str, find: Callable[[Facts], Findings]) -> Callable[[Facts], Findings]:
+    """Return *find*, followed by what the node itself says that belongs to the check *name*."""
+
+    def both(facts: Facts) -> Findings:
+        yield from find(facts)
+        yield from doctornode.told(facts, name)
+
+    return both
+
 
 CHECKS: Final = (
     Check(
@@ -49,7 +62,7 @@ CHECKS: Final = (
         name="route",
         asks="Is each router reached, by a cable with carrier, over the gateway that is meant?",
         remedy="Add the route, or set `gateway` of the BGPPeer and let the agent do it.",
-        find=doctorroute.route,
+        find=_and_conditions("route", doctorroute.route),
         nothing=PEERLESS,
     ),
     Check(
@@ -88,7 +101,7 @@ CHECKS: Final = (
         name="families",
         asks="Does the router take routes of every family that it is offered?",
         remedy="Activate the family for this neighbor on the router, or correct `families`.",
-        find=doctorsession.families,
+        find=_and_conditions("families", doctorsession.families),
         needs=("source", "route", "tcp", "md5", "open"),
         nothing=PEERLESS,
     ),
@@ -111,7 +124,7 @@ CHECKS: Final = (
         name="bfd",
         asks="Are the BFD sessions up, where they are wanted?",
         remedy="Configure BFD for this neighbor on the router; open UDP ports 3784 and 4784.",
-        find=doctorsession.bfd,
+        find=_and_conditions("bfd", doctorsession.bfd),
         needs=("source", "route"),
         nothing=PEERLESS,
     ),
@@ -119,7 +132,7 @@ CHECKS: Final = (
         name="damping",
         asks="How many more takeovers may a router hear that dampens flaps?",
         remedy="Wait, or have damping switched off for these prefixes.",
-        find=doctorsession.damping,
+        find=_and_conditions("damping", doctorsession.damping),
     ),
     Check(
         name="mtu",

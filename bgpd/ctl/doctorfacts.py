@@ -117,6 +117,8 @@ class MetadataFacts:
     peers: int | None = None
     """Sessions in its answer; None: no answer that is understood."""
     problem: str = ""
+    empty: str = ""
+    """What it means that there are none, and what to do."""
     accepts: Mapping[Address, tuple[Prefix, ...]] = field(default_factory=dict)
     """What each of its routers takes from us; those that do not say are left out."""
 

@@ -16,12 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from bgpd.ctl import doctorkernel, doctorreach, observe
+from bgpd.ctl import doctorkernel, doctormetadata, doctorreach, observe
 from bgpd.ctl.doctorfacts import (
     Attempt,
     Facts,
     HostFacts,
     MemberFacts,
+    MetadataFacts,
     PeerFacts,
     ProcessFacts,
     StateFacts,
@@ -31,6 +32,7 @@ from bgpd.ctl.doctorroute import uplinks
 from bgpd.ctl.doctorsession import talks
 from bgpd.ctl.view import View, arranged
 from bgpd.ipc.message import Desired
+from bgpd.model.configuration import BGPPeer
 from bgpd.model.errors import BgpdError, ConfigError
 from bgpd.model.health import LocalHealthPolicy
 from bgpd.model.member import MESH_PORT, Member
@@ -168,6 +170,9 @@ def _reached(facts: Facts, where: Where) -> Facts:
         second.start("kube-proxy", doctorreach.well, facts.kube_proxy_url, seconds)
     sysctls = doctorkernel.interface_sysctls(uplinks(peers))
     second.start("processes", _processes, facts.view, where)
+    asked, unasked = doctormetadata.documents(where.state, node_of(facts.view))
+    for document, node in asked:
+        second.start(f"provider of {document.name}", doctormetadata.ask, document, node, seconds)
     done = replace(
         facts,
         host=replace(facts.host, sysctls={**facts.host.sysctls, **sysctls}),
@@ -175,9 +180,26 @@ def _reached(facts: Facts, where: Where) -> Facts:
         members=tuple(_tried_member(second, one) for one in facts.members),
         kube_proxy=second.found("kube-proxy"),
         processes=second.result("processes", ()),
+        metadata=tuple(_of_provider(second, document) for document, _ in asked),
+        metadata_problem=unasked,
     )
     second.end()
     return done
+
+
+def _of_provider(looks: Looks, document: BGPPeer) -> MetadataFacts:
+    nothing = MetadataFacts(
+        document=document.name,
+        provider=document.provider.kind if document.provider else "",
+        where="",
+        problem="no answer in time; does this host find the name that is asked?",
+    )
+    return looks.result(f"provider of {document.name}", nothing)
+
+
+def node_of(view: View) -> str:
+    """Return the name of this node, as far as anybody says it."""
+    return view.node or os.environ.get("BGPD_NODE", "") or socket.gethostname()
 
 
 def _try_peer(looks: Looks, peer: PeerFacts, seconds: float) -> None:

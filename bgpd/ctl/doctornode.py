@@ -30,8 +30,15 @@ BELONGS: Final[Mapping[str, tuple[str, Level, str]]] = {
     "SourceDegraded": ("api", Level.FAIL, "bgpctl status"),
     "StatusNotWritten": ("api", Level.WARN, "bgpctl status"),
     "EventsNotWritten": ("api", Level.WARN, "bgpctl status"),
+    "ProviderUnreachable": ("metadata", Level.FAIL, "bgpctl status"),
+    "ProviderDocumentRefused": ("metadata", Level.FAIL, "bgpctl status"),
+    "ProviderEmpty": ("metadata", Level.FAIL, "bgpctl status"),
+    "ProviderStale": ("metadata", Level.WARN, "bgpctl status"),
+    "ProviderPeerVanishing": ("metadata", Level.WARN, "bgpctl status"),
     "PeersNotConfigured": ("speaker", Level.FAIL, "bgpctl status"),
     "RoutesRefused": ("speaker", Level.FAIL, "bgpctl status"),
+    "HostRouteFailed": ("route", Level.FAIL, "bgpctl get host"),
+    "HostRouteLeftAlone": ("route", Level.WARN, "bgpctl get host"),
     "FamilyLeftOut": ("families", Level.WARN, "bgpctl status"),
     "BFDNotListening": ("bfd", Level.FAIL, "ss -lnup"),
     "ProfileUnfit": ("bfd", Level.WARN, "bgpctl status"),
@@ -46,7 +53,7 @@ BELONGS: Final[Mapping[str, tuple[str, Level, str]]] = {
     "StateNotWritten": ("state", Level.FAIL, "df -h /var/lib/bgpd"),
 }
 """The check that tells of each condition; those that are not here are told by `conditions`."""
-ELSEWHERE: Final = frozenset({"NotHeard"})
+ELSEWHERE: Final = frozenset({"NotHeard", "HostSettings"})
 """Conditions that a check tells better by itself."""
 
 
@@ -133,7 +140,7 @@ def api(facts: Facts) -> Findings:
 def metadata(facts: Facts) -> Findings:
     """Judge whether each provider answers, and says something that is understood."""
     if facts.metadata_problem:
-        yield _of("metadata", Level.SKIP, "", facts.metadata_problem)
+        yield from _by_the_agent(facts)
     elif not facts.metadata:
         yield _of("metadata", Level.OK, "", "no BGPPeer has a provider: there is none to ask")
     for one in facts.metadata:
@@ -143,14 +150,16 @@ def metadata(facts: Facts) -> Findings:
             yield _of("metadata", Level.FAIL, one.document, sentence, command)
         elif not one.peers:
             sentence = (
-                f"provider {one.provider} ({one.where}) answers, and has no BGP session for this"
-                " server: enable BGP for it at the provider"
+                f"provider {one.provider} ({one.where}) offers this node no session: {one.empty}"
             )
             yield _of("metadata", Level.FAIL, one.document, sentence, "bgpctl status")
         else:
             said = f"{one.where} offers {counted(one.peers, 'session')}"
             yield _of("metadata", Level.OK, one.document, f"provider {one.provider}: {said}")
-    yield from told(facts, "metadata")
+    for line in told(facts, "metadata"):
+        if line.level is Level.WARN or facts.metadata_problem:
+            # What failed for the agent was asked once more above.
+            yield line
 
 
 def kube_proxy(facts: Facts) -> Findings:
@@ -245,6 +254,21 @@ def belonging(type_: str) -> str:
 def true_conditions(facts: Facts) -> Iterator[Condition]:
     """Yield what the node says that a person should know."""
     return (one for one in facts.view.conditions if one.status)
+
+
+def _by_the_agent(facts: Facts) -> Findings:
+    """Say what agent and speaker say of providers, where the documents cannot be read from here."""
+    if facts.view.agent is None:
+        sentence = f"which BGPPeers have a provider is not known: {facts.metadata_problem}"
+        yield _of("metadata", Level.SKIP, "", sentence)
+        return
+    if any(one.status and belonging(one.type) == "metadata" for one in facts.view.conditions):
+        return
+    sessions = facts.view.speaker.sessions if facts.view.speaker is not None else ()
+    named = sorted({one.document for one in sessions if one.document})
+    words = f"of {', '.join(named)} was understood" if named else "is named by any session"
+    sentence = f"the agent has no trouble: a provider {words}" if named else f"no provider {words}"
+    yield _of("metadata", Level.OK, "", sentence)
 
 
 def _files(one: ProcessFacts) -> Finding:
