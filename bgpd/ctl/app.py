@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bgpd.ctl import draincommands
+from bgpd.ctl import doctorcommand, draincommands, probecommand
 from bgpd.ctl.migrate import migrate_app
 from bgpd.ctl.program import SETTINGS, ListOutput, complain, run, version, version_option
 
@@ -190,7 +190,9 @@ def timeline_command(
 
 
 app.command("drain", epilog=draincommands.EXIT_CODES)(draincommands.drain_command)
+app.command("probe", epilog=probecommand.EXIT_CODES)(probecommand.probe_command)
 app.command("undrain", epilog=draincommands.EXIT_CODES)(draincommands.undrain_command)
+app.command("doctor", epilog=doctorcommand.EXIT_CODES)(doctorcommand.doctor_command)
 
 
 @generation_app.command("reset", epilog=_EXIT_CODES)

@@ -1,0 +1,202 @@
+"""`bgpctl probe` between two real nodes, on routers that ignore what others compare.
+
+`python -m tests.lab.probing ROUTER ODDITY` builds a lab whose router has this oddity, probes, and
+prints as JSON what bgpctl said and what is left; `ROUTER interrupt` and `ROUTER kill` end a probe
+in the middle.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tests.lab import world
+from tests.lab.nodes import PROGRAMS, Node, until
+from tests.lab.plan import LabError, Plan, RouterName
+from tests.lab.routers import Bird, Frr, Router, missing_programs
+from tests.lab.run import Lab
+
+SPARE: Final = "203.0.113.200"
+_PATIENCE: Final = 60.0
+_AT_MOST: Final = 120.0
+
+Change = Callable[[str], str]
+
+
+def _bird(text: str, med: str, path: str) -> str:
+    return text.replace("import all;", med).replace("passive on;", f"passive on; {path}")
+
+
+_NO_MED_FRR: Final = "route-map nomed permit 10\n set metric 0\n"
+_FRR_HEAD: Final = " no bgp default ipv4-unicast\n"
+
+
+def _frr(text: str, *, med: bool, path: bool) -> str:
+    lines = text.splitlines(keepends=True)
+    if not med:
+        activated = [line for line in lines if line.rstrip().endswith(" activate")]
+        for line in activated:
+            name = line.split()[1]
+            lines.insert(lines.index(line) + 1, f"  neighbor {name} route-map nomed in\n")
+        lines.append(_NO_MED_FRR)
+    found = "".join(lines)
+    return found if path else found.replace(_FRR_HEAD, f"{_FRR_HEAD} bgp bestpath as-path ignore\n")
+
+
+_NO_MED: Final = "import filter { bgp_med = 0; accept; };"
+ODDITIES: Final[dict[str, dict[RouterName, Change]]] = {
+    "plain": {
+        RouterName.BIRD: lambda text: text,
+        RouterName.FRR: lambda text: text,
+    },
+    "ignores-med": {
+        RouterName.BIRD: lambda text: _bird(text, _NO_MED, ""),
+        RouterName.FRR: lambda text: _frr(text, med=False, path=True),
+    },
+    "ignores-path": {
+        RouterName.BIRD: lambda text: _bird(text, "import all;", "path metric off;"),
+        RouterName.FRR: lambda text: _frr(text, med=True, path=False),
+    },
+    "ignores-both": {
+        RouterName.BIRD: lambda text: _bird(text, _NO_MED, "path metric off;"),
+        RouterName.FRR: lambda text: _frr(text, med=False, path=False),
+    },
+}
+"""What a router's configuration becomes; each compares ORIGIN."""
+
+
+class OddBird(Bird):
+    """BIRD with an oddity."""
+
+    oddity = "plain"
+
+    def _write(self, name: str, text: str) -> str:
+        return super()._write(name, ODDITIES[self.oddity][RouterName.BIRD](text))
+
+
+class OddFrr(Frr):
+    """FRR with an oddity."""
+
+    oddity = "plain"
+
+    def _write(self, name: str, text: str) -> str:
+        changed = ODDITIES[self.oddity][RouterName.FRR](text) if name == "bgpd.conf" else text
+        return super()._write(name, changed)
+
+
+def odd(lab: Lab, oddity: str) -> Router:
+    """Return the router of *lab* as one that has *oddity*."""
+    kind: type[OddBird | OddFrr] = OddFrr if lab.plan.router is RouterName.FRR else OddBird
+    router = kind(lab.plan, lab.directory / "router")
+    router.oddity = oddity
+    return router
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what *arguments* say; return the exit status."""
+    router, what = RouterName(arguments[0]), arguments[1]
+    if missing := missing_programs(router):
+        raise LabError(f"{router} is not installed: {', '.join(missing)}")
+    if world.INSIDE not in os.environ:
+        return world.run_inside(arguments, module="tests.lab.probing")
+    lab = Lab(Plan(router=router, services=6), world.become_world())
+    lab.router = odd(lab, what if what in ODDITIES else "plain")
+    lab.routers = (lab.router,)
+    lab.start()
+    lab.steady(_PATIENCE)
+    before = lab.router.paths()
+    found = _broken_off(lab, what) if what in {"interrupt", "kill"} else _whole(lab)
+    until(lambda: lab.router.paths() == before, 10, f"routes are left over (logs: {lab.directory})")
+    print(json.dumps(found | {"levers": _kept(lab)}), flush=True)
+    lab.stop()
+    return 0
+
+
+def started(lab: Lab, node: Node, *words: str, errors: Path) -> subprocess.Popen[str]:
+    """Start `bgpctl probe` on *node*."""
+    init = ("nsenter", "--target", str(node.pid("init")), "--mount", "--net", "--")
+    key = ("--mesh-key-file", str(lab.key_file))
+    with errors.open("w") as log:
+        return subprocess.Popen(
+            [*init, str(PROGRAMS / "bgpctl"), "probe", *words, *key],
+            stdout=subprocess.PIPE, stderr=log, text=True, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+
+def pair(lab: Lab, *more: str) -> tuple[subprocess.Popen[str], subprocess.Popen[str]]:
+    """Start a probe on n1 and its partner on n2."""
+    partner = started(lab, lab.nodes["n2"], "--listen", errors=lab.directory / "n2.err")
+    said = lab.directory / "n2.err"
+    until(lambda: "waits on port" in said.read_text(), 20, "the partner does not listen")
+    words = ("--address", SPARE, "--partner", "n2", *more)
+    return started(lab, lab.nodes["n1"], *words, errors=lab.directory / "n1.err"), partner
+
+
+def _whole(lab: Lab) -> dict[str, Any]:
+    began = time.monotonic()
+    probe, partner = pair(lab, "-o", "json")
+    output, _ = probe.communicate(timeout=_AT_MOST)
+    took = time.monotonic() - began
+    partner.communicate(timeout=20)
+    return {
+        "status": probe.returncode,
+        "partner": partner.returncode,
+        "result": json.loads(output or "null"),
+        "said": _read(lab, "n1.err"),
+        "seconds": round(took, 1),
+    }
+
+
+def _broken_off(lab: Lab, how: str) -> dict[str, Any]:
+    """End a probe by a signal once the spare route is there; see that it goes."""
+    probe, partner = pair(lab)
+    prefix = f"{SPARE}/32"
+    until(lambda: prefix in lab.router.paths(), 30, "the spare route is not there", 0.02)
+    os.kill(_bgpctl(probe), signal.SIGINT if how == "interrupt" else signal.SIGKILL)
+    began = time.monotonic()
+    until(lambda: prefix not in lab.router.paths(), 20, "the spare route stays", 0.02)
+    gone = time.monotonic() - began
+    probe.communicate(timeout=20)
+    partner.communicate(timeout=20)
+    return {
+        "status": probe.returncode,
+        "partner": partner.returncode,
+        "gone_seconds": round(gone, 2),
+        "said": _read(lab, "n1.err"),
+    }
+
+
+def _bgpctl(process: subprocess.Popen[str]) -> int:
+    """Return the pid of bgpctl: nsenter becomes it."""
+    return process.pid
+
+
+def _kept(lab: Lab) -> dict[str, Any]:
+    """Return what each node's own status says of levers."""
+    found = {}
+    for name, node in lab.nodes.items():
+        status = node.status() or {"sessions": [], "conditions": []}
+        found[name] = {
+            "probed": [one.get("lever_probed") for one in status["sessions"]],
+            "conditions": [
+                one["message"] for one in status["conditions"] if one["type"] == "LeverDoesNotMove"
+            ],
+        }
+    return found
+
+
+def _read(lab: Lab, name: str) -> list[str]:
+    return (lab.directory / name).read_text().splitlines()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except LabError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.status)
