@@ -6,10 +6,12 @@ two looks into small dictionaries.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from bgpd.model.cluster import EndpointSlice, Service
 from bgpd.model.health import HealthCheck
+from bgpd.model.prefix import Address
 from bgpd.model.reason import BY_HEALTH, Reason
 from bgpd.model.status import Condition
 from bgpd.policy.context import Context
@@ -27,6 +29,10 @@ _FLAPS: Final = Verdict(
         f" pause of at most {LAST_PAUSE:g} s"
     ),
 )
+
+
+_BY_PORT: Final = BY_HEALTH | {Reason.NO_LOCAL_ENDPOINTS}
+"""What a good answer of a Service's port may bring to an end."""
 
 
 class Judge:
@@ -120,10 +126,11 @@ class Judge:
         verdict = self._verdict(key)
         decision = decide(service, slices, context, verdict)
         chosen = self._checks.of(service) if self._checked else ()
-        if not (
-            chosen or service.health_check_node_port or key in self.hearing or key in self._chosen
-        ):
-            return decision
+        if not (chosen or key in self._chosen):
+            # Nothing, or its port at most: the same again, where only an endpoint moved.
+            port = service.health_check_node_port if service.local else 0
+            if self.hearing.asks_only(key, self._port_at(decision) if port else None, port):
+                return decision
         self._inquire(service, slices, decision, chosen)
         after = self._verdict(key)
         return decision if after == verdict else decide(service, slices, context, after)
@@ -146,22 +153,21 @@ class Judge:
         """Ask about *service* what makes sense where *decision* was taken on it."""
         self._choose(service.key, tuple(one.key for one in chosen))
         self._note_ports(service, slices, chosen)
-        reasons = {one.reason for one in decision.withheld}
-        wanted = bool(decision.advertisements) or not reasons.isdisjoint(BY_HEALTH)
-        latest = self._latest
-        ask_port = (
-            latest is not None
-            and latest.policy.health.health_check_node_port
-            and (wanted or Reason.NO_LOCAL_ENDPOINTS in reasons)
-        )
         found = inquiries(
             service,
             slices,
-            chosen if wanted else (),
+            chosen if _wanted(decision, BY_HEALTH) else (),
             node=self._node,
-            node_port_at=latest.mesh_address if latest is not None and ask_port else None,
+            node_port_at=self._port_at(decision),
         )
         self.asks_anew |= self.hearing.ask(service.key, found)
+
+    def _port_at(self, decision: Decision) -> Address | None:
+        """Return where to ask the port of a Service that *decision* is about; None: nowhere."""
+        latest = self._latest
+        if latest is None or not latest.policy.health.health_check_node_port:
+            return None
+        return latest.mesh_address if _wanted(decision, _BY_PORT) else None
 
     def _note_ports(
         self,
@@ -194,6 +200,11 @@ class Judge:
             self._chosen[service] = checks
         else:
             del self._chosen[service]
+
+
+def _wanted(decision: Decision, unless: AbstractSet[Reason]) -> bool:
+    """Return whether there is a route, or would be but for one of the reasons *unless*."""
+    return bool(decision.advertisements) or any(one.reason in unless for one in decision.withheld)
 
 
 def _unused(reason: str, message: str) -> Condition:

@@ -77,8 +77,10 @@ class Planner:
         times a second, and a drained node must not take its routes back and forth with it.
         """
         withholds = self._merged.withholds or self.judge.flapping.pausing
-        partial = self.standing.partial or withholds
-        return msgspec.structs.replace(self.standing, partial=partial)
+        standing = self.standing
+        if standing.partial or not withholds:
+            return standing
+        return msgspec.structs.replace(standing, partial=True)
 
     @property
     def unwell(self) -> Mapping[str, Withheld]:

@@ -13,6 +13,7 @@ from typing import Final
 
 from bgpd.agent.conditions import ConditionLog, from_memory, last_accepted
 from bgpd.agent.deciding import Deciding
+from bgpd.agent.hosting import Hosting
 from bgpd.agent.link import Link
 from bgpd.agent.memory import Snapshot
 from bgpd.agent.noting import HealthLog, to_log
@@ -48,6 +49,8 @@ _SWITCH_SECONDS: Final = 0.001
 """How long a thread that writes to the disk may keep the interpreter from the loop."""
 _COLLECT_SECONDS: Final = 60
 """How often cycles are collected during a start that takes so long."""
+_LOOK_SECONDS: Final = 0.005
+"""How soon decisions are looked at that the speaker has heard of already."""
 _TELL_SECONDS: Final = 5
 """How long a start is nobody's business."""
 
@@ -95,6 +98,13 @@ class Service:
         self._replies = Replies(
             options.state_dir or options.run_dir, self._log, self._tell_conditions
         )
+        self._hosting = Hosting(
+            self._planner,
+            lambda: self._source.objects,
+            self._log,
+            told=self._heard_host,
+            moved=self._addresses_moved,
+        )
         self._link = Link(
             options.run_dir / SPEAKER_SOCKET_NAME,
             program=options.program,
@@ -103,6 +113,8 @@ class Service:
             told=self._heard_speaker,
             silent=self._replies.silent,
         )
+        self._looks = False
+        """Whether what follows from decisions waits to be looked at."""
         self._held = False
         """Whether the first decision waits for what providers say."""
         self._synced = False
@@ -149,6 +161,7 @@ class Service:
                 group.create_task(self._watching.run(), name="watching"),
                 group.create_task(self._providing.run(), name="providing"),
                 group.create_task(self._replies.run(), name="replies"),
+                group.create_task(self._hosting.run(), name="hosting"),
                 group.create_task(self._beat(), name="beat"),
                 group.create_task(self._start_from_memory(), name="memory"),
                 group.create_task(self._deciding.run(), name="deciding"),
@@ -245,7 +258,7 @@ class Service:
             self._decide(Changes(conditions=True))
 
     def _act(self, message: Desired | Delta | None) -> None:
-        """Tell the speaker what was decided, then people."""
+        """Tell the speaker what was decided, and everybody else soon."""
         if not self._deciding.started:
             self._tell_conditions()
             # Before anything is sent: a configuration that ends the start must change no route.
@@ -255,22 +268,28 @@ class Service:
             self._stood = message.standing
         elif self._planner.standing_now != self._stood:
             self._send_standing()
+        self._disk.changed()
+        if not self._looks:
+            self._looks = True
+            loop = asyncio.get_running_loop()
+            if isinstance(message, Desired):
+                loop.call_soon(self._look)
+            else:
+                # The processors are the speaker's, who has something to do.
+                loop.call_later(_LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """Ask what the decisions want to be asked, and tell people."""
+        self._looks = False
         self._tell_conditions()
         self._health_log.soon()
         if self._deciding.complete and not self._synced:
             self._synced = True
             self._watching.doubt_reading("")
             logs.write(self._log, "info", "synced", [("documents", len(self._source.objects))])
-        self._disk.changed()
-        if isinstance(message, Desired):
-            # Ten thousand routes made this turn long, and the look at them is not short either.
-            asyncio.get_running_loop().call_soon(self._look)
-        else:
-            self._look()
-
-    def _look(self) -> None:
-        """Ask what the decisions want to be asked, and tell people."""
-        self._watching.follow(complete=self._deciding.complete and not self._planner.busy)
+        complete = self._deciding.complete and not self._planner.busy
+        self._watching.follow(complete=complete)
+        self._hosting.follow(complete=complete)
         if self._planner.context is not None:
             self._replies.want(wanted=self._planner.context.policy.egress)
         # What is told is made in one go, so it has a turn of its own.
@@ -352,6 +371,7 @@ class Service:
             documents=len(self._source.objects),
             services=self._planner.services,
             health=health,
+            host=self._hosting.status,
         )
 
     def prefixes(self) -> Iterable[Prefix]:
@@ -364,6 +384,16 @@ class Service:
         if self._link.speaker is not None:
             self._providing.heard(self._link.speaker.sessions)
         self._tell()
+
+    def _heard_host(self) -> None:
+        self._tell_conditions()
+        self._tell()
+
+    def _addresses_moved(self) -> None:
+        """Decide anew where a session may come from."""
+        self._planner.addresses = self._hosting.addresses
+        if self._deciding.started and self._planner.discovered:
+            self._deciding.configure(Changes())
 
     def _tell(self) -> None:
         if self._telling is not None:
@@ -388,6 +418,7 @@ class Service:
             *self._planner.conditions,
             *self._watching.conditions(self._link.speaker),
             *self._replies.conditions(),
+            *self._hosting.conditions(),
             *self._providing.conditions(),
             *last_accepted(self._source.outdated),
             *from_memory(wanted=self._deciding.started and not self._source.synced),

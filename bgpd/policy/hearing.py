@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from bgpd.model.health import Health
+from bgpd.model.prefix import Address
 from bgpd.policy.probing import NODE_PORT, Inquiry, Question, QuestionKey
 from bgpd.policy.verdict import UNHEARD, Answer, Verdict, failed, together, unanswered
 
@@ -112,6 +113,16 @@ class Hearing:
         """Return all that is asked about *service*."""
         asked = self._asked.get(service)
         return () if asked is None else asked.inquiries
+
+    def asks_only(self, service: str, at: Address | None, port: int) -> bool:
+        """Return whether *port* at the address *at* (None: nothing) is all that is asked of it."""
+        asked = self._asked.get(service)
+        if asked is None or at is None:
+            return asked is None and at is None and service not in self._kept
+        if len(asked.inquiries) != 1:
+            return False
+        (only,) = asked.inquiries[0].questions
+        return only.key == (service, NODE_PORT, at, port)
 
     def services(self) -> Iterable[str]:
         """Return the Services about which anything is asked."""
