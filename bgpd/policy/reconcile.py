@@ -27,7 +27,7 @@ def plan(desired: AdjRibOut, actual: AdjRibOut) -> tuple[PeerPlan, ...]:
     A peer that only *actual* knows gets nothing: its session goes, and its routes with it.
     """
     plans = (_peer_plan(peer, desired[peer], actual.get(peer, {})) for peer in sorted(desired))
-    return tuple(peer_plan for peer_plan in plans if len(peer_plan))
+    return tuple(one for one in plans if one.withdraw or one.advertise)
 
 
 def applied(

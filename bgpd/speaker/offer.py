@@ -9,8 +9,8 @@ just before we crashed. So the agent gets a moment to say everything; until then
 added or taken back and no session changed, only the routes that are there follow the generation.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bgpd.exabgp.command import Show
@@ -20,7 +20,7 @@ from bgpd.model.errors import ProtocolError
 from bgpd.model.peer import Peer, PeerName, PeerState
 from bgpd.model.prefix import Address
 from bgpd.model.route import AdjRibOut
-from bgpd.model.status import Condition, MemberState
+from bgpd.model.status import Condition, MemberState, MemberStatus
 from bgpd.policy.lever import Stance
 from bgpd.speaker import stance
 from bgpd.speaker.adoption import Adoption, routes
@@ -40,6 +40,18 @@ from bgpd.speaker.updates import Updates
 
 AGENT_SECONDS: Final = 2.0
 """How long a saved state waits for the agent's; an agent that lives is back within one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Facts:
+    """What decides how routes look, at one moment."""
+
+    base: Stance
+    """What is said with every route."""
+    present: dict[PeerName, frozenset[str]]
+    """Which nodes that come before us each peer hears."""
+    unheard: bool
+    """Whether a member is not heard."""
 
 
 class Offer:
@@ -129,11 +141,14 @@ class Offer:
         self._cadence.save_soon(now)
         if not self._may_send(now):
             return
-        if self._stance_is_old(now):
+        facts = self._facts(self.desired, now)
+        if self._is_old(facts, now):
             # What the delta does not touch must hear of it, too.
             self.reconcile(now)
             return
-        stances = self._current_stances(self.desired, now)
+        # Of the others nothing has changed: an endpoint's way to the wire is short.
+        names = {name for name, _ in touched}
+        stances = self._stances_under(facts, self.desired, names, now)
         self._updates.send(self.rib.touch(touched, self.desired, stances), self.desired.peers, now)
         self._confirm()
 
@@ -259,7 +274,9 @@ class Offer:
 
     def restance(self, now: float) -> None:
         """Reconcile if what we say with every route has changed."""
-        if self.advertising and self._stance_is_old(now):
+        if not self.advertising or self.desired is None:
+            return
+        if self._is_old(self._facts(self.desired, now), now):
             self.reconcile(now)
 
     def tick(self, now: float) -> None:
@@ -338,23 +355,46 @@ class Offer:
         """Decide anew which routes a drain demotes and takes back."""
         self._situation.review_drain(self.desired, self.rib.actual, now)
 
-    def _current_stances(self, desired: DesiredState, now: float) -> dict[PeerName, Stance]:
+    def _facts(self, desired: DesiredState, now: float) -> _Facts:
         self.review_drain(now)
-        self.stance = base = self._situation.base_stance(now)
-        self._present = self._rivals_present(desired, now)
-        unheard = self._unheard(now)
-        return {
-            name: self.stances.of(
-                peer,
-                self._base_of(name, base),
-                unheard=unheard,
-                offered=self._hears_routes(peer),
-                now=now,
-                patience=self.patience(peer, now),
-            )
-            for name, peer in desired.peers.items()
-            if self._adoption.holds(peer)
-        }
+        # One look for all: it costs more than what follows from it.
+        members = self._situation.mesh_status(now).members
+        return _Facts(
+            base=self._situation.base_stance(members, now),
+            present=self._rivals_present(desired, members),
+            unheard=any(member.state is not MemberState.ALIVE for member in members),
+        )
+
+    def _is_old(self, facts: _Facts, now: float) -> bool:
+        """Return whether some route on the wire says something else than it should now."""
+        return (
+            facts.base != self.stance
+            or facts.present != self._present
+            or self.stances.catch_up_due(now, unheard=facts.unheard)
+        )
+
+    def _current_stances(self, desired: DesiredState, now: float) -> dict[PeerName, Stance]:
+        facts = self._facts(desired, now)
+        self.stance, self._present = facts.base, facts.present
+        return self._stances_under(facts, desired, desired.peers, now)
+
+    def _stances_under(
+        self, facts: _Facts, desired: DesiredState, names: Iterable[PeerName], now: float
+    ) -> dict[PeerName, Stance]:
+        """Return the stance of each peer of *names* that ExaBGP has."""
+        found = {}
+        for name in names:
+            peer = desired.peers.get(name)
+            if peer is not None and self._adoption.holds(peer):
+                found[name] = self.stances.of(
+                    peer,
+                    self._base_of(name, facts.base),
+                    unheard=facts.unheard,
+                    offered=self._hears_routes(peer),
+                    now=now,
+                    patience=self.patience(peer, now),
+                )
+        return found
 
     def _base_of(self, name: PeerName, base: Stance) -> Stance:
         """Return what we say to everybody, as it is meant for one peer."""
@@ -362,28 +402,16 @@ class Offer:
             base = replace(base, present=self._present[name])
         return replace(base, unranked=True) if name in self.levers.waiting else base
 
-    def _rivals_present(self, desired: DesiredState, now: float) -> dict[PeerName, frozenset[str]]:
+    def _rivals_present(
+        self, desired: DesiredState, members: tuple[MemberStatus, ...]
+    ) -> dict[PeerName, frozenset[str]]:
         """Return which nodes that come before us each peer hears; empty where none ever does."""
         if not desired.rivals:
             return {}
-        members = self._situation.mesh_status(now).members
         return {
             name: stance.present(members, desired.rivals, self._sessions.router_id(peer))
             for name, peer in desired.peers.items()
         }
-
-    def _stance_is_old(self, now: float) -> bool:
-        """Return whether some route on the wire says something else than it should now."""
-        self.review_drain(now)
-        if self._situation.base_stance(now) != self.stance:
-            return True
-        if self.desired is not None and self._rivals_present(self.desired, now) != self._present:
-            return True
-        return self.stances.catch_up_due(now, unheard=self._unheard(now))
-
-    def _unheard(self, now: float) -> bool:
-        members = self._situation.mesh_status(now).members
-        return any(member.state is not MemberState.ALIVE for member in members)
 
     def _hears_routes(self, peer: Peer) -> bool:
         return bool(self.rib.actual.get(peer.name)) and self._sessions.established(peer)

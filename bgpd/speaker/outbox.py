@@ -32,6 +32,8 @@ class Outbox:
     def empty(self) -> list[Effect]:
         """Return what is to be done, in order, disk and log last, and forget it."""
         effects, self._effects = self._effects, []
+        if len(effects) < 2:
+            return effects
         return sorted(effects, key=lambda item: isinstance(item, _CAN_WAIT))
 
     def number(self) -> int:

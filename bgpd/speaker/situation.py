@@ -14,7 +14,7 @@ from bgpd.model.member import DrainTrigger, NodeName, SpeakerPolicy
 from bgpd.model.peer import Peer, PeerName
 from bgpd.model.prefix import Prefix
 from bgpd.model.route import Attributes
-from bgpd.model.status import DrainPhase, MeshStatus
+from bgpd.model.status import DrainPhase, MemberStatus, MeshStatus
 from bgpd.policy import lever
 from bgpd.policy.lever import Stance
 from bgpd.speaker import stance
@@ -71,9 +71,8 @@ class Situation:
         connected = bool(self._sessions.router_ids())
         return stance.staying(self.mesh_status(now).members, self.node, connected=connected)
 
-    def base_stance(self, now: float) -> Stance:
+    def base_stance(self, members: tuple[MemberStatus, ...], now: float) -> Stance:
         """Return what we say with every route right now; `review_drain` comes first."""
-        members = self.mesh_status(now).members
         in_doubt = self._in_doubt(now, self.policy.agent_grace_seconds)
         quarantined = self.mesh is not None and self.mesh.quarantined
         drain = self.drain

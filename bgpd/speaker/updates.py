@@ -43,8 +43,8 @@ class Updates:
 
     def send(self, plans: Sequence[PeerPlan], peers: Mapping[PeerName, Peer], now: float) -> None:
         """Tell ExaBGP about *plans*."""
-        apart = ((piece,) for plan in plans for piece in _pieces(plan))
-        for count, whole in enumerate(apart if self._apart else _parcels(plans)):
+        apart = ((len(piece), (piece,)) for plan in plans for piece in _pieces(plan))
+        for count, (routes, whole) in enumerate(apart if self._apart else _parcels(plans)):
             if count:
                 # ExaBGP answers in order, so a long row of commands leaves no long silence.
                 self._outbox.send(Ping(id=self._outbox.number()))
@@ -52,7 +52,7 @@ class Updates:
             self._sent[number] = whole
             changes = tuple(_peer_update(plan, peers[plan.peer]) for plan in whole)
             self._outbox.send(Update(id=number, peers=changes))
-            self._timeline.commanded(number, routes=sum(map(len, whole)), now=now)
+            self._timeline.commanded(number, routes=routes, now=now)
 
     def done(self, command: int) -> None:
         """Note that ExaBGP has carried out *command*."""
@@ -113,19 +113,21 @@ def _pieces(plan: PeerPlan) -> Iterator[PeerPlan]:
             yield PeerPlan(peer=plan.peer, advertise=(group,))
 
 
-def _parcels(plans: Sequence[PeerPlan]) -> Iterator[tuple[PeerPlan, ...]]:
-    """Return *plans* in their order, in parcels of at most `CHANGES` changes."""
+def _parcels(plans: Sequence[PeerPlan]) -> Iterator[tuple[int, tuple[PeerPlan, ...]]]:
+    """Return *plans* in their order, in parcels of at most `CHANGES` changes, which are counted."""
     parcel: list[PeerPlan] = []
     size = 0
     for plan in plans:
-        for piece in [plan] if len(plan) <= CHANGES else _pieces(plan):
-            if parcel and size + len(piece) > CHANGES:
-                yield tuple(parcel)
+        whole = len(plan)
+        pieces = ((len(one), one) for one in _pieces(plan)) if whole > CHANGES else [(whole, plan)]
+        for count, piece in pieces:
+            if parcel and size + count > CHANGES:
+                yield size, tuple(parcel)
                 parcel, size = [], 0
             parcel.append(piece)
-            size += len(piece)
+            size += count
     if parcel:
-        yield tuple(parcel)
+        yield size, tuple(parcel)
 
 
 def _peer_update(plan: PeerPlan, peer: Peer) -> PeerUpdate:

@@ -134,11 +134,12 @@ class MeshWire:
         """Send what the mesh has to say."""
         if self.mesh is None:
             return
-        if self.mesh.has_datagrams and self._transport.is_behind:
-            # Nobody is called silent whose heartbeats wait.
-            self._transport.drain_routine()
-        for datagram in self.mesh.datagrams_to_send():
-            self._transport.send(datagram.address, datagram.port, datagram.payload)
+        if self.mesh.has_datagrams:
+            if self._transport.is_behind:
+                # Nobody is called silent whose heartbeats wait.
+                self._transport.drain_routine()
+            for datagram in self.mesh.datagrams_to_send():
+                self._transport.send(datagram.address, datagram.port, datagram.payload)
         for address in self.mesh.probes_to_send():
             self._transport.probe(address)
 
