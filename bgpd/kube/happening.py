@@ -180,20 +180,35 @@ def _prefixes(
     old: Iterable[Withheld], new: Iterable[Withheld], node: NodeStatus
 ) -> Iterator[Happening]:
     known = {(one.prefix, one.peer, one.reason) for one in old}
-    found = [
+    news = [
         one for one in new if one.reason in GATE and (one.prefix, one.peer, one.reason) not in known
     ]
-    if len(found) > MOST:
-        note = f"{len(found)} prefixes are refused at the last gate; {found[0].message}"
-        yield _prefix(Regarding(kind="Node", name=node.node), note, "")
-        return
-    for one in found:
-        services = node.services.get(one.prefix, ()) if one.prefix else ()
-        namespace, _, name = (one.service or next(iter(services), "")).partition("/")
-        regarding = Regarding(kind="Node", name=node.node)
-        if name:
-            regarding = Regarding(kind="Service", namespace=namespace, name=name)
-        yield _prefix(regarding, one.message, f"{one.prefix} {one.reason}")
+    for reason in sorted({_refusal(one) for one in news}):
+        found = [one for one in news if _refusal(one) == reason]
+        if len(found) > MOST:
+            note = f"{len(found)} prefixes are refused at the last gate; {found[0].message}"
+            yield _prefix(reason, Regarding(kind="Node", name=node.node), note, "")
+            continue
+        for one in found:
+            services = node.services.get(one.prefix, ()) if one.prefix else ()
+            namespace, _, name = (one.service or next(iter(services), "")).partition("/")
+            regarding = Regarding(kind="Node", name=node.node)
+            if name:
+                regarding = Regarding(kind="Service", namespace=namespace, name=name)
+            yield _prefix(reason, regarding, one.message, _which(one))
+
+
+def _refusal(one: Withheld) -> str:
+    """Return the reason of the Event: what a limit keeps back is nobody's mistake."""
+    if one.reason is Reason.PREFIX_LIMIT:
+        return one.reason.value
+    return "PrefixRefused"
+
+
+def _which(one: Withheld) -> str:
+    """Return what keeps two refusals of one Service apart; each router has a limit of its own."""
+    peer = f" {one.peer}" if one.reason is Reason.PREFIX_LIMIT else ""
+    return f"{one.prefix} {one.reason}{peer}"
 
 
 def _advertised(
@@ -229,10 +244,8 @@ def _begun(regarding: Regarding, note: str, about: str) -> Happening:
     )
 
 
-def _prefix(regarding: Regarding, note: str, about: str) -> Happening:
-    return Happening(
-        reason="PrefixRefused", action="Advertise", regarding=regarding, note=note, about=about
-    )
+def _prefix(reason: str, regarding: Regarding, note: str, about: str) -> Happening:
+    return Happening(reason=reason, action="Advertise", regarding=regarding, note=note, about=about)
 
 
 def _refused(

@@ -3,11 +3,13 @@
 A prefix outside the configured pools, shorter than the pool's advertisements allow (a single
 address, unless they aggregate), for a peer that nobody configured, or beyond a peer's prefix limit
 never reaches the wire: it is refused, counted and shown. The gate trusts nothing but the pools,
-how they may be aggregated, and the peers.
+how they may be aggregated, and the peers. A router that hears more than its limit ends the session
+and with it every route, so the limit is held here.
 """
 
 import ipaddress
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
@@ -15,9 +17,12 @@ from typing import Final
 from bgpd.model.peer import Peer
 from bgpd.model.prefix import Prefix
 from bgpd.model.reason import Reason, Withheld
+from bgpd.model.route import Advertisement
+from bgpd.model.status import Condition
 
 _ADDRESS_BITS: Final = {4: 32, 6: 128}
 _NONE: Final[Mapping[Prefix, int]] = {}
+_UNKNOWN: Final[Mapping[Prefix, Advertisement]] = {}
 _Block = tuple[int, int, int]
 """First address, last address, length of the shortest prefix that may pass."""
 
@@ -74,12 +79,18 @@ class Fence:
 
 
 def admit(
-    wanted: Iterable[Prefix], *, peer: Peer, fence: Fence, present: AbstractSet[Prefix]
+    wanted: Iterable[Prefix],
+    *,
+    peer: Peer,
+    fence: Fence,
+    present: AbstractSet[Prefix],
+    known: Mapping[Prefix, Advertisement] = _UNKNOWN,
 ) -> tuple[tuple[Prefix, ...], tuple[Withheld, ...]]:
     """Return the prefixes of *wanted* that may go to *peer*, and those refused with reasons.
 
-    At a prefix limit, what is *present* on the wire already stays, and the rest is taken in
-    order; so the choice does not depend on the order of arrival and nothing flaps.
+    At a prefix limit the larger priority goes first, as *known* has it. Among equals what is
+    *present* on the wire already stays, and the rest is taken in order; so the choice does not
+    depend on the order of arrival and nothing flaps.
     """
     refused: list[Withheld] = []
     passed: list[Prefix] = []
@@ -92,21 +103,73 @@ def admit(
     limit = peer.max_prefixes
     if limit is None or len(passed) <= limit:
         return tuple(passed), tuple(refused)
-    passed.sort(key=lambda prefix: (prefix not in present, prefix))
-    refused += [_withheld(prefix, peer, Reason.PREFIX_LIMIT) for prefix in passed[limit:]]
+    ranks = {prefix: known[prefix].priority if prefix in known else 0 for prefix in passed}
+    passed.sort(key=lambda prefix: (-ranks[prefix], prefix not in present, prefix))
+    refused += [
+        _withheld(prefix, peer, Reason.PREFIX_LIMIT, wanted=len(passed), priority=ranks[prefix])
+        for prefix in passed[limit:]
+    ]
     return tuple(passed[:limit]), tuple(refused)
+
+
+def limited(withheld: Iterable[Withheld]) -> int:
+    """Return how many routes find no room at their peer."""
+    return sum(one.reason is Reason.PREFIX_LIMIT for one in withheld)
+
+
+def over_limit(withheld: Iterable[Withheld], peers: Iterable[Peer]) -> tuple[Condition, ...]:
+    """Return a condition for each of *peers* that takes fewer prefixes than there are for it."""
+    counts = Counter(one.peer for one in withheld if one.reason is Reason.PREFIX_LIMIT)
+    return tuple(
+        Condition(
+            type=Reason.PREFIX_LIMIT.value,
+            status=True,
+            reason="TooManyPrefixes",
+            message=(
+                f"peer {one.name} takes {one.max_prefixes} of {one.max_prefixes + counts[one.name]}"
+                f" prefixes ({_whose(one)}), so {counts[one.name]} of the least priority are "
+                f"withheld, and its session stays; {_REMEDY}"
+            ),
+        )
+        for one in sorted(peers, key=lambda one: one.name)
+        if one.max_prefixes is not None and counts[one.name]
+    )
+
+
+_REMEDY: Final = (
+    "give what must be heard a larger spec.priority in its BGPAdvertisement (0..1000), advertise "
+    "fewer addresses to this peer, or have its limit raised and then spec.maxPrefixes"
+)
+
+
+def _whose(peer: Peer) -> str:
+    """Return where the limit of *peer* comes from."""
+    if not peer.document:
+        return "BGPPeer spec.maxPrefixes"
+    return f"the provider's limit, or spec.maxPrefixes, of BGPPeer {peer.document}"
 
 
 _SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.OUTSIDE_POOLS: "{prefix} is in no IPAddressPool; nothing else is advertised",
     Reason.PREFIX_TOO_SHORT: "{prefix} is more than a single address, and no BGPAdvertisement "
     "aggregates an IPAddressPool to prefixes as short as that one there",
-    Reason.PREFIX_LIMIT: "peer {peer} accepts at most {limit} prefixes (BGPPeer spec.maxPrefixes)",
+    Reason.PREFIX_LIMIT: "peer {peer} accepts at most {limit} prefixes ({whose}) and {wanted} are "
+    "wanted; {prefix}, of priority {priority}, is not among the first {limit}; {remedy}",
 }
 
 
-def _withheld(prefix: Prefix, peer: Peer, reason: Reason) -> Withheld:
-    message = _SENTENCES[reason].format(prefix=prefix, peer=peer.name, limit=peer.max_prefixes)
+def _withheld(
+    prefix: Prefix, peer: Peer, reason: Reason, *, wanted: int = 0, priority: int = 0
+) -> Withheld:
+    message = _SENTENCES[reason].format(
+        prefix=prefix,
+        peer=peer.name,
+        limit=peer.max_prefixes,
+        whose=_whose(peer),
+        wanted=wanted,
+        priority=priority,
+        remedy=_REMEDY,
+    )
     return Withheld(service="", prefix=prefix, reason=reason, message=message, peer=peer.name)
 
 

@@ -161,6 +161,7 @@ def _joined(versions: Iterable[Advertisement]) -> Advertisement:
         communities=tuple(sorted({text for one in every for text in one.communities})),
         large_communities=tuple(sorted({text for one in every for text in one.large_communities})),
         as_path_prepend=max(one.as_path_prepend for one in every),
+        priority=max(one.priority for one in every),
         carriers=_carriers(every),
         link_bandwidth=_bandwidth(every),
     )

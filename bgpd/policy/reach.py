@@ -36,6 +36,8 @@ class Offer:
     communities: tuple[str, ...]
     large_communities: tuple[str, ...]
     as_path_prepend: int
+    priority: int = 0
+    """Who goes first where the peer takes a limited number."""
     weighted: bool = False
     """Whether routers are told how many endpoints we have."""
     contest: Contest | None = None
@@ -129,6 +131,7 @@ class PoolRules:
             ),
             large_communities=_union(rule.large_communities for rule in rules),
             as_path_prepend=0 if wish.lever_of(peer) is Lever.AS_PATH else prepend,
+            priority=max(rule.priority for rule in rules),
             weighted=any(rule.weight is Weight.ENDPOINTS for rule in rules),
             contest=self._contest(rules),
         )

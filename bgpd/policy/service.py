@@ -281,6 +281,7 @@ def _advertisement(prefix: Prefix, offer: Offer, carried: _Carried, floor: int) 
         communities=offer.communities,
         large_communities=offer.large_communities,
         as_path_prepend=offer.as_path_prepend,
+        priority=offer.priority,
         carriers=carried.carriers,
         # Nobody is told of none: a router may take no bandwidth for no wish.
         link_bandwidth=max(carried.local, 1) * BANDWIDTH if offer.weighted else None,

@@ -186,7 +186,9 @@ class Rib:
         known = desired.advertisements.get(peer.name, {})
         refused: dict[Prefix, Withheld] = {}
         present = self.actual.get(peer.name, {}).keys()
-        passed, stopped = admit(sorted(known), peer=peer, fence=desired.fence, present=present)
+        passed, stopped = admit(
+            sorted(known), peer=peer, fence=desired.fence, present=present, known=known
+        )
         for item in (*stopped, *_drained(passed, peer, stance)):
             self._refuse(refused, item)
         wanted: dict[Prefix, Attributes] = {}

@@ -6,6 +6,7 @@ from dataclasses import replace
 from bgpd.model.peer import Peer, PeerName
 from bgpd.model.reason import Reason, Withheld
 from bgpd.model.status import Condition, MeshStatus, SessionStatus, SpeakerStatus
+from bgpd.policy.gate import limited, over_limit
 from bgpd.speaker import comparable, probed
 from bgpd.speaker.reflex import Reflex
 from bgpd.speaker.rows import Rows
@@ -34,6 +35,7 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
     desired = reflex.desired
     peers = () if desired is None else tuple(desired.peers.values())
     up = _up(reflex)
+    withheld = reflex.offer.rib.withheld
     return SpeakerStatus(
         node=reflex.node,
         version=version,
@@ -46,13 +48,14 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
             for peer in sorted(peers, key=lambda peer: peer.name)
         ),
         routes=rows.rows,
-        withheld=(*reflex.offer.rib.withheld, *_not_started(reflex)),
+        withheld=(*withheld, *_not_started(reflex)),
         mesh=None if reflex.mesh is None else _mesh(reflex, reflex.mesh.status(now)),
-        counters={**counters, **reflex.counters},
+        counters={**counters, **reflex.counters, "prefix_limit": limited(withheld)},
         conditions=(
             *conditions,
             *reflex.offer.conditions(now=now, wall_offset=reflex.wall_offset),
             *probed.conditions(reflex.probed, peers),
+            *over_limit(withheld, peers),
         ),
         draining=bool(reflex.situation.drain_causes),
         drain=reflex.draining.status(now),

@@ -135,6 +135,20 @@ def test_a_prefix_that_the_gate_refuses_is_about_its_service() -> None:
     assert found.regarding == Regarding(kind="Service", namespace="default", name="web")
 
 
+def test_a_prefix_limit_is_told_apart_from_a_mistake() -> None:
+    """Whose Service found no room hears it for each router, beside what is refused for good."""
+    limited = withheld(10, Reason.PREFIX_LIMIT)
+    other = replace(limited, peer=PeerName("tor-b"))
+    found = news(after(withheld=(limited, other, withheld(200))))
+    assert [(one.reason, one.regarding.name) for one in found] == [
+        ("PrefixLimit", "web"),
+        ("PrefixLimit", "web"),
+        ("PrefixRefused", "n1"),
+    ]
+    assert found[0].about != found[1].about
+    assert found[0].note == limited.message
+
+
 def test_many_refused_prefixes_are_one_happening() -> None:
     """And what only waits for a standby or a start is none."""
     many = tuple(withheld(number) for number in range(MOST + 1))
