@@ -1,19 +1,17 @@
 """What a person should know about the configuration of one node, as conditions."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from bgpd.model.configuration import BGPAdvertisement, BGPPeer, IPAddressPool
 from bgpd.model.migration import MIGRATING
 from bgpd.model.prefix import Family
-from bgpd.model.provider import Discovery
 from bgpd.model.status import Condition
 from bgpd.policy.admission import Admission
 from bgpd.policy.advertisements import Surroundings, dangling, fitted
 from bgpd.policy.communities import sentences_of
 from bgpd.policy.family import WORD
 from bgpd.policy.peers import PeerSet
-from bgpd.policy.provided import unheard
 
 REFUSED: Final = "ConfigurationRefused"
 """Type of the conditions that a person must act on; at a start they are a `ConfigError`."""
@@ -96,17 +94,12 @@ def dangling_of(
     return dangling(advertisements.admitted, pool_names, {one.name for one in peers})
 
 
-def of_providers(peers: PeerSet, discovered: Mapping[str, Discovery]) -> tuple[Condition, ...]:
-    """Return whose provider is not heard, and which sessions that one offers cannot be."""
-    found = [
-        Condition(type="ProviderUnheard", status=True, reason=reason, message=message)
-        for reason, message in unheard(peers.documents.values(), discovered)
-    ]
-    found += [
+def left_out(peers: PeerSet) -> tuple[Condition, ...]:
+    """Return which sessions that a provider offers cannot be, and why."""
+    return tuple(
         Condition(type="ProviderPeerLeftOut", status=True, reason="Incomplete", message=message)
         for message in peers.unprovided
-    ]
-    return tuple(found)
+    )
 
 
 def unfit(sentences: Iterable[str]) -> tuple[Condition, ...]:

@@ -36,8 +36,8 @@ from bgpd.policy.conditions import (
     dangling_of,
     families_left_out,
     last_good,
+    left_out,
     missing,
-    of_providers,
     refusals,
     sentences_in,
     takeover_held,
@@ -197,7 +197,7 @@ class Context:
                 *member_conditions,
                 *families_left_out(peer_set),
                 *takeover_overruled(before_lever),
-                *of_providers(peer_set, discovered or {}),
+                *left_out(peer_set),
                 *missing(
                     dangling_of(
                         kept_advertisements,

@@ -6,7 +6,7 @@ document which changes in one place changes one session.
 """
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
@@ -264,27 +264,3 @@ def _misplaced_lever(document: BGPPeer, made: Iterable[BGPPeer]) -> bool:
 def _joined(one: BGPPeer, other: BGPPeer) -> BGPPeer:
     families = dict.fromkeys((*one.families, *other.families))
     return replace(one, families=tuple(sorted(families)))
-
-
-def unheard(
-    documents: Iterable[BGPPeer], discovered: Mapping[str, Discovery]
-) -> Iterator[tuple[str, str]]:
-    """Yield a word and a sentence for each document whose provider is not heard now."""
-    for one in documents:
-        found = _unheard(discovered.get(one.name, Discovery())) if one.provider else None
-        if found is not None:
-            reason, sentence = found
-            yield reason, f"BGPPeer {one.name}: {_provider(one)} {sentence}"
-
-
-def _unheard(discovery: Discovery) -> tuple[str, str] | None:
-    why = f": {discovery.problem}" if discovery.problem else ""
-    if not discovery.known:
-        stays = "sessions from before stay, and it is asked again"
-        return "NeverUnderstood", f"has told no sessions yet{why}; {stays}"
-    if discovery.problem:
-        holds = "what it said before holds, and it is asked again"
-        return "LastAnswerHolds", f"was not understood the last time{why}; {holds}"
-    if not discovery.peers:
-        return "NoSession", "offers this node no session; enable BGP for the node there"
-    return None
