@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from bgpd.ctl import doctorcommand, draincommands, probecommand
+from bgpd.ctl.hostcommands import get_app
 from bgpd.ctl.migrate import migrate_app
 from bgpd.ctl.program import SETTINGS, ListOutput, complain, run, version, version_option
 
@@ -44,6 +45,7 @@ generation_app = typer.Typer(
 )
 app.add_typer(generation_app, name="generation")
 app.add_typer(migrate_app, name="migrate")
+app.add_typer(get_app, name="get")
 
 
 class Output(StrEnum):

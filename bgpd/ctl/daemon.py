@@ -14,6 +14,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
+from bgpd.ctl.hostcommands import host_app
 from bgpd.ctl.program import run, version, version_option
 from bgpd.model.errors import ConfigError
 
@@ -33,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(host_app, name="host")
 
 
 class LogLevel(StrEnum):

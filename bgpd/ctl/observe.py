@@ -58,6 +58,11 @@ def answer(path: Path, kind: type[T], *, timeout: float) -> T:
     return _content(path, "status", kind, timeout=timeout)
 
 
+def observe_agent(path: Path, *, timeout: float) -> NodeStatus:
+    """Return what the agent says, or raise `BgpdError`."""
+    return _content(path, "status", NodeStatus, timeout=timeout)
+
+
 def failovers(*, agent: Path, speaker: Path, timeout: float) -> tuple[Failover, ...]:
     """Return the last failovers, oldest first, from the speaker, else through the agent."""
     try:

@@ -68,6 +68,11 @@ class Routes:
         """Whether there is something to be put back."""
         return bool(self._memory.originals)
 
+    @property
+    def originals(self) -> tuple[DefaultRoute, ...]:
+        """What is to be put back, as it was."""
+        return tuple(self._memory.originals.values())
+
     def settle(self, down: frozenset[Address]) -> Outcome:
         """Have no default route lead to *down* where it can be helped."""
         with self._lock:
