@@ -31,15 +31,21 @@ def parse(document: object, asker: Asker) -> tuple[ProviderPeer, ...]:
 
 
 def _peer(section: Field, family: Family) -> Iterator[ProviderPeer]:
-    fields = [section.member(name) for name in ("peer-address", "peer-asn", "my-asn", "my-address")]
-    if not any(one.filled for one in fields):
+    address, local_address = section.member("peer-address"), section.member("my-address")
+    peer_asn, local_asn = section.member("peer-asn"), section.member("my-asn")
+    if not any(one.filled for one in (address, local_address, peer_asn, local_asn)):
         return
-    address, peer_asn, local_asn, local_address = fields
+    # What is there is read before what is missing is missed: the sentence is about a mistake.
+    source = local_address.address(family) if local_address.filled else None
+    asns = [one.asn() for one in (peer_asn, local_asn) if one.filled]
+    router = address.address(family)
+    if len(asns) < 2:
+        raise (local_asn if peer_asn.filled else peer_asn).refuse("an AS number, as text")
     yield ProviderPeer(
-        address=address.address(family),
-        peer_asn=peer_asn.asn(),
-        local_asn=local_asn.asn(),
-        local_address=local_address.address(family) if local_address.filled else None,
+        address=router,
+        peer_asn=asns[0],
+        local_asn=asns[1],
+        local_address=source,
         ttl=MULTIHOP_TTL,
         password_required=True,
         gateway=DEFAULT_GATEWAY if family is Family.IPV6 else "",

@@ -1,0 +1,1 @@
+"""Providers: documents, courses, fetching and what the agent makes of them."""
