@@ -81,9 +81,10 @@ class Offer:
         self._updates = Updates(rib=self.rib, timeline=timeline, outbox=outbox)
         self._adoption = Adoption()
         self._markers = Markers(outbox)
-        self.stance: Stance | None = None
-        """What was said last with every route, to whomever it was not said otherwise."""
-        self._present: dict[PeerName, frozenset[str]] = {}
+        self._said: _Facts | None = None
+        """What all routes were said with last."""
+        self._unreviewed: float | None = None
+        """When routes were changed without another look at that."""
         self.patience: Callable[[Peer, float], float | None] = lambda _peer, _now: None
         """How long a peer gets to notice a dead node itself, by BFD, before it hears a raise."""
         self.agent_awaited_until: float | None = None
@@ -98,6 +99,11 @@ class Offer:
     def settled(self) -> bool:
         """Whether ExaBGP has answered every update."""
         return not self._updates.outstanding
+
+    @property
+    def stance(self) -> Stance | None:
+        """What was said last with every route, to whomever it was not said otherwise."""
+        return None if self._said is None else self._said.base
 
     # Desired
 
@@ -141,11 +147,15 @@ class Offer:
         self._cadence.save_soon(now)
         if not self._may_send(now):
             return
-        facts = self._facts(self.desired, now)
-        if self._is_old(facts, now):
-            # What the delta does not touch must hear of it, too.
-            self.reconcile(now)
-            return
+        facts = self._said_last(self.desired)
+        if facts is not None:
+            self._unreviewed = now
+        else:
+            facts = self._facts(self.desired, now)
+            if self._is_old(facts, now):
+                # What the delta does not touch must hear of it, too.
+                self.reconcile(now)
+                return
         # Of the others nothing has changed: an endpoint's way to the wire is short.
         names = {name for name, _ in touched}
         stances = self._stances_under(facts, self.desired, names, now)
@@ -272,6 +282,12 @@ class Offer:
             if self.patient_until is None:
                 self._timeline.settle()
 
+    def review(self) -> None:
+        """Look whether what a change of routes took for granted still held, once it has left."""
+        now, self._unreviewed = self._unreviewed, None
+        if now is not None:
+            self.restance(now)
+
     def restance(self, now: float) -> None:
         """Reconcile if what we say with every route has changed."""
         if not self.advertising or self.desired is None:
@@ -365,17 +381,25 @@ class Offer:
             unheard=any(member.state is not MemberState.ALIVE for member in members),
         )
 
+    def _said_last(self, desired: DesiredState) -> _Facts | None:
+        """Return what routes went with last, for new ones to go with; None: look at it again.
+
+        Whatever changes it has them all said anew at once, or within a tick what time changes. But
+        a look at it takes as long as all else that an endpoint needs on its way to the wire.
+        """
+        plain = not (desired.rivals or self._situation.drain.active)
+        return self._said if plain else None
+
     def _is_old(self, facts: _Facts, now: float) -> bool:
         """Return whether some route on the wire says something else than it should now."""
         return (
-            facts.base != self.stance
-            or facts.present != self._present
+            self._said is None
+            or (facts.base, facts.present) != (self._said.base, self._said.present)
             or self.stances.catch_up_due(now, unheard=facts.unheard)
         )
 
     def _current_stances(self, desired: DesiredState, now: float) -> dict[PeerName, Stance]:
-        facts = self._facts(desired, now)
-        self.stance, self._present = facts.base, facts.present
+        self._said = facts = self._facts(desired, now)
         return self._stances_under(facts, desired, desired.peers, now)
 
     def _stances_under(
@@ -388,7 +412,7 @@ class Offer:
             if peer is not None and self._adoption.holds(peer):
                 found[name] = self.stances.of(
                     peer,
-                    self._base_of(name, facts.base),
+                    self._base_of(name, facts),
                     unheard=facts.unheard,
                     offered=self._hears_routes(peer),
                     now=now,
@@ -396,10 +420,11 @@ class Offer:
                 )
         return found
 
-    def _base_of(self, name: PeerName, base: Stance) -> Stance:
+    def _base_of(self, name: PeerName, facts: _Facts) -> Stance:
         """Return what we say to everybody, as it is meant for one peer."""
-        if self._present:
-            base = replace(base, present=self._present[name])
+        base = facts.base
+        if facts.present:
+            base = replace(base, present=facts.present[name])
         return replace(base, unranked=True) if name in self.levers.waiting else base
 
     def _rivals_present(

@@ -307,7 +307,9 @@ class Reflex:
         return not self._outbox.is_empty
 
     def effects(self) -> list[Effect]:
-        """Return what is to be done, in order, and forget it."""
+        """Return what is to be done, in order, and forget it; there may be more afterwards."""
+        if self._outbox.is_empty:
+            self.offer.review()
         return self._outbox.empty()
 
     # The ways of each

@@ -104,7 +104,7 @@ class Service:
             program=options.program,
             reflex=self._reflex,
             status=self._status,
-            flush=self._flush,
+            flush=self._after_agent,
         )
         self._door.last = self._state.load_desired()
         self._reporting = Reporting(self._reflex, self._door, observe=self._status)
@@ -169,6 +169,11 @@ class Service:
         if self._reflex.has_effects:
             self._flush()
 
+    def _after_agent(self) -> None:
+        """Let out what the agent led to: no other speaker waits for that, but routers may."""
+        self._carry_out_all()
+        self._flush()
+
     def _on_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -198,16 +203,19 @@ class Service:
         self._wire.send()
         self._bfd.send()
         self._reflex.after_mesh(now)
-        while effects := self._reflex.effects():
-            for item in effects:
-                self._carry_out(item)
-            self._wire.send()
+        self._carry_out_all()
         self._note_problems()
         if self._reflex.report_due(now) and self._door.has_agent:
             self._reporting.begin()
         self._wire.listen(self._reflex.desired, now)
         self._bfd.flush()
         self._arm(now, self._reflex.deadline(now))
+
+    def _carry_out_all(self) -> None:
+        while effects := self._reflex.effects():
+            for item in effects:
+                self._carry_out(item)
+            self._wire.send()
 
     def _carry_out(self, item: effect.Effect) -> None:
         match item:
