@@ -57,8 +57,8 @@ class AdjRibOut(outgoing.OutgoingRIB):  # type: ignore[misc]
         then counts one too many and ends the session. ExaBGP also sends one UPDATE for each
         IPv6 prefix, and would send an IPv6 next hop to a peer that cannot read it.
         """
-        if Mend.WITHDRAW_FIRST not in self.without:
-            buckets: dict[Any, Any] = self._new_attr_af_nlri
+        buckets: dict[Any, Any] = self._new_attr_af_nlri
+        if len(buckets) > 1 and Mend.WITHDRAW_FIRST not in self.without:
             self._new_attr_af_nlri = dict(
                 sorted(buckets.items(), key=lambda item: not _withdraws(item[1]))
             )

@@ -24,7 +24,7 @@ from exabgp.bgp.message.update.attribute.community.large.communities import Larg
 from exabgp.bgp.message.update.attribute.community.large.community import LargeCommunity
 from exabgp.bgp.message.update.nlri import INET
 from exabgp.bgp.message.update.nlri.cidr import CIDR
-from exabgp.protocol.family import AFI, SAFI
+from exabgp.protocol.family import AFI, SAFI, Family
 from exabgp.protocol.ip import IP
 from exabgp.rib.change import Change
 
@@ -47,6 +47,39 @@ class WireAttributes(ExabgpAttributes):  # type: ignore[misc]
 
     source: Attributes
 
+    def __init__(self) -> None:
+        """Begin without any."""
+        super().__init__()
+        self._packed: dict[tuple[bool, int, int], bytes] = {}
+
+    def pack(self, negotiated: Any, with_default: bool = True) -> bytes:
+        """Return what an UPDATE of a session carries; remembered, for ExaBGP takes a while."""
+        if not with_default:
+            return bytes(super().pack(negotiated, with_default))
+        # All that the attributes of `_build` depend on: the rest of them is the builder's key.
+        key = (bool(negotiated.asn4), int(negotiated.local_as), int(negotiated.peer_as))
+        found = self._packed.get(key)
+        if found is None:
+            found = self._packed[key] = bytes(super().pack(negotiated))
+        return found
+
+
+class NoAttributes(ExabgpAttributes):  # type: ignore[misc]
+    """Those of a withdrawal: ExaBGP would make some up, and then leave them out."""
+
+    def pack(self, negotiated: Any, with_default: bool = True) -> bytes:
+        """Return nothing (RFC 4271, section 4.3)."""
+        del negotiated, with_default
+        return b""
+
+
+class Route(INET):  # type: ignore[misc]
+    """A prefix on its way to a peer; ExaBGP asks it for its family at every step."""
+
+    def family(self) -> Any:
+        """Return the family; ExaBGP's own makes it anew each time."""
+        return _FAMILY[self.afi]
+
 
 class RouteBuilder:
     """ExaBGP's changes from our prefixes and attributes."""
@@ -55,7 +88,7 @@ class RouteBuilder:
         """Build without the mends in *without*."""
         self._without = without
         self._cache: dict[tuple[int, bool, Attributes], WireAttributes] = {}
-        self._nothing = ExabgpAttributes()
+        self._nothing = NoAttributes()
 
     def withdrawal(self, prefix: Prefix) -> Any:
         """Return the change that takes *prefix* back."""
@@ -161,7 +194,7 @@ def _ip(address: str) -> Any:
 def _nlri(prefix: Prefix, action: Any) -> Any:
     family, packed, length = _parsed(prefix)
     afi = AFI.ipv4 if family == AF_INET else AFI.ipv6
-    nlri = INET(afi, SAFI.unicast, action)
+    nlri = Route(afi, SAFI.unicast, action)
     nlri.cidr = CIDR(packed, length)
     return nlri
 
@@ -180,5 +213,6 @@ def _parsed(prefix: Prefix) -> tuple[int, bytes, int]:
     return family, network.network_address.packed, network.prefixlen
 
 
+_FAMILY: Final = {afi: Family(afi, SAFI.unicast) for afi in (AFI.ipv4, AFI.ipv6)}
 _ADDRESS: Final[Mapping[int, str]] = {AF_INET: "32", AF_INET6: "128"}
 """How long a prefix is that is one address."""

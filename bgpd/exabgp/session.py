@@ -146,6 +146,8 @@ class Session(peer.Peer):  # type: ignore[misc]
     def __init__(self, neighbor: Any, reactor: Any) -> None:
         """Start a session with *neighbor*; the first connection is attempted next turn."""
         super().__init__(neighbor, reactor)
+        self.address = Address(str(neighbor["peer-address"]))
+        """By which everybody knows the session; a new address is a new session."""
         self.latest: Any = None
         self.story = Story()
         self.retiring = False
@@ -159,11 +161,6 @@ class Session(peer.Peer):  # type: ignore[misc]
         self._eager = 0
         if Mend.RECONNECT not in self.without:
             self._delay = PromptDelay()
-
-    @property
-    def address(self) -> Address:
-        """The peer's address, by which everybody knows the session."""
-        return Address(str(self.neighbor["peer-address"]))
 
     @property
     def wanted(self) -> Wanted:
