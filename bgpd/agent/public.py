@@ -7,6 +7,7 @@ from bgpd.agent.planner import Planner
 from bgpd.kube.kept import KeptSource
 from bgpd.kube.telling import Look, Telling
 from bgpd.model.member import Member
+from bgpd.model.peer import PeerName
 from bgpd.model.status import NodeStatus
 
 
@@ -32,6 +33,13 @@ def telling_of(
     return Telling(
         source.access, node=planner.node, agent=program, look=look, on_conditions=on_conditions
     )
+
+
+def providers_of(planner: Planner) -> dict[PeerName, str]:
+    """Return which provider each BGPPeer in force names; most name none."""
+    context = planner.context
+    documents = () if context is None else context.in_force.peers.documents.values()
+    return {one.name: one.provider.kind.value for one in documents if one.provider is not None}
 
 
 def look_at(status: NodeStatus, planner: Planner, source: KeptSource) -> Look:

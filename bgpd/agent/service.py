@@ -23,7 +23,7 @@ from bgpd.agent.passwords import Passwords
 from bgpd.agent.people import People
 from bgpd.agent.planner import Planner
 from bgpd.agent.providing import Providing
-from bgpd.agent.public import telling_of
+from bgpd.agent.public import providers_of, telling_of
 from bgpd.agent.recollection import Recollection
 from bgpd.agent.replies import Replies
 from bgpd.agent.watching import Watching
@@ -372,6 +372,7 @@ class Service:
             services=self._planner.services,
             health=health,
             host=self._hosting.status,
+            providers=providers_of(self._planner),
         )
 
     def prefixes(self) -> Iterable[Prefix]:

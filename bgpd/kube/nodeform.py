@@ -24,10 +24,18 @@ MOST_FAILING: Final = 20
 """Failing checks; `counts` has the whole number."""
 MOST_STAYING: Final = 50
 """Of the prefixes that a drain waits for."""
+MOST_BOUND: Final = 32
+"""Of elastic IPs on the host, and of routes to routers; `host.bound` has the whole number."""
+MOST_HOPS: Final = 2
+MOST_HITCHES: Final = 8
+"""Things that are wrong with the node's network."""
 LONGEST: Final = 1024
 """Characters of a sentence."""
+LONG: Final = 512
+"""The same of each session."""
 SHORT: Final = 256
 """The same where there are many of them."""
+SHORTER: Final = 128
 _MOST_INT: Final = 2**53
 
 
@@ -93,7 +101,19 @@ class BFDForm(Form, kw_only=True):
 class SessionForm(Form, kw_only=True):
     """One BGP session of the node."""
 
-    peer: Annotated[_Name, Meta(description="Name of the BGPPeer.")]
+    peer: Annotated[
+        _Name, Meta(description="Name of the BGPPeer, or of a session that its provider told of.")
+    ]
+    document: Annotated[
+        _Name, Meta(description="The BGPPeer that the session was discovered for; absent: itself.")
+    ] = ""
+    provider: Annotated[
+        _Word, Meta(description="Who told of the session; absent: the BGPPeer itself.")
+    ] = ""
+    gateway: Annotated[
+        _Address, Meta(description="Next hop of our route to the router, or default; absent: none.")
+    ] = ""
+    local_address: Annotated[_Address, Meta(description="Our end of the session.")] | None = None
     address: Annotated[_Address, Meta(description="Address of the router.")]
     peer_asn: Annotated[int, _number("The router's autonomous system.", 4294967295)] = field(
         name="peerASN"
@@ -118,7 +138,7 @@ class SessionForm(Form, kw_only=True):
         int, _number("How often the session came up or went down since the speaker started.")
     ]
     last_error: Annotated[
-        str, _says("Why the session last went down, in a sentence.", most=LONGEST)
+        str, _says("Why the session last went down, in a sentence.", most=LONG)
     ] = ""
     graceful_restart: Annotated[
         bool, Meta(description="Whether the router keeps our routes over a restart of the speaker.")
@@ -210,6 +230,55 @@ class DrainForm(Form, kw_only=True):
     ] = field(default_factory=list)
 
 
+class HostRouteForm(Form, kw_only=True):
+    """One host route of ours to a router."""
+
+    destination: Annotated[_Prefix, Meta(description="The router as a /32 or /128.")]
+    via: Annotated[list[_Word], _says("Next hops.", most=MOST_HOPS)] = field(default_factory=list)
+    source: Annotated[_Address, Meta(description="Source of what goes there.")] | None = None
+    peer: Annotated[_Name, Meta(description="The session that it is for.")] = ""
+    state: Annotated[_Word, Meta(description="Present, Missing or LeftAlone.")]
+    detail: Annotated[str, _says("Why it is not there, in a sentence.", most=SHORTER)] = ""
+
+
+class HostAddressForm(Form, kw_only=True):
+    """One elastic IP that is to be on the host."""
+
+    address: Annotated[_Address, Meta(description="The elastic IP.")]
+    state: Annotated[_Word, Meta(description="Present, Missing or LeftAlone.")]
+    detail: Annotated[str, _says("Why it is not there, in a sentence.", most=SHORTER)] = ""
+
+
+class HostForm(Form, kw_only=True):
+    """What the agent added to the node's network."""
+
+    interface: Annotated[_Word, Meta(description="Where elastic IPs are; absent: nowhere.")] = ""
+    interface_kind: Annotated[_Word, Meta(description="What it is: dummy, bridge or loopback.")] = (
+        ""
+    )
+    routes: Annotated[list[HostRouteForm], _says("Routes to routers.", most=MOST_BOUND)] = field(
+        default_factory=list
+    )
+    addresses: Annotated[
+        list[HostAddressForm],
+        _says(
+            "Elastic IPs on the host, those not there first; no more than fit, `bound` has all.",
+            most=MOST_BOUND,
+        ),
+    ] = field(default_factory=list)
+    bound: Annotated[int, _number("Elastic IPs that are on the host.")] = 0
+    restored: Annotated[
+        int, _number("How often something was put back that another program took away.")
+    ] = 0
+    quarrel: Annotated[
+        bool, Meta(description="Whether that happens so often that it is put back more slowly.")
+    ] = False
+    problems: Annotated[
+        list[Annotated[str, Meta(max_length=SHORT)]],
+        _says("What could not be done, or keeps packets away.", most=MOST_HITCHES),
+    ] = field(default_factory=list)
+
+
 class MemberForm(Form, kw_only=True):
     """One member of the mesh as this node's speaker sees it."""
 
@@ -283,6 +352,7 @@ class CountsForm(Form, kw_only=True):
     established: Annotated[int, _number("Sessions that are.")] | None = None
     routes: Annotated[int, _number("Prefixes advertised.")] | None = None
     withheld: Annotated[int, _number("Routes not advertised for a reason.")]
+    limited: Annotated[int, _number("Of those withheld, for which a peer has no room.")] = 0
     members: Annotated[int, _number("Members of the mesh, this one not included.")] | None = None
     failing: Annotated[int, _number("Checks of Services that fail here.")] = 0
     problems: Annotated[int, _number("Things in the configuration that a person should correct.")]
@@ -328,6 +398,9 @@ class StatusForm(Form, kw_only=True):
         Annotated[DrainForm, Meta(description="How far a drain is; absent where there is none.")]
         | None
     ) = None
+    host: Annotated[HostForm, Meta(description="What was added to the node's network.")] | None = (
+        None
+    )
     configuration: Annotated[
         ConfigurationForm, Meta(description="What this node made of the configuration.")
     ]

@@ -14,12 +14,13 @@ import msgspec
 from bgpd.kube import nodeform as form
 from bgpd.kube.nodecondition import Told, conditions_of, cut
 from bgpd.kube.nodehealth import bfd_form, drain_form, failing_of, health_form, time_of
+from bgpd.kube.nodehost import host_form
 from bgpd.kube.objects import OUR_GROUP
 from bgpd.kube.problem import Problem
 from bgpd.kube.scalar import parse_plain_address
 from bgpd.model.member import Member, NodeName
-from bgpd.model.peer import PeerState
-from bgpd.model.reason import Withheld
+from bgpd.model.peer import PeerName, PeerState
+from bgpd.model.reason import Reason, Withheld
 from bgpd.model.status import (
     MemberState,
     MemberStatus,
@@ -92,7 +93,9 @@ def document(
         draining=bool(speaker and speaker.draining),
         takeover_generation=mesh.generation if mesh else None,
         conditions=[changed.form(one) for one in conditions_of(status, problems)],
-        sessions=[_session(one) for one in _sessions(speaker)[: form.MOST_SESSIONS]],
+        sessions=[
+            _session(one, status.providers) for one in _sessions(speaker)[: form.MOST_SESSIONS]
+        ],
         routes=[
             form.RouteForm(
                 prefix=one.prefix,
@@ -107,6 +110,7 @@ def document(
         withheld=[_withheld(one) for one in withheld[: form.MOST_ROUTES]],
         health=health_form(status.health),
         drain=drain_form(speaker.drain) if speaker else None,
+        host=host_form(status.host),
         member=form.ReachForm(address=member.address, port=member.port) if member else None,
         mesh=_mesh(mesh) if mesh else None,
         configuration=_configuration(status, problems),
@@ -123,9 +127,13 @@ def _sessions(speaker: SpeakerStatus | None) -> list[SessionStatus]:
     return sorted(speaker.sessions, key=lambda one: one.peer) if speaker else []
 
 
-def _session(one: SessionStatus) -> form.SessionForm:
+def _session(one: SessionStatus, providers: Mapping[PeerName, str]) -> form.SessionForm:
     return form.SessionForm(
         peer=one.peer,
+        document=one.document,
+        provider=providers.get(PeerName(one.document), ""),
+        gateway=one.gateway,
+        local_address=one.local_address,
         address=one.address,
         peer_asn=one.peer_asn,
         local_asn=one.local_asn,
@@ -137,7 +145,7 @@ def _session(one: SessionStatus) -> form.SessionForm:
         advertised=one.advertised,
         max_prefixes=one.max_prefixes,
         transitions=one.transitions,
-        last_error=cut(one.last_error),
+        last_error=cut(one.last_error, form.LONG),
         graceful_restart=one.graceful_restart,
         bfd=bfd_form(one.bfd),
     )
@@ -158,12 +166,14 @@ def _counts(status: NodeStatus, *, withheld: int, problems: int) -> form.CountsF
     if speaker is None:
         # Unknown is not zero: the routes of a speaker that does not answer its agent stay.
         return form.CountsForm(withheld=withheld, problems=problems, failing=failing)
+    full = sum(one.reason is Reason.PREFIX_LIMIT for one in speaker.withheld)
     up = [one for one in speaker.sessions if one.state is PeerState.ESTABLISHED]
     return form.CountsForm(
         sessions=len(speaker.sessions),
         established=len(up),
         routes=len(speaker.routes),
         withheld=withheld,
+        limited=full,
         members=len(speaker.mesh.members) if speaker.mesh else None,
         failing=failing,
         problems=problems,

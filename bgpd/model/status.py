@@ -289,4 +289,6 @@ class NodeStatus:
     services: dict[Prefix, tuple[str, ...]] = field(default_factory=dict)
     """Which Services each desired prefix stands for."""
     health: HealthStatus = HealthStatus()
+    providers: dict[PeerName, str] = field(default_factory=dict)
+    """BGPPeer -> the provider that it names; those that name one."""
     host: HostStatus = HostStatus()

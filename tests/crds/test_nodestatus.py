@@ -12,13 +12,14 @@ from tests.chart.installed import STATUSES, agent, install, node, write
 from tests.cluster.api import Api, ApiError
 from tests.cluster.cluster import Cluster
 from tests.ctl.samples import DRAINED_SPEAKER, ILL, NODE, NOW, SICK_SPEAKER
-from tests.kube.test_nodestatus import ME, huge, problem
+from tests.kube.test_nodestatus import ME, PROVIDED, huge, problem
 
 CASES = {
     "fine": NODE,
     "sick": replace(NODE, speaker=SICK_SPEAKER),
     "drained and in doubt": replace(NODE, speaker=DRAINED_SPEAKER, health=ILL),
     "without a speaker": replace(NODE, speaker=None),
+    "of a provider, with routes and elastic IPs on the host": PROVIDED,
     "not synced": replace(NODE, synced=False),
     "of the largest size": huge(),
 }

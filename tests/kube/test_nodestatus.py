@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bgpd.kube.nodeform import (
-    LONGEST,
+    LONG,
     MOST_FAILING,
     MOST_MEMBERS,
     MOST_PROBLEMS,
@@ -28,6 +28,10 @@ from bgpd.model.status import (
     DrainPhase,
     DrainStatus,
     HealthStatus,
+    HostAddressStatus,
+    HostRouteStatus,
+    HostState,
+    HostStatus,
     MemberState,
     NodeStatus,
     RouteStatus,
@@ -112,6 +116,85 @@ def test_a_status_says_what_bgpctl_would_say() -> None:
     }
     assert not {"health", "drain"} & found.keys()
     assert json.loads(json.dumps(found)) == found
+
+
+PROVIDED = replace(
+    with_speaker(
+        sessions=(
+            session(
+                "packet-169.254.255.1",
+                "169.254.255.1",
+                document="packet",
+                gateway="10.0.0.254",
+                local_address=Address("10.0.0.1"),
+                max_prefixes=10,
+            ),
+            session("tor-b", "192.0.2.2"),
+        ),
+        withheld=(
+            Withheld(
+                service="",
+                prefix=Prefix("203.0.113.11/32"),
+                reason=Reason.PREFIX_LIMIT,
+                message="peer packet-169.254.255.1 accepts at most 10 prefixes",
+                peer=PeerName("packet-169.254.255.1"),
+            ),
+        ),
+    ),
+    providers={PeerName("packet"): "packet"},
+    host=HostStatus(
+        interface="bgpd0",
+        interface_kind="dummy",
+        routes=(
+            HostRouteStatus(
+                destination=Prefix("169.254.255.1/32"),
+                via=("10.0.0.254 dev bond0",),
+                source=Address("10.0.0.1"),
+                peer=PeerName("packet-169.254.255.1"),
+            ),
+        ),
+        addresses=(
+            HostAddressStatus(address=Address("203.0.113.1")),
+            HostAddressStatus(
+                address=Address("203.0.113.9"), state=HostState.MISSING, detail="no permission"
+            ),
+        ),
+        restored={"routes": 2, "addresses": 1},
+        problems=("rp_filter of bond0 is 1",),
+    ),
+)
+"""A node whose provider told of a session, with a route to it and elastic IPs on the host."""
+
+
+def test_a_status_says_who_told_of_a_session_and_what_is_on_the_host() -> None:
+    """The document and its provider beside the session, and what was added to the node."""
+    found = status(PROVIDED)
+    first, second = found["sessions"]
+    assert (first["document"], first["provider"]) == ("packet", "packet")
+    assert (first["gateway"], first["localAddress"]) == ("10.0.0.254", "10.0.0.1")
+    assert not {"document", "provider", "gateway"} & second.keys()
+    assert found["counts"]["limited"] == 1
+    assert found["host"] == {
+        "interface": "bgpd0",
+        "interfaceKind": "dummy",
+        "routes": [
+            {
+                "destination": "169.254.255.1/32",
+                "via": ["10.0.0.254 dev bond0"],
+                "source": "10.0.0.1",
+                "peer": "packet-169.254.255.1",
+                "state": "Present",
+            }
+        ],
+        "addresses": [
+            {"address": "203.0.113.9", "state": "Missing", "detail": "no permission"},
+            {"address": "203.0.113.1", "state": "Present"},
+        ],
+        "bound": 1,
+        "restored": 3,
+        "problems": ["rp_filter of bond0 is 1"],
+    }
+    assert "host" not in status(NODE)
 
 
 def test_a_status_says_how_the_node_fares() -> None:
@@ -357,7 +440,29 @@ def huge() -> NodeStatus:
         doubt=("x" * 5000,) * 100,
         probes=probes,
     )
-    return replace(NODE, speaker=speaker, withheld=withheld, services={}, health=health)
+    host = HostStatus(
+        interface="x" * 500,
+        interface_kind="x" * 500,
+        routes=tuple(
+            HostRouteStatus(
+                destination=Prefix("192.0.2.1/32"),
+                via=("x" * 5000,) * 100,
+                peer=name,
+                state=HostState.MISSING,
+                detail="x" * 5000,
+            )
+            for name in (*peers, *peers)
+        ),
+        addresses=tuple(
+            HostAddressStatus(
+                address=Address(f"2001:db8::{number:x}"), state=HostState.MISSING, detail="x" * 5000
+            )
+            for number in range(10_000)
+        ),
+        restored={"routes": 2**40},
+        problems=("x" * 5000,) * 100,
+    )
+    return replace(NODE, speaker=speaker, withheld=withheld, services={}, health=health, host=host)
 
 
 def test_a_status_has_an_end_and_says_how_much_there_is() -> None:
@@ -372,7 +477,7 @@ def test_a_status_has_an_end_and_says_how_much_there_is() -> None:
     assert found["counts"]["members"] == 1000
     assert len(found["configuration"]["problems"]) == MOST_PROBLEMS
     assert all(one["refused"] for one in found["configuration"]["problems"])
-    assert len(found["sessions"][0]["lastError"]) == LONGEST
+    assert len(found["sessions"][0]["lastError"]) == LONG
     assert len(found["sessions"][0]["bfd"]["lastError"]) == SHORT
     assert (len(found["health"]["failing"]), found["counts"]["failing"]) == (MOST_FAILING, 10_000)
     assert len(found["drain"]["alone"]) == len(found["drain"]["busy"]) == MOST_STAYING
