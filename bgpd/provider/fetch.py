@@ -172,12 +172,16 @@ def _converse(
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     own = {"Accept": "application/json", "Connection": "close", "User-Agent": "bgpd"}
     connection.request("GET", path, headers={**own, **headers})
-    answer = connection.getresponse()
-    if answer.status in _REDIRECTS and answer.headers["Location"]:
-        return str(answer.headers["Location"])
-    url = shown(parts.geturl())
-    if answer.status != HTTPStatus.OK:
-        raise TransientError(f"{url} answers {_status(answer.status)}")
+    with connection.getresponse() as answer:
+        if answer.status in _REDIRECTS and answer.headers["Location"]:
+            return str(answer.headers["Location"])
+        url = shown(parts.geturl())
+        if answer.status != HTTPStatus.OK:
+            raise TransientError(f"{url} answers {_status(answer.status)}")
+        return _body(answer, url, deadline)
+
+
+def _body(answer: http.client.HTTPResponse, url: str, deadline: _Deadline) -> bytes:
     body = bytearray()
     while len(body) <= MOST_BYTES and (piece := answer.read(_PIECE)):
         body += piece
