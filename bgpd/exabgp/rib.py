@@ -26,6 +26,8 @@ class AdjRibOut(outgoing.OutgoingRIB):  # type: ignore[misc]
 
     _new_attr_af_nlri: dict[Any, Any]
     _new_nlri: dict[Any, Any]
+    _kept: dict[Any, Any] | None = None
+    """What the peer may still have of earlier sessions."""
 
     def change(self, change: Any) -> None:
         """Queue *change* in place of whatever is queued for its prefix.
@@ -45,6 +47,25 @@ class AdjRibOut(outgoing.OutgoingRIB):  # type: ignore[misc]
         if force and Mend.REPLACE not in self.without:
             self._forget(change)
         super().add_to_rib(change, force)
+
+    def reset(self) -> None:
+        """Note that a session ended; ExaBGP calls this, also after an attempt that failed.
+
+        A peer that keeps our routes over a restart (RFC 4724) counts them against its limit until
+        it hears End-of-RIB. What was replaced meanwhile has to be taken back first: at a limit of
+        ten, nine stale routes and two new ones end the session that has just come up.
+        """
+        self._kept = {**(self._kept or {}), **{c.index(): c for c in self.cached_changes()}}
+        super().reset()
+
+    def replace_restart(self, previous: Any, new: Any) -> None:
+        """Queue everything for a session that came up; ExaBGP calls this."""
+        super().replace_restart(previous, new)
+        kept, self._kept = self._kept or {}, None
+        if Mend.WITHDRAW_FIRST in self.without:
+            return
+        for index in kept.keys() - {change.index() for change in self.cached_changes()}:
+            self.del_from_rib(kept[index])
 
     def offered(self) -> list[Any]:
         """Return the changes that make up what the peer is offered now."""

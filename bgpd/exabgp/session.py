@@ -107,9 +107,13 @@ class SessionProtocol(protocol.Protocol):  # type: ignore[misc]
             yield connected
 
     def new_update(self, include_withdraw: bool) -> Iterator[Any]:
-        """Yield while all that is queued is written."""
+        """Yield while all that is queued is written.
+
+        ExaBGP passes over withdrawals in what it writes first: a peer that kept our routes from
+        before a restart needs them.
+        """
         self.writing += 1
-        yield from super().new_update(include_withdraw)
+        yield from super().new_update(include_withdraw or _restarts_gracefully(self.negotiated))
         self.writing -= 1
 
     def new_eors(self, *family: Any) -> Iterator[Any]:

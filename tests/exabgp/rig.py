@@ -13,6 +13,8 @@ from tests.exabgp.router import Router
 from tests.exabgp.space import Space, eventually, need
 from tests.exabgp.speaker import Speaker
 
+_HOOKS = ("input", "output")
+
 
 class Rig:
     """A node and a router on one link."""
@@ -54,6 +56,18 @@ class Rig:
             space.close()
         self.speaker.close()
         self.router.close()
+
+    def cut(self) -> None:
+        """Break every connection at both ends, and let nothing through until `mend`."""
+        drop = "type filter hook {hook} priority 0; policy drop;"
+        chains = "".join(f"chain {hook} {{ {drop.format(hook=hook)} }}; " for hook in _HOOKS)
+        self.router_space.run("nft", f"table inet cut {{ {chains}}}")
+        for space in (self.node_space, self.router_space):
+            space.run("ss", "-K", "-t", "sport", "=", ":179", "or", "dport", "=", ":179")
+
+    def mend(self) -> None:
+        """Let packets through again."""
+        self.router_space.run("nft", "delete", "table", "inet", "cut")
 
     def establish(self, *peers: Peer, session: str = "", without: Sequence[str] = ()) -> None:
         """Start both ends and wait for the session."""

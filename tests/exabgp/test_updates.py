@@ -55,6 +55,31 @@ def test_at_a_prefix_limit_a_replacement_fits(lab: Rig, mended: bool) -> None:
 
 
 @each_way
+def test_at_a_prefix_limit_a_route_that_was_replaced_during_a_restart_is_taken_back_first(
+    lab: Rig, mended: bool
+) -> None:
+    """A router that keeps stale routes counts them: with room for one, two are one too many."""
+    limited = "ipv4 { import all; export none; import limit 1 action disable; };"
+    lab.router.start(bird_session(options="graceful restart on;", channels=limited))
+    lab.speaker.start(peer(graceful_restart=60), without=[] if mended else ["withdraw-first"])
+    assert lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED).graceful_restart
+    lab.speaker.update(to(ROUTER_V4, offer(EIP)))
+    eventually(lambda: EIP in lab.router.prefixes(), "the first route")
+    lab.cut()
+    lab.speaker.until(ROUTER_V4, PeerState.ACTIVE)
+    assert EIP in lab.router.prefixes(), "the router keeps it"
+    lab.speaker.update(to(ROUTER_V4, offer(OTHER)), to(ROUTER_V4, withdraw=[EIP]))
+    lab.mend()
+    lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
+    if mended:
+        eventually(lambda: lab.router.prefixes() == {OTHER}, "the second route alone")
+        assert "limit" not in lab.router.log()
+        assert lab.router.established()
+    else:
+        eventually(lambda: "limit" in lab.router.log(), "the router counts both")
+
+
+@each_way
 def test_ipv4_routes_over_an_ipv6_session_have_the_next_hop_asked_for(
     lab: Rig, mended: bool
 ) -> None:
