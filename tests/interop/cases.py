@@ -286,7 +286,7 @@ CASES: Final = (
 """All rows, in the order of the table."""
 
 _NO_MD5: Final = (
-    "this build has no TCP MD5 on Linux (`ipsec or md5sig configured but not available`)"
+    "this build has no TCP MD5 on Linux (`PF_KEY not available`)"
 )
 _NO_8950: Final = "this version knows nothing of RFC 8950"
 _NEVER_INSISTS: Final = "this version cannot insist on a capability"
