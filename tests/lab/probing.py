@@ -1,8 +1,8 @@
 """`bgpctl probe` between two real nodes, on routers that ignore what others compare.
 
-`python -m tests.lab.probing ROUTER ODDITY` builds a lab whose router has this oddity, probes, and
-prints as JSON what bgpctl said and what is left; `ROUTER interrupt` and `ROUTER kill` end a probe
-in the middle.
+`python -m tests.lab.probing ROUTER STORY…` builds a lab, gives its router one oddity after the
+other and probes each, or ends a probe in the middle (`interrupt`, `kill`); it prints as JSON what
+bgpctl said and what is left. With `v6` among the stories the lab is one of IPv6.
 """
 
 import json
@@ -17,11 +17,10 @@ from typing import Any, Final
 
 from tests.lab import world
 from tests.lab.nodes import PROGRAMS, Node, until
-from tests.lab.plan import LabError, Plan, RouterName
-from tests.lab.routers import Bird, Frr, Router, missing_programs
+from tests.lab.plan import FamilyChoice, LabError, Plan, RouterName
+from tests.lab.routers import Bird, Frr, missing_programs
 from tests.lab.run import Lab
 
-SPARE: Final = "203.0.113.200"
 _PATIENCE: Final = 60.0
 _AT_MOST: Final = 120.0
 
@@ -89,32 +88,60 @@ class OddFrr(Frr):
         return super()._write(name, changed)
 
 
-def odd(lab: Lab, oddity: str) -> Router:
-    """Return the router of *lab* as one that has *oddity*."""
+def odd(lab: Lab) -> OddBird | OddFrr:
+    """Return the router of *lab* as one that may have an oddity."""
     kind: type[OddBird | OddFrr] = OddFrr if lab.plan.router is RouterName.FRR else OddBird
-    router = kind(lab.plan, lab.directory / "router")
-    router.oddity = oddity
-    return router
+    return kind(lab.plan, lab.directory / "router")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Do what *arguments* say; return the exit status."""
-    router, what = RouterName(arguments[0]), arguments[1]
+    router, stories = RouterName(arguments[0]), arguments[1:]
     if missing := missing_programs(router):
         raise LabError(f"{router} is not installed: {', '.join(missing)}")
     if world.INSIDE not in os.environ:
         return world.run_inside(arguments, module="tests.lab.probing")
-    lab = Lab(Plan(router=router, services=6), world.become_world())
-    lab.router = odd(lab, what if what in ODDITIES else "plain")
-    lab.routers = (lab.router,)
+    family = FamilyChoice.V6 if "v6" in stories else FamilyChoice.V4
+    lab = Lab(Plan(router=router, services=6, family=family), world.become_world())
+    lab.router = machine = odd(lab)
+    lab.routers = (machine,)
+    machine.oddity = _oddity(stories[0])
     lab.start()
-    lab.steady(_PATIENCE)
-    before = lab.router.paths()
-    found = _broken_off(lab, what) if what in {"interrupt", "kill"} else _whole(lab)
-    until(lambda: lab.router.paths() == before, 10, f"routes are left over (logs: {lab.directory})")
-    print(json.dumps(found | {"levers": _kept(lab)}), flush=True)
+    found = {}
+    for number, story in enumerate(stories):
+        if number and machine.oddity != _oddity(story):
+            machine.oddity = _oddity(story)
+            machine.kill()
+            machine.start()
+        # A router that was killed leaves routes in its kernel: they prove nothing yet.
+        until(lambda: all(machine.sessions().values()), _PATIENCE, "sessions are not up")
+        lab.steady(_PATIENCE)
+        found[story] = _told(lab, story)
+    print(json.dumps(found), flush=True)
     lab.stop()
     return 0
+
+
+def _oddity(story: str) -> str:
+    return story if story in ODDITIES else "plain"
+
+
+def _told(lab: Lab, story: str) -> dict[str, Any]:
+    """Return what came of *story*; raise unless the router's routes are as before."""
+    found = _broken_off(lab, story) if story in {"interrupt", "kill"} else _whole(lab)
+    until(lambda: _restored(lab), 20, f"routes are not as before (logs: {lab.directory})")
+    return found | {"levers": _kept(lab)}
+
+
+def _restored(lab: Lab) -> bool:
+    """Tell whether the router has every route of every node, and no other."""
+    every = frozenset(lab.plan.names)
+    return lab.router.paths() == dict.fromkeys(lab.plan.prefixes(), every)
+
+
+def _spare(lab: Lab) -> str:
+    """Return an address of the pool that no Service has."""
+    return lab.plan.elastic_ip(190, lab.plan.family.versions[0])
 
 
 def started(lab: Lab, node: Node, *words: str, errors: Path) -> subprocess.Popen[str]:
@@ -133,13 +160,13 @@ def pair(lab: Lab, *more: str) -> tuple[subprocess.Popen[str], subprocess.Popen[
     partner = started(lab, lab.nodes["n2"], "--listen", errors=lab.directory / "n2.err")
     said = lab.directory / "n2.err"
     until(lambda: "waits on port" in said.read_text(), 20, "the partner does not listen")
-    words = ("--address", SPARE, "--partner", "n2", *more)
+    words = ("--address", _spare(lab), "--partner", "n2", *more)
     return started(lab, lab.nodes["n1"], *words, errors=lab.directory / "n1.err"), partner
 
 
 def _whole(lab: Lab) -> dict[str, Any]:
     began = time.monotonic()
-    probe, partner = pair(lab, "-o", "json")
+    probe, partner = pair(lab, "-o", "json", "--patience", "3")
     output, _ = probe.communicate(timeout=_AT_MOST)
     took = time.monotonic() - began
     partner.communicate(timeout=20)
@@ -155,7 +182,7 @@ def _whole(lab: Lab) -> dict[str, Any]:
 def _broken_off(lab: Lab, how: str) -> dict[str, Any]:
     """End a probe by a signal once the spare route is there; see that it goes."""
     probe, partner = pair(lab)
-    prefix = f"{SPARE}/32"
+    prefix = lab.plan.prefix(190, lab.plan.family.versions[0])
     until(lambda: prefix in lab.router.paths(), 30, "the spare route is not there", 0.02)
     os.kill(_bgpctl(probe), signal.SIGINT if how == "interrupt" else signal.SIGKILL)
     began = time.monotonic()

@@ -1,0 +1,75 @@
+"""`bgpctl probe` on real routers: it finds the lever that works, and puts everything back."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.lab.nodes import ROOT
+from tests.lab.plan import LabError, RouterName
+from tests.lab.routers import missing_programs
+from tests.lab.world import unshare_command
+from tests.lacking import lacking
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
+
+BEST = {"ignores-med": "asPath", "ignores-path": "med", "ignores-both": "origin"}
+MOVES = {
+    "ignores-med": {"med": False, "asPath": True, "origin": True},
+    "ignores-path": {"med": True, "asPath": False, "origin": True},
+    "ignores-both": {"med": False, "asPath": False, "origin": True},
+}
+
+
+def told(router: RouterName, *stories: str) -> dict[str, Any]:
+    """Return what came of *stories*; a machine that cannot is a skip, in CI an error."""
+    missing = missing_programs(router)
+    reason = f"{router} is not installed: {', '.join(missing)}" if missing else ""
+    try:
+        unshare_command()
+    except LabError as error:
+        reason = str(error)
+    if reason:
+        lacking(reason, unproven=f"which levers bgpctl probe finds on {router}")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.lab.probing", router.value, *stories],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=380,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("router", [RouterName.BIRD, RouterName.FRR])
+def test_the_lever_that_moves_the_router_is_found(router: RouterName) -> None:
+    """On routers that ignore MED, path length, or both; both nodes remember it."""
+    for story, found in told(router, *BEST).items():
+        (seen,) = found["result"]["routers"]
+        assert seen["recommended"] == BEST[story], found["said"]
+        works = MOVES[story]["med"]
+        assert (found["status"], found["partner"]) == (0 if works else 1, 0)
+        for name in ("n1", "n2"):
+            kept = found["levers"][name]
+            (probed,) = kept["probed"]
+            assert probed.items() >= MOVES[story].items()
+            assert [BEST[story] in text for text in kept["conditions"]] == [True] * (not works)
+        assert found["levers"]["n3"] == {"probed": [{}], "conditions": []}
+
+
+def test_a_probe_that_is_broken_off_leaves_nothing() -> None:
+    """Ctrl-C withdraws at once; of one that was killed the lease is over in seconds."""
+    found = told(RouterName.BIRD, "interrupt", "kill")
+    assert (found["interrupt"]["status"], found["interrupt"]["partner"]) == (130, 0)
+    assert (found["kill"]["status"], found["kill"]["partner"]) == (-9, 2)
+    for story in found.values():
+        assert not any(any(one["probed"]) for one in story["levers"].values())
+
+
+def test_a_spare_address_of_ipv6_is_probed_as_well() -> None:
+    """A router without oddities compares everything that a takeover may use."""
+    (found,) = told(RouterName.BIRD, "v6").values()
+    assert (found["status"], found["partner"]) == (0, 0), found["said"]
+    (seen,) = found["result"]["routers"]
+    assert {one["name"] for one in seen["levers"] if one["moves"]} == {"med", "asPath", "origin"}
