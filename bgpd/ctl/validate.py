@@ -12,7 +12,7 @@ from bgpd.kube.documents import Key, Object, read
 from bgpd.kube.text import MAX_BYTES
 from bgpd.model.configuration import BGPAdvertisement, BGPPeer, Community, IPAddressPool
 from bgpd.policy.advertisements import dangling
-from bgpd.policy.together import contradictions, undefined
+from bgpd.policy.together import contradictions, may_be_session, undefined
 
 SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 STDIN: Final = Path("-")
@@ -151,11 +151,12 @@ def _together(findings: Findings) -> Iterator[str]:
 def _dangling(findings: Findings) -> Iterator[str]:
     """Yield a sentence for each name in an advertisement that nothing here has."""
     there = findings.objects.keys() | findings.refused
-    advertisements = _of(findings, BGPAdvertisement)
+    advertisements, peers = _of(findings, BGPAdvertisement), _of(findings, BGPPeer)
+    named = {name for one in advertisements for name in one.peers if may_be_session(name, peers)}
     sentences = dangling(
         advertisements,
         {key.name for key in there if key.kind == "IPAddressPool"},
-        {key.name for key in there if key.kind == "BGPPeer"},
+        {key.name for key in there if key.kind == "BGPPeer"} | named,
     )
     for sentence in (*sentences, *undefined(advertisements, _of(findings, Community))):
         yield f"among what was checked: {sentence}"

@@ -23,6 +23,18 @@ apiVersion: v1
 kind: ConfigMap
 metadata: {name: theirs}
 """
+PROVIDER = """
+apiVersion: bgpd.io/v1alpha1
+kind: BGPPeer
+metadata: {name: packet, namespace: bgpd}
+spec: {provider: packet}
+"""
+PREFERS = """
+apiVersion: bgpd.io/v1alpha1
+kind: BGPAdvertisement
+metadata: {name: o}
+spec: {peers: [packet, packet-169.254.255.1, packets], med: 201}
+"""
 OFFER = """
 apiVersion: bgpd.io/v1alpha1
 kind: BGPAdvertisement
@@ -49,6 +61,45 @@ def pool(name: str, address: str) -> str:
             {"a.yaml": pool("a", "203.0.113.0/99")}, 1, '"203.0.113.0/99"', id="a bad value"
         ),
         pytest.param({"a.yaml": "a: [b"}, 1, "a.yaml", id="a file that does not parse"),
+        pytest.param(
+            {"a.yaml": PROVIDER}, 0, "1 object valid, 0 errors, 0 warnings", id="a provider"
+        ),
+        pytest.param(
+            {"a.yaml": PROVIDER.replace("packet}", "linode}")},
+            1,
+            "spec.providerSite: is required with provider linode",
+            id="a provider without its data center",
+        ),
+        pytest.param(
+            {"a.yaml": PROVIDER, "b.yaml": PREFERS},
+            1,
+            "BGPAdvertisement o: spec.med 201: must be 0..200, because BGPPeer packet has the",
+            id="an advertisement that no session of a provider has room for",
+        ),
+        pytest.param(
+            {"a.yaml": PROVIDER, "b.yaml": PREFERS.replace("201", "7")},
+            0,
+            "2 objects valid, 0 errors, 1 warning",
+            id="sessions of a provider are known by the beginning of their names",
+        ),
+        pytest.param(
+            {
+                "a.yaml": PROVIDER
+                + "---"
+                + PROVIDER.replace("name: packet", "name: other").replace(
+                    "packet}", "vultr, myASN: 64999}"
+                )
+            },
+            0,
+            "2 objects valid, 0 errors, 0 warnings",
+            id="two providers of which one has an ASN",
+        ),
+        pytest.param(
+            {"a.yaml": PROVIDER.replace("packet}", "packet, takeover: {lever: localPref}}")},
+            0,
+            "1 object valid, 0 errors, 0 warnings",
+            id="a provider that may be within our AS",
+        ),
         pytest.param(
             {"a.yaml": pool("a", "203.0.113.0/99") + "---" + pool("b", "203.0.113.0/24")},
             1,
