@@ -58,6 +58,7 @@ class Draft:
                 decision = self._shared(decided)
             touched.update(self.merged.put(key, decision))
         self.merged.settle(touched)
+        self.merged.keep_up()
 
     def _shared(self, decision: Decision) -> Decision:
         """Return *decision* with the routes that are in force already: most do not change."""

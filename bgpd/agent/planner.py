@@ -303,8 +303,8 @@ class Planner:
         keys = sorted(changed)
         return Delta(
             sequence=self._sequence,
-            advertise=tuple(wanted[key] for key in keys if key in wanted),
-            withdraw=tuple(key for key in keys if key not in wanted),
+            advertise=tuple([wanted[key] for key in keys if key in wanted]),
+            withdraw=tuple([key for key in keys if key not in wanted]),
         )
 
 

@@ -41,6 +41,15 @@ class Merged:
         """The routes that several want differently: conditions are asked for at every change."""
         self.unwell: dict[str, Withheld] = {}
         """The Services that health alone withholds here, with the first answer; only read it."""
+        self._withholding: dict[str, tuple[Withheld, ...]] = {}
+        """What is withheld of the Services of which anything is."""
+        self._withheld: tuple[Withheld, ...] | None = ()
+        """What `withheld` returned last, as long as it holds: people are told each second."""
+        self._services: dict[Prefix, tuple[str, ...]] = {}
+        self._stale: dict[Prefix, None] = {}
+        """The prefixes about which `_services` may be wrong."""
+        self._peers: set[PeerName] = set()
+        """All who were ever wanted to hear of a route."""
 
     def replace(self, service: str, decision: Decision | None) -> frozenset[RouteKey]:
         """Take *decision* for *service* (None: it is gone); return the routes that changed."""
@@ -57,20 +66,41 @@ class Merged:
             self._decisions.pop(service, None)
         else:
             self._decisions[service] = decision
-        unwell = next((one for one in after.withheld if one.reason in BY_HEALTH), None)
-        if unwell is not None:
-            self.unwell[service] = unwell
-        else:
-            self.unwell.pop(service, None)
-        old = {(one.peer, one.prefix): one for one in before.advertisements}
-        new = {(one.peer, one.prefix): one for one in after.advertisements}
-        touched = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key)]
-        for key in touched:
-            versions = self._wanted.setdefault(key, {})
-            if key in new:
-                versions[service] = new[key]
+        if before.withheld or after.withheld:
+            self._withhold(service, after.withheld)
+        return self._want(service, before.advertisements, after.advertisements)
+
+    def _withhold(self, service: str, withheld: tuple[Withheld, ...]) -> None:
+        self._withheld = None
+        self.unwell.pop(service, None)
+        self._withholding.pop(service, None)
+        if withheld:
+            self._withholding[service] = withheld
+            for one in withheld:
+                if one.reason in BY_HEALTH:
+                    self.unwell[service] = one
+                    break
+
+    def _want(
+        self, service: str, before: tuple[Advertisement, ...], after: tuple[Advertisement, ...]
+    ) -> list[RouteKey]:
+        """Note that *service* wants the routes *after* in place of those *before*."""
+        touched = []
+        # Two addresses of a Service in one block are one route.
+        old = {(one.peer, one.prefix): one for one in before}
+        new = {(one.peer, one.prefix): one for one in after}
+        for key, one in old.items():
+            wanted = new.pop(key, None)
+            if wanted is None:
+                self._wanted[key].pop(service, None)
+            elif wanted == one:
+                continue
             else:
-                versions.pop(service, None)
+                self._wanted[key][service] = wanted
+            touched.append(key)
+        for key, wanted in new.items():
+            self._wanted.setdefault(key, {})[service] = wanted
+            touched.append(key)
         return touched
 
     def advertises(self, service: str) -> bool:
@@ -83,7 +113,7 @@ class Merged:
 
     def settle(self, touched: Iterable[RouteKey]) -> frozenset[RouteKey]:
         """Work out the routes that were *touched*; return those that changed."""
-        return frozenset(key for key in touched if self._join(key))
+        return frozenset([key for key in touched if self._join(key)])
 
     @property
     def withholds(self) -> bool:
@@ -93,20 +123,32 @@ class Merged:
     @property
     def withheld(self) -> tuple[Withheld, ...]:
         """Everything that is not advertised, in the order of the Services' names."""
-        return tuple(
-            one for service in sorted(self._decisions) for one in self._decisions[service].withheld
-        )
+        if self._withheld is None:
+            found = self._withholding
+            self._withheld = tuple(one for service in sorted(found) for one in found[service])
+        return self._withheld
 
     @property
     def services(self) -> dict[Prefix, tuple[str, ...]]:
         """Which Services each desired prefix stands for."""
-        found: dict[Prefix, tuple[str, ...]] = {}
-        for (_, prefix), wanting in self._wanted.items():
-            # Most prefixes stand for one Service: ten thousand sets would take a while.
-            names, known = tuple(wanting), found.get(prefix)
-            if names != known:
-                found[prefix] = names if known is None else (*known, *names)
-        return {prefix: _each(found[prefix]) for prefix in sorted(found)}
+        self.keep_up()
+        return self._services.copy()
+
+    def keep_up(self) -> None:
+        """Find out which Services the prefixes stand for that changed since the last time."""
+        for prefix in self._stale:
+            names: tuple[str, ...] = ()
+            for peer in self._peers:
+                wanting = self._wanted.get((peer, prefix))
+                if wanting:
+                    # Most prefixes stand for one Service, whoever hears of it.
+                    found = tuple(wanting)
+                    names = names if names == found else (*names, *found)
+            if names:
+                self._services[prefix] = _each(names)
+            else:
+                self._services.pop(prefix, None)
+        self._stale.clear()
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -115,13 +157,15 @@ class Merged:
 
     def _join(self, key: RouteKey) -> bool:
         """Join what is wanted of the route *key*; return whether it changed."""
-        versions = self._wanted.get(key, {})
+        versions = self._wanted.get(key)
         before = self.advertisements.get(key)
         self._disputed.discard(key)
+        self._stale[key[1]] = None
         if not versions:
             self._wanted.pop(key, None)
             self.advertisements.pop(key, None)
             return before is not None
+        self._peers.add(key[0])
         after = _joined(versions.values())
         self.advertisements[key] = after
         if len(versions) > 1 and any(_disputes(versions)):

@@ -202,8 +202,9 @@ def _no_endpoint(
 ) -> _No | None:
     """Return why no endpoint takes traffic that this node would attract, or None."""
     if service.local:
-        if any(context.node in one.serving for one in slices):
-            return None
+        for one in slices:
+            if context.node in one.serving:
+                return None
         elsewhere = sum(len(one.serving) for one in slices)
         return _No(
             Reason.NO_LOCAL_ENDPOINTS,

@@ -10,11 +10,11 @@ from bgpd.model.peer import PeerName
 from bgpd.model.prefix import Prefix
 from bgpd.model.reason import BY_HEALTH, Reason, Withheld
 from bgpd.model.route import Advertisement
-from bgpd.policy.merge import Decision, Merged, merge
+from bgpd.policy.merge import Decision, Merged, RouteKey, merge
 
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-R1 = PeerName("r1")
+R1, R2 = PeerName("r1"), PeerName("r2")
 ONE, TWO = Prefix("198.51.100.1/32"), Prefix("198.51.100.2/32")
 
 
@@ -93,26 +93,52 @@ def test_a_node_says_that_health_keeps_a_route_back(reason: Reason) -> None:
 
 
 _ROUTES = st.builds(
-    route,
-    st.sampled_from([ONE, TWO]),
-    st.sampled_from(["1:1", "2:2"]),
+    Advertisement,
+    peer=st.sampled_from([R1, R2]),
+    prefix=st.sampled_from([ONE, TWO]),
+    communities=st.sampled_from([("1:1",), ("2:2",)]),
     local_pref=st.sampled_from([None, 100, 200]),
 )
-_DECISIONS = st.lists(_ROUTES, max_size=2, unique_by=lambda one: one.prefix).map(
-    lambda routes: wants(*routes)
+_DECISIONS = st.builds(
+    Decision,
+    # Two addresses of a Service in one block are the same route twice.
+    advertisements=st.lists(_ROUTES, max_size=3).map(tuple),
+    withheld=st.lists(st.sampled_from(Reason).map(no), max_size=2).map(tuple),
 )
-_STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.none() | _DECISIONS), max_size=12)
+_STEPS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.none() | _DECISIONS, st.booleans()), max_size=12
+)
+
+
+def assert_people_are_told(merged: Merged, last: dict[str, Decision]) -> None:
+    """Which Services a prefix stands for and what is withheld follow from the *last* decisions."""
+    assert merged.services == {
+        prefix: tuple(
+            service
+            for service in sorted(last)
+            if prefix in {one.prefix for one in last[service].advertisements}
+        )
+        for prefix in {one.prefix for each in last.values() for one in each.advertisements}
+    }
+    assert merged.withheld == tuple(
+        one for service in sorted(last) for one in last[service].withheld
+    )
+    assert merged.unwell == {
+        service: found[0]
+        for service, each in last.items()
+        if (found := [one for one in each.withheld if one.reason in BY_HEALTH])
+    }
 
 
 @calm
 @given(_STEPS)
 def test_step_by_step_is_the_same_as_all_at_once(
-    steps: list[tuple[str, Decision | None]],
+    steps: list[tuple[str, Decision | None, bool]],
 ) -> None:
     """However Services come, change and go, only the last decision on each counts."""
     merged = Merged()
     last: dict[str, Decision] = {}
-    for service, decision in steps:
+    for service, decision, asked in steps:
         before = dict(merged.advertisements)
         changed = merged.replace(service, decision)
         after = merged.advertisements
@@ -123,14 +149,17 @@ def test_step_by_step_is_the_same_as_all_at_once(
             last.pop(service, None)
         else:
             last[service] = decision
-    versions: dict[Prefix, set[int | None]] = {}
+        if asked:
+            assert_people_are_told(merged, last)
+    assert_people_are_told(merged, last)
+    versions: dict[RouteKey, set[int | None]] = {}
     for decision in last.values():
-        for one in decision.advertisements:
-            versions.setdefault(one.prefix, set()).add(one.local_pref)
-    disputed = sorted(prefix for prefix, found in versions.items() if len(found) > 1)
+        for one in {(one.peer, one.prefix): one for one in decision.advertisements}.values():
+            versions.setdefault((one.peer, one.prefix), set()).add(one.local_pref)
+    disputed = sorted(key for key, found in versions.items() if len(found) > 1)
     told = [one.message for one in merged.conditions]
     assert len(told) == len(disputed)
-    assert all(prefix in message for prefix, message in zip(disputed, told, strict=True))
+    assert all(prefix in message for (_, prefix), message in zip(disputed, told, strict=True))
     assert merged.advertisements == merge(last)
     assert merge(last) == merge(dict(reversed(last.items())))
 
