@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpd.model.configuration import IPAddressPool
-from bgpd.model.prefix import Prefix
+from bgpd.model.prefix import Family, Prefix
 from bgpd.policy.pools import admit_pools, index_of
 
 _V4 = st.builds(
@@ -58,3 +58,18 @@ def test_pools_of_many_neighboring_blocks_are_each_one_span() -> None:
     admission = admit_pools(pools, {})
     assert len(admission.admitted) == len(pools)
     assert index_of(pools).pool_of(ipaddress.ip_address("10.7.3.9")) == "p7"
+
+
+def test_what_an_address_stands_for_is_told_in_any_spelling_and_as_often_as_one_likes() -> None:
+    """A text that is no address is none each time, and one beyond all pools has no pool."""
+    index = index_of([pool("a", ["192.0.2.0/24", "2001:db8::/64"])])
+    for _ in range(2):
+        long = index.place("2001:db8:0:0::1")
+        assert long is not None
+        assert (long.address, long.prefix) == ("2001:db8::1", "2001:db8::1/128")
+        assert (long.family, long.pool) == (Family.IPV6, "a")
+        elsewhere = index.place("198.51.100.1")
+        assert elsewhere is not None
+        assert (elsewhere.prefix, elsewhere.pool) == ("198.51.100.1/32", None)
+        assert index.place("fe80::1%eth0") is None
+        assert index.place("") is None
