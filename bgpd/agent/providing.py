@@ -80,7 +80,7 @@ class Providing:
         self._courses: dict[str, Course] = {}
         self._askers: dict[str, Asker] = {}
         self._annotations: Mapping[str, str] = {}
-        self._threads: dict[str, threading.Thread] = {}
+        self._threads: dict[Course, threading.Thread] = {}
         self._established: dict[str, frozenset[str]] = {}
         self._patient_until: float | None = None
         self._waited_for = False
@@ -128,6 +128,8 @@ class Providing:
         course = self._courses.get(name)
         if course is not None and course.choice == choice:
             return course, False
+        if course is not None:
+            self._threads.pop(course, None)
         kept = self._kept.get(name)
         same = kept is not None and kept.choice == choice
         course = self._courses[name] = Course(
@@ -140,7 +142,7 @@ class Providing:
         return course, True
 
     def _forget(self, name: str) -> None:
-        del self._courses[name]
+        self._threads.pop(self._courses.pop(name), None)
         self._established.pop(name, None)
         if self._kept.pop(name, None) is not None:
             self._write()
@@ -211,19 +213,19 @@ class Providing:
 
     async def _look_there(self, course: Course) -> None:
         """Look in a thread, unless the one before still hangs in the resolver."""
-        name = course.name
-        before = self._threads.get(name)
+        before = self._threads.get(course)
         found: Found = _HANGS
         if before is None or not before.is_alive():
-            ask = partial(self._find, course.choice, self._askers[name], self._annotations)
+            asker = self._askers[course.name]
+            ask = partial(self._find, course.choice, asker, self._annotations)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_GIVE_UP_SECONDS):
-                    found = await self._in_thread(name, ask)
+                    found = await self._in_thread(course, ask)
         self._end(course, found)
         self._tell()
         self._wake.set()
 
-    async def _in_thread(self, name: str, ask: Callable[[], Found]) -> Found:
+    async def _in_thread(self, course: Course, ask: Callable[[], Found]) -> Found:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Found] = loop.create_future()
 
@@ -233,8 +235,8 @@ class Providing:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(_answer, answer, found)
 
-        thread = threading.Thread(target=work, name=f"provider-{name}", daemon=True)
-        self._threads[name] = thread
+        thread = threading.Thread(target=work, name=f"ask {course.name}", daemon=True)
+        self._threads[course] = thread
         thread.start()
         return await answer
 
