@@ -25,6 +25,8 @@ from bgpd.model.reason import Withheld
 from bgpd.model.status import Condition
 from bgpd.policy.context import Context
 from bgpd.policy.merge import Merged, RouteKey
+from bgpd.policy.peers import SourceFor
+from bgpd.policy.provided import may_matter
 from bgpd.policy.selector import matches_any
 
 
@@ -54,6 +56,8 @@ class Planner:
         """What each BGPPeer's provider said, by name: replace it whole, then `configure`."""
         self.addresses: frozenset[Address] | None = None
         """All addresses of this host; None while they are not known. As *discovered*."""
+        self.source_for: SourceFor | None = None
+        """From which of them an address is reached over a gateway."""
         self._cluster_uid = cluster_uid
         self._load_balancer_class = load_balancer_class
         self._ignore_exclude_label = ignore_exclude_label
@@ -63,6 +67,16 @@ class Planner:
         self._sequence = 0
         self._primed: Context | None = None
         """What was accepted before we started: it stays where the newest cannot hold."""
+
+    def moved(self, addresses: frozenset[Address] | None) -> bool:
+        """Take in that the host has *addresses*; return whether `configure` may find a difference.
+
+        Addresses of pods and elastic IPs come and go all day, and mean nothing to a session.
+        """
+        before, self.addresses = self.addresses, addresses
+        peers = () if self.context is None else self.context.peers
+        sources = {one.local_address for one in peers}
+        return may_matter(before, addresses, self.discovered.values(), sources)
 
     @property
     def withheld(self) -> tuple[Withheld, ...]:
@@ -272,6 +286,7 @@ class Planner:
             password_of=passwords,
             discovered=self.discovered,
             addresses=self.addresses,
+            source_for=self.source_for,
             previous=self.context or self._primed,
         )
 

@@ -105,6 +105,7 @@ class Service:
             told=self._heard_host,
             moved=self._addresses_moved,
         )
+        self._planner.source_for = self._hosting.source_for
         self._link = Link(
             options.run_dir / SPEAKER_SOCKET_NAME,
             program=options.program,
@@ -392,8 +393,7 @@ class Service:
 
     def _addresses_moved(self) -> None:
         """Decide anew where a session may come from."""
-        self._planner.addresses = self._hosting.addresses
-        if self._deciding.started and self._planner.discovered:
+        if self._planner.moved(self._hosting.addresses) and self._deciding.started:
             self._deciding.configure(Changes())
 
     def _tell(self) -> None:

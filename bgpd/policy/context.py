@@ -46,7 +46,7 @@ from bgpd.policy.conditions import (
 )
 from bgpd.policy.members import members_of, mesh_address, mesh_family
 from bgpd.policy.overruled import overruled
-from bgpd.policy.peers import PeerSet, peers_of
+from bgpd.policy.peers import PeerSet, SourceFor, peers_of
 from bgpd.policy.pools import PoolIndex, admit_pools, index_of
 from bgpd.policy.probing import Checks
 from bgpd.policy.profiles import echoing, without_profile
@@ -126,6 +126,7 @@ class Context:
         password_of: Mapping[str, str] | None = None,
         discovered: Mapping[str, Discovery] | None = None,
         addresses: frozenset[Address] | None = None,
+        source_for: SourceFor | None = None,
         previous: "Context | None" = None,
     ) -> "Context":
         """Return the context, or raise `ConfigError` where this node has no place in the mesh.
@@ -133,7 +134,8 @@ class Context:
         *previous* is the context in force, if any: of two documents that cannot both hold, the
         one in it stays. *ignore_exclude_label* lets nodes attract traffic that say they should not.
         *discovered* is what the providers of *peers* said, by the BGPPeer's name; *addresses* are
-        all that this host has, on whatever interface (None: nobody knows yet).
+        all that this host has, on whatever interface (None: nobody knows yet); *source_for* says
+        from which of them it reaches an address over a gateway.
         """
         if node is None:
             raise ConfigError(
@@ -158,6 +160,7 @@ class Context:
             profiles=bfd_profiles,
             discovered=discovered or {},
             addresses=addresses,
+            source_for=source_for,
         )
         advertisements = tuple(advertisements)
         aliases = aliases_of(

@@ -2,9 +2,9 @@
 
 import ipaddress
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from bgpd.model.cluster import Node
 from bgpd.model.configuration import BFDProfile, BGPPeer
@@ -17,6 +17,8 @@ from bgpd.policy.profiles import bfd_of
 from bgpd.policy.provided import LONGEST_PASSWORD, legal_password, provide
 from bgpd.policy.selector import matches_any
 
+SourceFor: TypeAlias = Callable[[Address, str], Address | None]
+"""From which address the host reaches a router over a gateway (`Peer.gateway`); None: not known."""
 _NOTHING: Final[Mapping[str, Discovery]] = {}
 _ONE_HOP: Final = 255
 """The TTL of what a neighbor sent (RFC 5082, section 3)."""
@@ -51,13 +53,16 @@ def peers_of(  # noqa: PLR0913 - one argument for each thing that a session depe
     profiles: Mapping[str, BFDProfile] | None = None,
     discovered: Mapping[str, Discovery] = _NOTHING,
     addresses: frozenset[Address] | None = None,
+    source_for: SourceFor | None = None,
 ) -> PeerSet:
     """Return the peers that *documents* give *node*; *held* leaves all of them without a lever.
 
     A peer that cannot be built now (its password file is missing, say) keeps the form that it
     had in *previous*: a session that works is not closed because of a file. *discovered* is what
-    providers said, by the document's name, and *addresses* is what the host has (None: unknown).
+    providers said, by the document's name, *addresses* is what the host has (None: unknown), and
+    *source_for* says from which of them it reaches an address over a gateway.
     """
+    host = _Host(addresses=addresses, source_for=source_for)
     selected = [one for one in documents if matches_any(one.node_selectors, node.labels)]
     provided = provide(
         selected, discovered=discovered, addresses=addresses, before=previous.sessions
@@ -67,7 +72,8 @@ def peers_of(  # noqa: PLR0913 - one argument for each thing that a session depe
     peers: list[Peer] = []
     before = previous.by_name
     for document in admission.admitted:
-        peer = _peer(document, node, password_of)
+        local = host.source(document, node, before.get(document.name))
+        peer = _peer(document, node, local, password_of)
         if not isinstance(peer, str):
             peer = _watched(peer, document, password_of, profiles, before.get(document.name))
         if isinstance(peer, str):
@@ -88,6 +94,34 @@ def peers_of(  # noqa: PLR0913 - one argument for each thing that a session depe
         refused=tuple(refused),
         unprovided=tuple(one for said in provided.sentences.values() for one in said),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Host:
+    """What is known of this host's addresses."""
+
+    addresses: frozenset[Address] | None
+    source_for: SourceFor | None
+
+    def source(self, document: BGPPeer, node: Node, before: Peer | None) -> Address | None:
+        """Return where the session starts: as said, on the way to the router, or as before.
+
+        That the way there is not known for a moment is no reason to start from elsewhere.
+        """
+        if document.source_address is not None:
+            return document.source_address
+        family = family_of(document.address)
+        if document.gateway or document.document:
+            found = self.source_for(document.address, document.gateway) if self.source_for else None
+            if found is not None and family_of(found) is family:
+                return found
+            if before is not None and before.address == document.address:
+                kept = before.local_address
+                return kept if self._may_have(kept) else address_in(node, family)
+        return address_in(node, family)
+
+    def _may_have(self, address: Address) -> bool:
+        return self.addresses is None or address in self.addresses
 
 
 def _clash(candidate: BGPPeer, others: Sequence[BGPPeer]) -> str | None:
@@ -136,10 +170,11 @@ def _same_address(candidate: BGPPeer, others: Sequence[BGPPeer]) -> str | None:
     return None
 
 
-def _peer(document: BGPPeer, node: Node, password_of: Mapping[str, str]) -> Peer | str:
+def _peer(
+    document: BGPPeer, node: Node, local: Address | None, password_of: Mapping[str, str]
+) -> Peer | str:
     """Return the peer, or the sentence that says why there is none."""
     family = family_of(document.address)
-    local = document.source_address or address_in(node, family)
     if local is None:
         return (
             f"BGPPeer {document.name}: node {node.name} has no {WORD[family]} InternalIP to speak "

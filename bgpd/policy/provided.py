@@ -100,6 +100,27 @@ def expand(
     return tuple(found.values()), tuple(dict.fromkeys(sentences))
 
 
+def may_matter(
+    before: frozenset[Address] | None,
+    after: frozenset[Address] | None,
+    discoveries: Iterable[Discovery],
+    sources: AbstractSet[Address],
+) -> bool:
+    """Return whether a session may differ because the host has other addresses than *before*.
+
+    *sources* are where the sessions in force start.
+    """
+    peers = [peer for one in discoveries for peer in one.peers]
+    if not peers:
+        return False
+    if before is None or after is None:
+        return before != after
+    wanted = {*sources, *(one.local_address for one in peers if one.local_address is not None)}
+    if any(one in wanted for one in before ^ after):
+        return True
+    return any(_has(before, family) != _has(after, family) for family in Family)
+
+
 def _found(
     document: BGPPeer,
     discovered: Mapping[str, Discovery],

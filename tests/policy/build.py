@@ -19,6 +19,7 @@ from bgpd.model.peer import Asn, PeerName
 from bgpd.model.prefix import Address, Family, Prefix
 from bgpd.model.provider import Discovery
 from bgpd.model.selector import Operator, Requirement, Selector
+from bgpd.policy.peers import SourceFor
 from bgpd.policy.service import Context
 
 N1, N2 = NodeName("n1"), NodeName("n2")
@@ -110,6 +111,7 @@ class Cluster:
     passwords: Mapping[str, str] = field(default_factory=dict)
     discovered: Mapping[str, Discovery] = field(default_factory=dict)
     addresses: frozenset[Address] | None = None
+    source_for: SourceFor | None = None
 
     def context(self, previous: Context | None = None) -> Context:
         """Return the context of node *me*."""
@@ -130,5 +132,6 @@ class Cluster:
             password_of=self.passwords,
             discovered=self.discovered,
             addresses=self.addresses,
+            source_for=self.source_for,
             previous=previous,
         )

@@ -11,7 +11,7 @@ from bgpd.model.configuration import BGPPeer
 from bgpd.model.peer import Asn, Lever, PeerName
 from bgpd.model.prefix import Address, Family
 from bgpd.model.provider import Discovery, ProviderChoice, ProviderKind, ProviderPeer
-from bgpd.policy.provided import expand, session_name
+from bgpd.policy.provided import expand, may_matter, session_name
 from bgpd.policy.service import Context, decide
 from tests.policy.build import Cluster, advertisement, node, peer, service, slices
 
@@ -364,3 +364,57 @@ def test_a_plain_document_may_have_a_gateway() -> None:
     context = Cluster(peers=(peer("r1", gateway="default"),)).context()
     assert context.peers[0].gateway == "default"
     assert not context.peers[0].document
+
+
+def test_a_session_starts_on_the_way_to_its_router() -> None:
+    """Where neither the document nor the provider has a source that the host has, the way says."""
+    asked: list[tuple[str, str]] = []
+
+    def source_for(address: Address, gateway: str) -> Address | None:
+        asked.append((address, gateway))
+        return Address("10.9.9.9") if gateway else None
+
+    elsewhere = offered(local_address=Address("10.7.7.7"))
+    cluster = replace(_cluster(), source_for=source_for)
+    context = _context(cluster, known(elsewhere, offered(SECOND)))
+    assert [one.local_address for one in context.peers] == ["10.9.9.9", "10.0.0.1"]
+    assert asked == [(FIRST, "10.0.0.254")]
+
+
+def test_a_way_that_is_not_known_for_a_moment_moves_no_session() -> None:
+    """The source before stays as long as the host has it; only then the Node's address is taken."""
+    unsourced = known(offered(local_address=None))
+    on_host = HOST | {Address("10.9.9.9")}
+    cluster = replace(_cluster(), source_for=lambda *_: Address("10.9.9.9"))
+    before = _context(cluster, unsourced)
+    lost = replace(cluster, source_for=lambda *_: None, discovered={"packet": unsourced})
+    for addresses, expected in ((on_host, "10.9.9.9"), (None, "10.9.9.9"), (HOST, "10.0.0.1")):
+        context = replace(lost, addresses=addresses).context(before)
+        assert context.peers[0].local_address == expected
+
+
+def test_a_plain_peer_starts_where_it_always_did() -> None:
+    """Who names no gateway and no provider has the Node's own address."""
+    cluster = Cluster(peers=(peer(),), source_for=lambda *_: Address("10.9.9.9"))
+    assert cluster.context().peers[0].local_address == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "matters"),
+    [
+        pytest.param(HOST, HOST | {Address("10.1.1.1")}, False, id="an elastic IP comes"),
+        pytest.param(HOST | {Address("fe80::2")}, HOST, False, id="a pod goes"),
+        pytest.param(HOST, HOST - {Address("10.0.0.1")}, True, id="the provider's source goes"),
+        pytest.param(HOST, BOTH_FAMILIES, True, id="the host gets IPv6"),
+        pytest.param(HOST | {Address("10.3.3.3")}, HOST, True, id="a session's source goes"),
+        pytest.param(None, HOST, True, id="they are known for the first time"),
+        pytest.param(HOST, HOST, False, id="nothing"),
+    ],
+)
+def test_few_addresses_matter(
+    before: frozenset[Address] | None, after: frozenset[Address], matters: bool
+) -> None:
+    """Everything is decided again only where a session may differ."""
+    sources = frozenset({Address("10.3.3.3")})
+    assert may_matter(before, after, [known(offered())], sources) is matters
+    assert not may_matter(before, after, [], sources)
