@@ -45,10 +45,11 @@ def empty(lab: "Lab", nodes: tuple[Node, ...]) -> None:
     """Prepare: nothing of bgpd runs on the node or is left of it, and the routers know."""
     for node in nodes:
         node.stop()
-        node.forget()
-        _wipe(node)
     names = tuple(node.name for node in nodes)
     until(lambda: lab.routes_avoid(names), 30, "the routers keep routes to a node that ended")
+    for node in nodes:  # only now: the end of a session has to reach the routers
+        node.forget()
+        _wipe(node)
     time.sleep(_ERROR_WAIT)
 
 
