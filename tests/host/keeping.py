@@ -95,8 +95,8 @@ async def settled(keeper: Keeper, what: str = "all is there") -> None:
 def complete(keeper: Keeper) -> bool:
     """Return whether all that is wanted is there."""
     status = keeper.status
-    every = (*status.routes, *status.addresses)
-    return bool(every) and all(one.state is HostState.PRESENT for one in every)
+    states = [*(one.state for one in status.routes), *(one.state for one in status.addresses)]
+    return bool(states) and set(states) == {HostState.PRESENT}
 
 
 async def added() -> object:
