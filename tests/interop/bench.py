@@ -213,9 +213,9 @@ def _session(world: Bench, case: Case) -> SessionStatus:
 
 def _wire(spaces: Mapping[str, Space], cases: Sequence[Case]) -> None:
     """Connect node and router: directly, and over the hop; give each case its addresses."""
-    _cable(spaces, ("node", "uplink"), ("router", "downlink"))
-    _cable(spaces, ("node", "far"), ("hop", "left"))
-    _cable(spaces, ("hop", "right"), ("router", "far"))
+    cable(spaces, ("node", "uplink"), ("router", "downlink"))
+    cable(spaces, ("node", "far"), ("hop", "left"))
+    cable(spaces, ("hop", "right"), ("router", "far"))
     batches: dict[str, list[str]] = {name: [] for name in spaces}
     batches["node"].append("addr add 10.7.0.1/24 dev far")
     batches["hop"] += ["addr add 10.7.0.2/24 dev left", "addr add 10.7.1.2/24 dev right"]
@@ -250,7 +250,8 @@ def _wire(spaces: Mapping[str, Space], cases: Sequence[Case]) -> None:
     spaces["hop"].run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
 
 
-def _cable(spaces: Mapping[str, Space], one: tuple[str, str], other: tuple[str, str]) -> None:
+def cable(spaces: Mapping[str, Space], one: tuple[str, str], other: tuple[str, str]) -> None:
+    """Connect two namespaces: each end is named by its space and its device."""
     ends = (one[1], "type", "veth", "peer", "name", other[1], "netns", spaces[other[0]].pid)
     subprocess.run(
         ["nsenter", "-t", spaces[one[0]].pid, "-n", "ip", "link", "add", *ends], check=True

@@ -285,9 +285,7 @@ CASES: Final = (
 )
 """All rows, in the order of the table."""
 
-_NO_MD5: Final = (
-    "this build has no TCP MD5 on Linux (`PF_KEY not available`)"
-)
+_NO_MD5: Final = "this build has no TCP MD5 on Linux (`PF_KEY not available`)"
 _NO_8950: Final = "this version knows nothing of RFC 8950"
 _NEVER_INSISTS: Final = "this version cannot insist on a capability"
 _ANY_HOLD_TIME: Final = "this version has no least hold time"

@@ -41,7 +41,7 @@ class Node:
         self._agent: _Agent | None = None
         self._sequence = 0
 
-    def start(self, *, log_level: str = "info") -> None:
+    def start(self, *, log_level: str = "info", agent: bool = True) -> None:
         """Start the speaker as a container or systemd would, and connect as its agent."""
         self._speaker = self.space.start(
             *(sys.executable, "-m", "bgpd.ctl.daemon", "speaker", "--node", "n1"),
@@ -49,7 +49,8 @@ class Node:
             *("--run-dir", str(self.run_dir), "--state-dir", str(self.state_dir)),
             log=self.directory / "speaker.log",
         )
-        self._agent = eventually(self._connect, "the speaker's socket")
+        if agent:
+            self._agent = eventually(self._connect, "the speaker's socket")
 
     def want(self, peers: Sequence[Peer], wishes: Iterable[Advertisement]) -> None:
         """Say everything that is desired."""

@@ -29,8 +29,8 @@ the note.
 _TOLD: Final = """
 ## What a person is told
 
-The sentence of `bgpctl get peers` (`lastError`) for each row in which there is no session, as the
-routers in front of it led to it. A reason that the router gave stays while the router later says
+What `bgpctl status` shows beside a session (`last_error` in its JSON), for each row in which a
+router ends or refuses one. A reason that the router gave stays while the router later says
 nothing: what has kept the session from returning follows it, after "since then".
 """
 _LIMITS: Final = f"""
