@@ -113,9 +113,9 @@ PEER_RULES: Final = (
     *_OF_PROVIDERS,
     Rule(
         path=".gateway",
-        expression="!has(self.gateway) || !isIP(self.gateway)"
+        expression="!has(self.gateway) || self.gateway in ['', 'default']"
         " || !has(self.peerAddress) || !isIP(self.peerAddress)"
-        " || ip(self.gateway).family() == ip(self.peerAddress).family()",
+        " || self.gateway.contains(':') == self.peerAddress.contains(':')",
         message="is not of the same family as spec.peerAddress",
         message_expression="self.gateway + ' is not of the same family as spec.peerAddress'",
     ),

@@ -136,8 +136,11 @@ CHECKS: Final[Mapping[str, Check]] = {
         expression=f"self == '' || ({_URL_V4}) || ({url_v6('self')})",
         longest=1024,
     ),
-    "an IPv4 or IPv6 address, or default": Check(
-        expression=f"self == 'default' || {_host()}", longest=45
+    objects.GATEWAY_LEGAL: Check(
+        expression=f"self == 'default' || {_host()}"
+        " || (self.matches('^[fF][eE]80:[0-9a-fA-F:.]*%[A-Za-z0-9._-]{1,15}$')"
+        " && isIP(self.split('%')[0]))",
+        longest=61,
     ),
     "1..63 letters, digits, '.', '_' and '-'": Check(
         expression="self.matches('^[A-Za-z0-9._-]{0,63}$')", longest=63

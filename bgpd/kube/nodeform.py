@@ -111,7 +111,7 @@ class SessionForm(Form, kw_only=True):
         _Word, Meta(description="Who told of the session; absent: the BGPPeer itself.")
     ] = ""
     gateway: Annotated[
-        _Address, Meta(description="Next hop of our route to the router, or default; absent: none.")
+        _Word, Meta(description="Next hop of our route to the router, or default; absent: none.")
     ] = ""
     local_address: Annotated[_Address, Meta(description="Our end of the session.")] | None = None
     address: Annotated[_Address, Meta(description="Address of the router.")]

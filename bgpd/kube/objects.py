@@ -76,7 +76,8 @@ UrlText: TypeAlias = Annotated[
         " asked"
     ),
 ]
-GatewayText: TypeAlias = Annotated[str, _legal("an IPv4 or IPv6 address, or default")]
+GATEWAY_LEGAL = "an IPv4 or IPv6 address (link-local with its interface: fe80::1%eth0), or default"
+GatewayText: TypeAlias = Annotated[str, _legal(GATEWAY_LEGAL)]
 PROVIDER_URL_LEGAL = "an http or https URL without a user, up to 1024 characters"
 ProviderUrlText: TypeAlias = Annotated[str, _legal(PROVIDER_URL_LEGAL)]
 SiteText: TypeAlias = Annotated[str, _legal("1..63 letters, digits, '.', '_' and '-'")]

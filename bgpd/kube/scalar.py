@@ -26,6 +26,7 @@ _PROVIDER_URL: Final = re.compile(
     r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[(?P<address>[0-9A-Fa-f.:]+)\])"
     r"(?::(?P<port>[1-9][0-9]{0,4}))?(?:/[!-~]*)?"
 )
+_INTERFACE: Final = re.compile(r"[A-Za-z0-9._-]{1,15}")
 _SITE: Final = re.compile(r"[A-Za-z0-9._-]{1,63}")
 MOST_PORT: Final = 65535
 LONGEST_URL: Final = 1024
@@ -156,7 +157,12 @@ def parse_site(text: str) -> str:
 
 def parse_gateway(text: str) -> str:
     """Return the address of a gateway, or the word for the one of the default route."""
-    return text if text == DEFAULT_GATEWAY else parse_plain_address(text)
+    address, zone, interface = text.partition("%")
+    if text == DEFAULT_GATEWAY:
+        return text
+    if zone and not (_INTERFACE.fullmatch(interface) and address.lower().startswith("fe80:")):
+        raise ValueError("has a zone")
+    return f"{parse_plain_address(address)}{zone}{interface}"
 
 
 def parse_bfd_key(text: str) -> str:

@@ -106,7 +106,7 @@ class KubernetesSource:
     @property
     def sources(self) -> dict[Key, str]:
         """Where each object in force comes from."""
-        return dict.fromkeys(self._view, NAME)
+        return dict.fromkeys(self._view.copy(), NAME)
 
     @property
     def outdated(self) -> tuple[Key, ...]:

@@ -82,6 +82,12 @@ class Kept(Objects):
         """Return the object known by *key*, or None."""
         return self.gone.get(key) or self._said.get(key)
 
+    def copy(self, *, without: Collection[str] = ()) -> dict[Key, Object]:
+        """Return what is in force now, kinds *without* left out."""
+        found = self._said.copy(without=without)
+        found.update((key, one) for key, one in self.gone.items() if key.kind not in without)
+        return found
+
     def service(self, key: str) -> Service | None:
         """Return the Service `namespace/name`, or None."""
         return self._said.service(key)

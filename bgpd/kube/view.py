@@ -1,6 +1,6 @@
 """The objects in force, as those who read them see them: by key, by kind, by Service."""
 
-from collections.abc import Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Collection, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import replace
 from itertools import chain
 from typing import Final
@@ -43,6 +43,14 @@ class Objects:
     def get(self, key: Key) -> Object | None:
         """Return the object known by *key*, or None."""
         return self._kinds.get(key.kind, _NONE).get(key)
+
+    def copy(self, *, without: Collection[str] = ()) -> dict[Key, Object]:
+        """Return what is in force now, kinds *without* left out; faster than key by key."""
+        found: dict[Key, Object] = {}
+        for kind, objects in self._kinds.items():
+            if kind not in without:
+                found.update(objects)
+        return found
 
     def service(self, key: str) -> Service | None:
         """Return the Service `namespace/name`, or None."""
