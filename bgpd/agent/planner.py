@@ -159,7 +159,7 @@ class Planner:
             "Community": in_force.communities,
             "BGPPeer": in_force.peers.documents,
         }
-        found = {key: objects[key] for key in objects if key.kind not in holding}
+        found = objects.copy(without=holding)
         for kind, by_name in holding.items():
             found |= {Key(kind, "", name): value for name, value in by_name.items()}
         for peer in objects.peers:

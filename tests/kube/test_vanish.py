@@ -56,6 +56,7 @@ class World:
     def names(self) -> set[Key]:
         """What is in force."""
         assert len(self.keeper.objects) == len(set(self.keeper.objects))
+        assert self.keeper.objects.copy().keys() == set(self.keeper.objects)
         return set(self.keeper.objects)
 
     @property

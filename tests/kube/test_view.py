@@ -44,7 +44,8 @@ def test_every_way_to_look_at_objects_shows_the_same(
         naive[key] = one
         if not stays:
             assert view.drop(key) == naive.pop(key)
-    assert {key: view[key] for key in view} == naive
+    assert {key: view[key] for key in view} == naive == view.copy()
+    assert view.copy(without={"Node"}) == {k: one for k, one in naive.items() if k.kind != "Node"}
     assert len(view) == len(naive)
     values = naive.values()
     assert sorted(view.services, key=str) == sorted(
