@@ -137,7 +137,7 @@ def _route(wish: RouteWish, found: Round) -> HostRouteStatus:
         # Nobody knows a better one now, so the one that is there goes on.
         state, via, source = HostState.PRESENT, hops(there.hops, present), there.source
     elif not detail:
-        detail = _why(found.failures, destination)
+        detail = _why(found, destination)
     return HostRouteStatus(
         destination=destination,
         via=via,
@@ -163,11 +163,12 @@ def _left(wanted: HostRoute | None, present: Inventory, destination: Prefix) -> 
     )
 
 
-def _why(failures: Iterable[Failure], destination: Prefix) -> str:
-    for one in failures:
+def _why(found: Round, destination: Prefix) -> str:
+    """Return why a route is not there; nothing while it only waits for its turn in a quarrel."""
+    for one in found.failures:
         if isinstance(one.change, AddRoute) and one.change.route.destination == destination:
             return one.sentence
-    return "not added yet"
+    return "" if found.quarrel else "not added yet"
 
 
 def _unwanted(found: Round) -> list[HostRouteStatus]:
@@ -207,7 +208,7 @@ def _why_nowhere(found: Round) -> str:
     for one in found.failures:
         if isinstance(one.change, AddInterface):
             return f"{INTERFACE} cannot be made: {one.sentence}"
-    return "not bound yet"
+    return "" if found.quarrel else "not bound yet"
 
 
 def _route_conditions(routes: Iterable[HostRouteStatus]) -> list[Condition]:
@@ -245,7 +246,7 @@ def _address_conditions(addresses: Iterable[HostAddressStatus]) -> list[Conditio
     """Return one sentence for each reason: ten thousand addresses are one sentence, too."""
     by_reason: dict[str, list[Address]] = {}
     for one in addresses:
-        if one.state is HostState.MISSING:
+        if one.state is HostState.MISSING and one.detail:
             by_reason.setdefault(one.detail, []).append(one.address)
     conditions = []
     for why, affected in by_reason.items():

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -234,6 +235,61 @@ async def impossible() -> object:
         return [said, keeper.status.problems, routes(), sorted(keeper.addresses or ())]
 
 
+async def quarrel() -> object:
+    """Remove a route whenever it is there, for some seconds."""
+    run(f"ip route add default via {FIRST[0]}")
+    tries = 0
+    async with keeping() as (keeper, reports):
+        await settled(keeper)
+        deadline = time.monotonic() + 6.0
+        while time.monotonic() < deadline:
+            run(f"ip route del {PEERS[0]} 2>/dev/null || true")
+            tries += 1
+            await asyncio.sleep(0.01)
+        kinds = sorted({one.type for one in keeper.conditions})
+        corrections = len(reports)
+        run("ip address del 203.0.113.7/32 dev bgpd0")
+        await until(lambda: not keeper.conditions, "the quarrel is over")
+        return {
+            "condition": kinds,
+            "removals": tries,
+            "corrections": corrections,
+            "over": list(keeper.conditions),
+            "there": complete(keeper),
+        }
+
+
+async def settings() -> object:
+    """Have strict filters, answers to ARP, and traffic by another interface than the default's."""
+    run(
+        f"ip route add default via {FIRST[0]};"
+        "echo 1 > /proc/sys/net/ipv4/conf/eth1/rp_filter;"
+        "echo 1 > /proc/sys/net/ipv4/conf/eth0/rp_filter"
+    )
+    before = await steady()
+    wanted = Wanted(
+        routes=(wish(0, FIRST[0]), wish(1, SECOND[0])),
+        addresses=frozenset({Address("10.0.1.77"), Address("203.0.113.7")}),
+        interface=True,
+    )
+    async with keeping(wanted) as (keeper, _):
+        await until(lambda: len(keeper.status.problems) == 2, "both are said")
+        said = keeper.status.problems
+        run(
+            "cd /proc/sys/net/ipv4/conf/eth1;"
+            "echo 2 > rp_filter; echo 1 > arp_ignore; echo 2 > arp_announce"
+        )
+        await until(lambda: not keeper.status.problems, "nothing to be said any more")
+        later = keeper.status.problems
+        run(
+            "cd /proc/sys/net/ipv4/conf/eth1;"
+            "echo 1 > rp_filter; echo 0 > arp_ignore; echo 0 > arp_announce"
+        )
+        keeper.want(Wanted())
+        await until(lambda: everything() == before, "all is as it was")
+    return {"problems": said, "later": later, "unchanged": True}
+
+
 async def unprivileged() -> object:
     """Add things without any capability."""
     run(f"ip route add default via {FIRST[0]}")
@@ -258,7 +314,10 @@ async def no_right() -> object:
 
 STORIES: Final[dict[str, Story]] = {
     story.__name__: story
-    for story in (*(added, restored, lookalikes, loopback, impossible, unprivileged, no_right),)
+    for story in (
+        *(added, restored, lookalikes, loopback, impossible, quarrel, settings),
+        *(unprivileged, no_right),
+    )
 }
 INSIDE: Final = "BGPD_TEST_INSIDE"
 
