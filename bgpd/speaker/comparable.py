@@ -1,19 +1,23 @@
 """Does a raise move anything? Only on a router that hears both paths and compares them.
 
 MED ends at the first router. Where another carrier of a prefix shares no router with us, its
-better generation reaches a router that never had our path, and the other way round.
+better generation reaches a router that never had our path, and the other way round. AS path and
+ORIGIN travel on (RFC 4271, sections 5.1.1 and 5.1.2), and local preference through all of an AS: a
+router beyond both compares them.
 """
 
 from collections.abc import Iterable
 from typing import Final
 
 from bgpd.model.member import NodeName
+from bgpd.model.peer import Lever
 from bgpd.model.prefix import Address, Prefix
 from bgpd.model.status import Condition, MemberState, MemberStatus
 from bgpd.speaker.desired import DesiredState
 
 TYPE: Final = "TakeoverNotComparable"
 _SHOWN: Final = 3
+_TRAVEL: Final = frozenset({Lever.AS_PATH, Lever.ORIGIN, Lever.LOCAL_PREF})
 
 
 def condition(
@@ -35,7 +39,10 @@ def condition(
     )
     found = _concerned(desired, strangers) if desired is not None and strangers else {}
     if not found:
-        message = "every prefix is carried by nodes that share a router with us, as far as known"
+        message = (
+            "every prefix is carried by nodes that share a router with us, or has a lever that"
+            " routers beyond compare, as far as known"
+        )
         return Condition(type=TYPE, status=False, reason="SharedRouter", message=message)
     prefixes = sorted(found)
     more = f" and {len(prefixes) - _SHOWN} more" if len(prefixes) > _SHOWN else ""
@@ -53,7 +60,10 @@ def condition(
 def _concerned(desired: DesiredState, strangers: frozenset[str]) -> dict[Prefix, frozenset[str]]:
     answers: dict[tuple[str, ...] | None, frozenset[str]] = {None: strangers}
     found: dict[Prefix, frozenset[str]] = {}
-    for routes in desired.advertisements.values():
+    for name, routes in desired.advertisements.items():
+        peer = desired.peers.get(name)
+        if peer is not None and peer.lever in _TRAVEL:
+            continue
         for prefix, advertisement in routes.items():
             carriers = advertisement.carriers
             if carriers not in answers:

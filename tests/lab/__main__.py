@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bgpd.model.peer import Takeover
+from bgpd.model.peer import Lever, Takeover
 from tests.cluster.binaries import SERVER
 from tests.cluster.build import build
 from tests.cluster.error import ClusterError
@@ -133,6 +133,17 @@ def _plan_options(to: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long the API is away (30; watch-cut: 15)",
     )
+    to.add_argument(
+        "--topology",
+        choices=["one-rack", "two-racks"],
+        default="one-rack",
+        help="two-racks: each with its router, behind a spine" + default,
+    )
+    to.add_argument(
+        "--lever",
+        choices=[one.value for one in (Lever.MED, Lever.AS_PATH, Lever.ORIGIN)],
+        help="of the peers (med)",
+    )
     to.add_argument("--routers", type=int, help="1, or 2 behind an upstream (1)")
     to.add_argument("--bfd", metavar="MSxN", help="BFD between nodes and routers, as 50x3")
     to.add_argument(
@@ -238,10 +249,19 @@ def _routers_of(
     provider: ProviderName | None,
 ) -> dict[str, Any]:
     """Return what the plan says of routers beyond their make, or raise with a sentence."""
+    racks = options.topology == "two-racks"
+    if racks and (provider or options.routers == 1 or (fault and fault.needs)):
+        raise LabError(
+            "--topology two-racks has its own routers: no --provider, no --routers 1, and no"
+            " fault that brings routers along",
+            EX_USAGE,
+        )
     if provider:
         return {"routers": SITES[provider].count, "takeover": options.takeover}
     asked = {
-        "routers": options.routers,
+        "routers": 2 if racks else options.routers,
+        "racks": racks or None,
+        "lever": options.lever,
         "bfd": None if options.bfd is None else bfd_of(options.bfd),
         "graceful_restart": options.graceful_restart,
         "takeover": options.takeover,

@@ -23,6 +23,10 @@ UPSTREAM_BFD = (50, 3)
 """Between the upstream and its routers, whatever the nodes do: milliseconds, multiplier."""
 
 
+_SPINE = "where source = RTS_BGP; next hop self"
+"""What a router between racks tells each of them."""
+
+
 def bird_configuration(plan: Plan, directory: Path, router: int = 1) -> str:
     """Render bird.conf of a router."""
     lines = [
@@ -38,21 +42,23 @@ def bird_configuration(plan: Plan, directory: Path, router: int = 1) -> str:
     # With `bfd on` BIRD 2.0.12 drops stale routes when BFD goes down, be it by AdminDown.
     bfd = f" bfd {'graceful' if plan.graceful_restart else 'on'};" if plan.bfd else ""
     restart = " graceful restart aware;" if plan.graceful_restart else ""
-    for name, v in _cables(plan):
+    asn, cable = plan.router_asn(router), plan.cable(router)
+    for name, v in _cables(plan, router):
         lines.append(
             f"protocol bgp {name}{'' if v == 4 else '_6'} {{ "
-            f"local {router_address(name, v, router)} as {ROUTER_ASN}; "
-            f"neighbor {node_address(name, v, router)} as {NODE_ASN}; "
+            f"local {router_address(name, v, cable)} as {asn}; "
+            f"neighbor {node_address(name, v, cable)} as {NODE_ASN}; "
             f"passive on; hold time {plan.hold}; error wait time 1, 2; connect delay time 1;"
             f"{bfd}{restart} ipv{v} {{ import all; export none; }}; }}"
         )
     if plan.routers > 1:
         theirs, ours = uplink(router)
         lines.append(
-            f"protocol bgp upstream {{ local {ours} as {ROUTER_ASN}; "
+            f"protocol bgp upstream {{ local {ours} as {asn}; "
             f"neighbor {theirs} as {UPSTREAM_ASN}; hold time 90; error wait time 1, 2; "
             "connect delay time 1; bfd on; "
-            "ipv4 { import none; export where source = RTS_BGP; next hop self; }; }"
+            f"ipv4 {{ import {'all' if plan.racks else 'none'}; "
+            "export where source = RTS_BGP; next hop self; }; }"
         )
     return "\n".join(lines) + "\n"
 
@@ -82,13 +88,13 @@ def upstream_configuration(plan: Plan, directory: Path) -> str:
         "protocol kernel { ipv4 { export where source = RTS_BGP; }; merge paths yes limit 64; }",
         *_bird_bfd(plan),
     ]
-    asn = plan.site.router_asn if plan.site else ROUTER_ASN
     for router in plan.router_numbers:
         ours, theirs = uplink(router)
         lines.append(
             f"protocol bgp to_{router_space(router)} {{ local {ours} as {UPSTREAM_ASN}; "
-            f"neighbor {theirs} as {asn}; hold time 90; error wait time 1, 2; "
-            "connect delay time 1; bfd on; ipv4 { import all; export none; }; }"
+            f"neighbor {theirs} as {plan.router_asn(router)}; hold time 90; error wait time 1, 2; "
+            "connect delay time 1; bfd on; "
+            f"ipv4 {{ import all; export {_SPINE if plan.racks else 'none'}; }}; }}"
         )
     return "\n".join(lines) + "\n"
 
@@ -112,17 +118,18 @@ def frr_bfd_configuration(plan: Plan) -> str:
 
 def frr_configuration(plan: Plan, router: int = 1) -> str:
     """Render the part of frr.conf that bgpd reads."""
+    cable = plan.cable(router)
     lines = [
-        f"router bgp {ROUTER_ASN}",
+        f"router bgp {plan.router_asn(router)}",
         f" bgp router-id {router_id(router)}",
         " no bgp ebgp-requires-policy",
         " no bgp default ipv4-unicast",
     ]
-    for name, v in _cables(plan):
-        peer = f" neighbor {node_address(name, v, router)}"
+    for name, v in _cables(plan, router):
+        peer = f" neighbor {node_address(name, v, cable)}"
         lines += [
             f"{peer} remote-as {NODE_ASN}",
-            f"{peer} update-source {router_address(name, v, router)}",
+            f"{peer} update-source {router_address(name, v, cable)}",
             f"{peer} timers {plan.hold // 3} {plan.hold}",
             f"{peer} passive",
         ]
@@ -136,10 +143,12 @@ def frr_configuration(plan: Plan, router: int = 1) -> str:
         lines += [f"{peer} timers connect 1"]
     for v in plan.family.versions:
         lines += [f" address-family ipv{v} unicast", "  maximum-paths 64"]
-        lines += [f"  neighbor {node_address(name, v, router)} activate" for name in plan.names]
+        names = plan.names_at(router)
+        lines += [f"  neighbor {node_address(name, v, cable)} activate" for name in names]
         if plan.routers > 1 and v == 4:
             peer = f"  neighbor {uplink(router)[0]}"
-            lines += [f"{peer} activate", f"{peer} route-map nothing in"]
+            lines.append(f"{peer} activate")
+            lines += [] if plan.racks else [f"{peer} route-map nothing in"]
         lines.append(" exit-address-family")
     if plan.routers > 1:
         lines.append("route-map nothing deny 10")
@@ -194,7 +203,7 @@ def openbgpd_configuration(plan: Plan, socket: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cables(plan: Plan) -> Iterator[tuple[str, int]]:
-    for name in plan.names:
+def _cables(plan: Plan, router: int = 1) -> Iterator[tuple[str, int]]:
+    for name in plan.names_at(router):
         for version in plan.family.versions:
             yield name, version

@@ -11,7 +11,6 @@ from tests.lab import providerdocuments
 from tests.lab.nodes import NodeSource
 from tests.lab.plan import (
     NODE_ASN,
-    ROUTER_ASN,
     Plan,
     node_address,
     router_address,
@@ -102,7 +101,7 @@ def configuration(plan: Plan) -> list[Document]:
         *(
             peer(plan, name, version, router)
             for router in (() if plan.site else plan.router_numbers)
-            for name in plan.names
+            for name in plan.names_at(router)
             for version in plan.family.versions
         ),
     ]
@@ -133,11 +132,12 @@ def speaker_policy(plan: Plan) -> list[Document]:
 
 def peer(plan: Plan, name: str, version: int, router: int = 1) -> Document:
     """Return the BGPPeer of node *name* over IP *version*: the router's end of its cable."""
+    cable = plan.cable(router)
     spec: Document = {
         "myASN": NODE_ASN,
-        "peerASN": ROUTER_ASN,
-        "peerAddress": router_address(name, version, router),
-        "sourceAddress": node_address(name, version, router),
+        "peerASN": plan.router_asn(router),
+        "peerAddress": router_address(name, version, cable),
+        "sourceAddress": node_address(name, version, cable),
         "holdTime": f"{plan.hold}s",
         "nodeSelectors": [{"matchLabels": {"kubernetes.io/hostname": name}}],
     }
@@ -145,8 +145,9 @@ def peer(plan: Plan, name: str, version: int, router: int = 1) -> Document:
         spec["bfdProfile"] = "lab"
     if plan.graceful_restart is not None:
         spec["gracefulRestart"] = plan.graceful_restart
-    if plan.takeover is not None:
-        spec["takeover"] = {"mode": plan.takeover}
+    takeover = {"mode": plan.takeover, "lever": plan.lever}
+    if any(takeover.values()):
+        spec["takeover"] = {name: word for name, word in takeover.items() if word is not None}
     return _ours("BGPPeer", f"{router_space(router)}-{name}-v{version}", spec)
 
 

@@ -12,6 +12,10 @@ api 10.98.0.1 ─────────────────┬─ 10.98.1.
 with `--routers 2`, where every node has a cable to each and a session with each:
 client 198.18.0.2 ── upstream ─┬─ 10.95.1.0/31 ── router  ── 10.99.N.0/31 ── nN
                                └─ 10.95.2.0/31 ── router2 ── 10.97.N.0/31 ── nN
+
+with `--topology two-racks`, where each node has the router of its rack alone:
+client 198.18.0.2 ── upstream ─┬─ 10.95.1.0/31 ── router  ── 10.99.N.0/31 ── n1, n3, …
+                     (a spine) └─ 10.95.2.0/31 ── router2 ── 10.99.N.0/31 ── n2, n4, …
 ```
 """
 
@@ -129,6 +133,10 @@ class Plan:
     """`spec.takeover.mode` of the peers; None leaves its default."""
     egress: bool = False
     """Whether nodes move their default route away from a router that is down."""
+    lever: str | None = None
+    """`spec.takeover.lever` of the peers; None leaves its default."""
+    racks: bool = False
+    """Whether each node has a session with the router of its rack alone."""
     provider: ProviderName | None = None
     """Whose network it stands for; None: nobody's, and every router is one hop away."""
 
@@ -179,7 +187,27 @@ class Plan:
         """Return the address from which node *name* speaks with *router* over IP *version*."""
         if self.site:
             return self.site.node(number(name), version)
-        return node_address(name, version, router)
+        return node_address(name, version, self.cable(router))
+
+    def cable(self, router: int) -> int:
+        """Return which cable of its nodes leads to *router*: in a rack they have only one."""
+        return 1 if self.racks else router
+
+    def routers_of(self, name: str) -> tuple[int, ...]:
+        """Return the numbers of the routers that node *name* has a cable to."""
+        if self.racks:
+            return (1 + (number(name) - 1) % self.routers,)
+        return self.router_numbers
+
+    def names_at(self, router: int) -> tuple[str, ...]:
+        """Return the nodes that have a cable to *router*."""
+        return tuple(name for name in self.names if router in self.routers_of(name))
+
+    def router_asn(self, router: int) -> int:
+        """Return the AS number of *router*: each rack has its own."""
+        if self.site:
+            return self.site.router_asn
+        return ROUTER_ASN + router if self.racks else ROUTER_ASN
 
     def gateways(self, version: int, router: int = 1) -> dict[str, str]:
         """Return node name -> its address on *router*, which is the next hop of its routes."""

@@ -148,7 +148,7 @@ class Bird(Router):
             words = line.split()
             if len(words) > 1 and words[1] == "BGP":
                 states[words[0]] = words[-1] == "Established"
-        return _by_node(self.plan, states)
+        return _by_node(self.plan, states, self.number)
 
     def paths(self) -> dict[str, frozenset[str]]:
         """Read the kernel's table, which is what counts."""
@@ -417,15 +417,15 @@ def _json(text: str, otherwise: Any = None) -> Any:
         return {} if otherwise is None else otherwise
 
 
-def _by_node(plan: Plan, states: dict[str, bool]) -> dict[str, bool]:
+def _by_node(plan: Plan, states: dict[str, bool], router: int = 1) -> dict[str, bool]:
     suffixes = ["" if v == 4 else "_6" for v in plan.session_versions]
-    return {n: all(states.get(n + s, False) for s in suffixes) for n in plan.names}
+    return {n: all(states.get(n + s, False) for s in suffixes) for n in plan.names_at(router)}
 
 
 def _by_address(plan: Plan, states: dict[str, bool], router: int = 1) -> dict[str, bool]:
     return {
         n: all(states.get(plan.session_address(n, v, router), False) for v in plan.session_versions)
-        for n in plan.names
+        for n in plan.names_at(router)
     }
 
 

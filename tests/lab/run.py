@@ -21,10 +21,11 @@ from tests.lab.nodes import Node, NodeSource, until
 from tests.lab.pace import Pace
 from tests.lab.plan import LabError, Plan, router_space
 from tests.lab.providerlab import Provider
+from tests.lab.racks import beyond_racks, not_comparable
 from tests.lab.report import Run, judge
 from tests.lab.routers import ROUTERS, Router, Upstream
 from tests.lab.strikes import Findings
-from tests.lab.topology import build
+from tests.lab.topology import build, edge
 from tests.lab.watch import RouterWatch, monotonic_at_epoch, spread
 
 MOST_LATE_MS = 50.0
@@ -61,6 +62,8 @@ class Lab:
         self.key_file = directory / "mesh.key"
         self.accused: Counter[str] = Counter()
         self.before_harm: int | None = None
+        self.not_comparable: tuple[str, ...] = ()
+        """The nodes that say beforehand that a raise moves nothing between racks."""
         self.stored: dict[str, bytes] = {}
         """A change of Service 1's endpoints, to be stored where no API server can be asked."""
         self.watch: RouterWatch | None = None
@@ -169,8 +172,7 @@ class Lab:
 
     def all_routes_present(self) -> bool:
         """Tell whether every router uses a path to every node for every elastic IP."""
-        everybody = frozenset(self.plan.names)
-        wanted = [(router, everybody) for router in self.routers]
+        wanted = [(one, frozenset(self.plan.names_at(one.number))) for one in self.routers]
         if self.upstream is not None:
             wanted.append((self.upstream, frozenset(router.space for router in self.routers)))
         return all(
@@ -190,10 +192,17 @@ class Lab:
             for one in (node.status() or {"sessions": [{}]})["sessions"]
         )
 
+    def sessions(self) -> dict[str, bool]:
+        """Return node name -> whether its sessions are established, as its router tells it."""
+        routers = self.routers if self.plan.racks else (self.router,)
+        return {name: up for router in routers for name, up in router.sessions().items()}
+
     def routes_avoid(self, names: tuple[str, ...]) -> bool:
         """Tell whether every elastic IP has a path, and none leads to one of *names*."""
         away = frozenset(names)
         tables = [router.paths() for router in self.routers]
+        if self.plan.racks and self.upstream is not None:
+            tables = [beyond_racks(self.upstream.paths(), tables)]
         used = [paths.get(prefix) for paths in tables for prefix in self.plan.prefixes()]
         return all(nodes and not nodes & away for nodes in used)
 
@@ -218,6 +227,12 @@ class Lab:
             if name not in without and (status := node.status()) and status.get("mesh")
         ]
         return max(known, default=None)
+
+    def look_before(self, without: tuple[str, ...]) -> None:
+        """Remember what can be seen no more once harm is done; *without* are not asked."""
+        self.before_harm = self.total_generation(without=without)
+        if self.plan.racks:
+            self.not_comparable = not_comparable(self.nodes.values())
 
     def rewrite_endpoints(
         self, node: Node, names: tuple[str, ...], *, present: bool
@@ -278,6 +293,9 @@ class Lab:
 
 def victims(plan: Plan, fault: Fault, seed: int) -> tuple[str, ...]:
     """Return the nodes that the fault befalls; the seed decides which."""
+    if plan.racks:
+        # Who is alone in its rack: any other's router has another path to compare with.
+        return plan.names_at(plan.routers)[: fault.affected]
     first = seed % plan.nodes
     return tuple(plan.names[(first + i) % plan.nodes] for i in range(fault.affected))
 
@@ -334,13 +352,13 @@ def _spare(lab: Lab, fault: Fault, seed: int) -> None:
 def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) -> Run:
     names = victims(lab.plan, fault, seed)
     nodes = tuple(lab.nodes[name] for name in names)
-    lab.watch = RouterWatch()
+    lab.watch = RouterWatch(edge(lab.plan) if lab.plan.racks else "router")
     lab.configure(fault.documents(lab.plan))
     fault.prepare(lab, nodes)
     if fault.name == "return":
         lab.accused.update(names)  # whoever has to die first is accused as well
     witnesses = () if len(names) == lab.plan.nodes else names
-    lab.before_harm = lab.total_generation(without=witnesses)
+    lab.look_before(witnesses)
     measured = fault.client and lab.plan.router.forwards
     traffic = Traffic(lab, seed, attempt, connects=fault.connects) if measured else None
     pace = Pace()
@@ -349,7 +367,7 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
         findings = fault.strike(lab, nodes)
         struck = lab.strike_time
         time.sleep(fault.seconds)
-        sessions = lab.router.sessions()
+        sessions = lab.sessions()
         if fault.moves:
             findings["all_routes_moved"] = lab.routes_avoid(names)
         record = traffic.stop() if traffic else None
@@ -392,8 +410,10 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
 
 
 def _told(lab: Lab, fault: Fault, record: Mapping[str, Any] | None) -> Findings:
-    """Return what else the client's record says."""
+    """Return what else the client's record says, and in two racks what the nodes do."""
     examined = fault.examine(lab, record) if record else {}
+    if lab.plan.racks:
+        examined = examined | {"say_not_comparable": len(lab.not_comparable)}
     if record and lab.watch and fault.loss is Loss.NONE:
         file = lab.directory / f"lost-{lab.strike_time:.0f}.json"
         write_losses(file, record, lab.watch, lab.strike_time)
@@ -418,7 +438,7 @@ def _takeover_shares(
     lab: Lab, fault: Fault, names: tuple[str, ...], survivors: list[Node]
 ) -> shares.Shares:
     """Tell what of a takeover was ours and what the router's, where one raise is right."""
-    if not fault.moves or fault.raises != (1,) or lab.watch is None:
+    if not fault.moves or fault.raises != (1,) or lab.watch is None or lab.plan.racks:
         return {}
     if lab.plan.bfd and lab.plan.takeover != Takeover.ALWAYS:
         return {}  # the router was faster, and the raise waited for it

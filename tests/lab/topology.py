@@ -53,8 +53,8 @@ def links(plan: Plan) -> Iterator[str]:
         space = router_space(router)
         if plan.routers > 1:
             yield f"link add u{router} netns upstream type veth peer name u0 netns {space}"
-        for name in () if plan.site else plan.names:
-            device = f"e{router - 1} netns {name}"
+        for name in () if plan.site else plan.names_at(router):
+            device = f"e{plan.cable(router) - 1} netns {name}"
             yield f"link add {device} type veth peer name t{number(name)} netns {space}"
     if plan.site:
         yield from providernet.links(plan, edge(plan))
@@ -86,6 +86,9 @@ def upstream_commands(plan: Plan) -> Iterator[str]:
     for router in plan.router_numbers:
         yield f"addr add {uplink(router)[0]}/31 dev u{router}"
         yield f"link set u{router} up"
+        for name in plan.names_at(router) if plan.racks else ():
+            # Heartbeats between racks go by the spine.
+            yield f"route add {router_address(name, 4)}/31 via {uplink(router)[1]}"
 
 
 def router_commands(plan: Plan, router: int = 1) -> Iterator[str]:
@@ -99,10 +102,10 @@ def router_commands(plan: Plan, router: int = 1) -> Iterator[str]:
     if plan.site:
         yield from providernet.router_commands(plan, router)
         return
-    for name in plan.names:
-        device = f"t{number(name)}"
-        yield f"addr add {router_address(name, 4, router)}/31 dev {device}"
-        yield f"addr add {router_address(name, 6, router)}/127 dev {device} nodad"
+    for name in plan.names_at(router):
+        device, cable = f"t{number(name)}", plan.cable(router)
+        yield f"addr add {router_address(name, 4, cable)}/31 dev {device}"
+        yield f"addr add {router_address(name, 6, cable)}/127 dev {device} nodad"
         yield f"link set {device} up"
 
 
@@ -122,10 +125,10 @@ def node_commands(plan: Plan, name: str) -> Iterator[str]:
         yield from providernet.node_commands(plan, name)
         return
     yield "link set lo up"
-    for router in plan.router_numbers:
-        device = f"e{router - 1}"
-        yield f"addr add {node_address(name, 4, router)}/31 dev {device}"
-        yield f"addr add {node_address(name, 6, router)}/127 dev {device} nodad"
+    for cable in map(plan.cable, plan.routers_of(name)):
+        device = f"e{cable - 1}"
+        yield f"addr add {node_address(name, 4, cable)}/31 dev {device}"
+        yield f"addr add {node_address(name, 6, cable)}/127 dev {device} nodad"
         yield f"link set {device} up"
     yield from node_routes(plan, name)
     if plan.routers > 1:
@@ -145,10 +148,10 @@ def node_routes(plan: Plan, name: str) -> Iterator[str]:
         return
     for version in (4, 6):
         hops = [
-            f"via {router_address(name, version, router)} dev e{router - 1}"
-            for router in plan.router_numbers
+            f"via {router_address(name, version, cable)} dev e{cable - 1}"
+            for cable in map(plan.cable, plan.routers_of(name))
         ]
-        words = hops[0] if plan.routers == 1 else " ".join(f"nexthop {hop}" for hop in hops)
+        words = hops[0] if len(hops) == 1 else " ".join(f"nexthop {hop}" for hop in hops)
         yield f"route replace {'default' if version == 4 else '::/0'} {words}"
 
 
