@@ -18,7 +18,7 @@ from bgpd.exabgp.message import Done, Failed, SessionChanged, Shown
 from bgpd.ipc.message import Applied, Delta
 from bgpd.model.errors import ProtocolError
 from bgpd.model.peer import Peer, PeerName, PeerState
-from bgpd.model.prefix import Address
+from bgpd.model.prefix import Address, Family
 from bgpd.model.route import AdjRibOut
 from bgpd.model.status import Condition, MemberState, MemberStatus
 from bgpd.policy.lever import Stance
@@ -68,7 +68,7 @@ class Offer:
         cadence: Cadence,
     ) -> None:
         self.desired: DesiredState | None = None
-        self.rib = Rib()
+        self.rib = Rib(sessions.spoken)
         self.peering = Peering(command, outbox)
         self.stances = stance.Stances()
         self.levers = Levers()
@@ -81,6 +81,8 @@ class Offer:
         self._updates = Updates(rib=self.rib, timeline=timeline, outbox=outbox)
         self._adoption = Adoption()
         self._markers = Markers(outbox)
+        self._spoken: dict[PeerName, tuple[Family, ...]] = {}
+        """The families that the last session of each peer carried."""
         self._said: _Facts | None = None
         """What all routes were said with last."""
         self._unreviewed: float | None = None
@@ -233,8 +235,21 @@ class Offer:
         """Send End-of-RIB to a session that came up, when its routes have been sent."""
         up = message.state is PeerState.ESTABLISHED
         self._markers.session(message.peer, up=up)
+        if up and self._hears_otherwise(message.peer):
+            self.reconcile(now)
         if up and self.advertising and self._may_send(now):
             self._send_markers()
+
+    def _hears_otherwise(self, address: Address) -> bool:
+        """Return whether the router at *address* agreed to other families than it did last."""
+        peers = () if self.desired is None else self.desired.peers.values()
+        peer = next((peer for peer in peers if peer.address == address), None)
+        if peer is None:
+            return False
+        spoken = self._sessions.spoken(peer)
+        before = self._spoken.get(peer.name, peer.families)
+        self._spoken[peer.name] = spoken
+        return spoken != before
 
     # Reconcile
 

@@ -4,11 +4,11 @@ The rib remembers what ExaBGP was told, or what it said it announces (`adopt`), 
 a restart of this process nothing is withdrawn that should stay and nothing stays that should go.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from bgpd.model.peer import Peer, PeerName
-from bgpd.model.prefix import Prefix, family_of
+from bgpd.model.prefix import Family, Prefix, family_of
 from bgpd.model.reason import Reason, Withheld
 from bgpd.model.route import Advertisement, Attributes
 from bgpd.policy.gate import admit
@@ -21,11 +21,20 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.STANDBY: "the lever of peer {peer} has no room for rank {rank}: kept back",
 }
 
+_UNHEARD = (
+    "the router of peer {peer} did not agree to {family} routes on this session: activate them"
+    " at the router (IPv4 over IPv6 needs RFC 8950 there), or take {family} out of spec.families"
+)
+
 
 class Rib:
     """What each peer is offered now, and why some routes are not."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, spoken: Callable[[Peer], tuple[Family, ...]] = lambda peer: peer.families
+    ) -> None:
+        """Offer a peer nothing but the families that *spoken* says it hears."""
+        self._spoken = spoken
         self.actual: dict[PeerName, dict[Prefix, Attributes]] = {}
         self._withheld: dict[PeerName, dict[Prefix, Withheld]] = {}
         self.refused: dict[PeerName, dict[Prefix, Attributes | None]] = {}
@@ -170,6 +179,7 @@ class Rib:
         for prefix in prefixes:
             refused.pop(prefix, None)
         candidates = [prefix for prefix in prefixes if prefix in known]
+        candidates = self._heard(peer, candidates, refused)
         passed, stopped = admit(candidates, peer=peer, fence=desired.fence, present=frozenset())
         for item in (*stopped, *_drained(passed, peer, stance)):
             self._refuse(refused, item)
@@ -186,8 +196,9 @@ class Rib:
         known = desired.advertisements.get(peer.name, {})
         refused: dict[Prefix, Withheld] = {}
         present = self.actual.get(peer.name, {}).keys()
+        candidates = self._heard(peer, sorted(known), refused)
         passed, stopped = admit(
-            sorted(known), peer=peer, fence=desired.fence, present=present, known=known
+            candidates, peer=peer, fence=desired.fence, present=present, known=known
         )
         for item in (*stopped, *_drained(passed, peer, stance)):
             self._refuse(refused, item)
@@ -207,6 +218,26 @@ class Rib:
         self._withheld[peer.name] = refused
         self._try_out(peer, known, wanted)
         return wanted
+
+    def _heard(
+        self, peer: Peer, prefixes: list[Prefix], refused: dict[Prefix, Withheld]
+    ) -> list[Prefix]:
+        """Return those of *prefixes* whose family the router agreed to; the rest is refused."""
+        spoken = self._spoken(peer)
+        unheard = set(peer.families) - set(spoken)
+        if not unheard:
+            return prefixes
+        for prefix in prefixes:
+            family = family_of(prefix)
+            if family in unheard:
+                refused[prefix] = Withheld(
+                    service="",
+                    prefix=prefix,
+                    reason=Reason.FAMILY_NOT_NEGOTIATED,
+                    message=_UNHEARD.format(peer=peer.name, family=family.value),
+                    peer=peer.name,
+                )
+        return [prefix for prefix in prefixes if family_of(prefix) not in unheard]
 
     def _judge(
         self,

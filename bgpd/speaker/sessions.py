@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from bgpd.exabgp.message import SessionChanged
 from bgpd.model.peer import Peer, PeerName, PeerState
-from bgpd.model.prefix import Address, Family
+from bgpd.model.prefix import Address, Family, family_of
 from bgpd.model.status import SessionStatus
+from bgpd.policy.lever import next_hop_of
 
 
 @dataclass(slots=True)
@@ -19,6 +20,9 @@ class _Session:
     transitions: int = 0
     graceful_restart: bool = False
     families: tuple[Family, ...] = ()
+    carries: frozenset[Family] | None = None
+    """What the last session carried; None: nobody has said. It outlives the session."""
+    extended_next_hop: bool = False
 
 
 class Sessions:
@@ -42,6 +46,9 @@ class Sessions:
             session.peer_router_id = message.peer_router_id
             session.graceful_restart = message.graceful_restart
             session.families = message.families
+            if message.hold_time is not None:
+                session.carries = frozenset(message.families)
+                session.extended_next_hop = message.extended_next_hop
         elif was:
             session.hold_time = None
             session.families = ()
@@ -58,6 +65,21 @@ class Sessions:
         """Return whether the session with *peer* is up."""
         session = self._sessions.get(peer.address)
         return session is not None and session.state is PeerState.ESTABLISHED
+
+    def spoken(self, peer: Peer) -> tuple[Family, ...]:
+        """Return the families of *peer* whose routes it can hear, as far as it is known.
+
+        A router that lacks one of them hears the others; the session stands all the same.
+        """
+        session = self._sessions.get(peer.address)
+        if session is None or session.carries is None:
+            return peer.families
+        return tuple(
+            family
+            for family in peer.families
+            if family in session.carries
+            and (session.extended_next_hop or not _needs_extension(peer, family))
+        )
 
     def router_ids(self) -> frozenset[Address]:
         """Return the BGP identifiers of the routers that we have sessions with."""
@@ -113,3 +135,9 @@ class Sessions:
             gateway=peer.gateway,
             document=peer.document,
         )
+
+
+def _needs_extension(peer: Peer, family: Family) -> bool:
+    """Return whether routes of *family* have an IPv6 next hop although they are IPv4 (RFC 8950)."""
+    next_hop = next_hop_of(peer, family)
+    return family is Family.IPV4 and next_hop is not None and family_of(next_hop) is Family.IPV6
