@@ -81,19 +81,15 @@ class Kernel:
     def way(self, destination: Address, source: Address | None) -> Way | None:
         """Return how the kernel would send to *destination*; None: there is no route.
 
-        A source that this host does not have is left out.
+        Asked for a *source* that this host does not have, the kernel says that there is none.
         """
-        for origin in (source, None):
-            try:
-                body = self._asking.one(rtnetlink.GETROUTE, _route_question(destination, origin))
-            except OSError as error:
-                if error.errno == errno.EINVAL and origin is not None:
-                    continue
-                if error.errno in _NO_ROUTE:
-                    return None
-                raise
-            return self._way(body)
-        return None
+        try:
+            question = _route_question(destination, source)
+            return self._way(self._asking.one(rtnetlink.GETROUTE, question))
+        except OSError as error:
+            if error.errno in _NO_ROUTE:
+                return None
+            raise
 
     def _host_address(self, address: Address, length: int, index: int) -> HostAddress:
         link, _, kind = self._link(index)

@@ -149,7 +149,12 @@ def _reached(facts: Facts, where: Where) -> Facts:
     """Return *facts* with what is found out by trying."""
     seconds = where.timeout
     ports = {peer.port for peer in facts.peers}
-    found = doctorkernel.ways([(one.address, one.source) for one in facts.peers], seconds)
+    known = facts.host.addresses
+    own = {one.address for one in known or ()}
+    found = doctorkernel.ways(
+        [(one.address, one.source if one.source in own else None) for one in facts.peers],
+        seconds,
+    )
     connections = {port: _or_nothing(doctorkernel.connections, port, seconds) for port in ports}
     peers = [
         replace(

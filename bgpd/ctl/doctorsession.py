@@ -5,7 +5,6 @@ word, by design; so the state of the session is asked first, and the connect onl
 a session that is down leaves open.
 """
 
-import re
 from typing import Final
 
 from bgpd.ctl.columns import counted, duration
@@ -15,12 +14,26 @@ from bgpd.model.peer import BFDState, PeerState
 from bgpd.model.reason import Reason
 from bgpd.model.status import SessionStatus
 
-_NOTIFICATION: Final = re.compile(r"NOTIFICATION (\d+)/(\d+)")
+_SINCE: Final = "; since then "
+"""What a session's last error has between its cause and what keeps it from returning."""
+_UNANSWERED: Final = "does not answer"
+_UNREACHED: Final = (
+    _UNANSWERED,
+    "refuses connections",
+    "is not reachable",
+    "has no route to",
+    "is no address of this host",
+    "firewall forbids",
+    "acknowledged nothing",
+)
+"""Words of last errors after which nobody knows whether TCP gets through (`exabgp.refusal`)."""
 _TALKING: Final = frozenset({PeerState.OPEN_SENT, PeerState.OPEN_CONFIRM, PeerState.ESTABLISHED})
 _SHORT_HOLD: Final = 6
 """Keepalives leave each third of the hold time: below two seconds a busy moment is an end."""
 _LONG_HOLD: Final = 180
 _NEARLY: Final = 0.9
+_YOUNG: Final = 5.0
+"""Seconds in which a session that is being made may not be there yet."""
 _MD5_DROPS: Final = ("TCPMD5Failure", "TCPMD5NotFound", "TCPMD5Unexpected")
 
 
@@ -103,12 +116,21 @@ def established(peer: PeerFacts) -> bool:
 
 
 def talks(peer: PeerFacts) -> bool:
-    """Return whether both ends exchange, or just exchanged, more than SYNs."""
+    """Return whether both ends exchange, or exchanged last, more than SYNs."""
     if peer.connection is not None:
         return True
     if peer.session is None:
         return False
-    return peer.session.state in _TALKING or _notification(peer) is not None
+    return peer.session.state in _TALKING or reached(peer.session.last_error)
+
+
+def reached(error: str) -> bool:
+    """Return whether a session that ended with *error* had a TCP connection at its last attempt."""
+    last = error.rpartition(_SINCE)[2]
+    if "NOTIFICATION" in last:
+        # What we ended ourselves says nothing of the router.
+        return not last.startswith("we ") or "NOTIFICATION 6/" not in last
+    return bool(last) and not any(words in last for words in _UNREACHED)
 
 
 def _of(check: str, level: Level, peer: PeerFacts, sentence: str, command: str = "") -> Finding:
@@ -126,12 +148,6 @@ def _explain(peer: PeerFacts) -> str:
 
 def _said(peer: PeerFacts) -> str:
     return peer.session.last_error if peer.session is not None else ""
-
-
-def _notification(peer: PeerFacts) -> tuple[int, int] | None:
-    """Return code and subcode with which the session ended last, if it did so."""
-    found = _NOTIFICATION.search(_said(peer))
-    return (int(found[1]), int(found[2])) if found is not None else None
 
 
 def _where(peer: PeerFacts) -> str:
@@ -198,12 +214,19 @@ def _md5(peer: PeerFacts, facts: Facts) -> _Verdict:
         return _unsigned(peer, facts)
     if talks(peer):
         return Level.OK, "signed segments come through, so both ends have the same password", ""
+    return _signed(peer, facts)
+
+
+def _signed(peer: PeerFacts, facts: Facts) -> _Verdict:
+    """Judge a session with a password that nothing comes through."""
     if peer.connect.answer is Answer.YES:
         sentence = (
             f"{_where(peer)} accepts a connection without a signature: it has no password for"
             f" {peer.source or 'this node'}, the BGPPeer has one; set it there or remove it here"
         )
         return Level.FAIL, sentence, _explain(peer)
+    if _UNANSWERED not in _said(peer):
+        return Level.SKIP, "cannot be told: no signed segment was sent that stayed unanswered", ""
     if peer.connect.answer is Answer.SILENT and peer.ping.answer is Answer.YES:
         sentence = (
             f"{_where(peer)} answers ping, but no signed and no plain SYN: most likely the"
@@ -234,51 +257,17 @@ def _dropped(facts: Facts) -> str:
     return f" (dropped by our kernel: {', '.join(found)})" if found else ""
 
 
-_ADVICE: Final = {
-    (2, 1): "it wants another version of BGP",
-    (2, 2): "the AS numbers do not fit: compare myASN and peerASN of the BGPPeer with the router's"
-    " `neighbor ... remote-as`",
-    (2, 3): "the router ID is not accepted: it must differ from the router's; set routerID",
-    (2, 4): "it refuses a capability: try fewer families, or no gracefulRestart",
-    (2, 6): "the hold time is not accepted: change holdTime of the BGPPeer",
-    (2, 7): "one end demands a capability that the other lacks: compare families",
-    (4, 0): "the other end was not heard for a whole hold time: look for loss on the way, and for"
-    " a host without processor time",
-    (6, 1): "more prefixes were sent than the router takes: set maxPrefixes of the BGPPeer to what"
-    " it takes, and have the router clear the session",
-    (6, 2): "a person shut the session down at the other end",
-    (6, 3): "the router has this neighbor no more: compare sourceAddress with its configuration",
-    (6, 4): "a person reset the session at the other end; it comes back by itself",
-    (6, 5): "the router does not want this connection: compare sourceAddress and the AS numbers"
-    " with its configuration",
-    (6, 7): "two connections met; it comes back by itself",
-    (6, 8): "the router has no resources left",
-}
-
-
 def _opened(peer: PeerFacts, now: float) -> _Verdict:
     session = peer.session
     if session is None:
         return Level.SKIP, "the state of the session is not known: the speaker does not answer", ""
     if session.state is PeerState.ESTABLISHED:
         return Level.OK, _up(session, now), ""
-    said = _said(peer)
-    notified = _notification(peer)
-    if notified is not None:
-        code, subcode = notified
-        advice = _ADVICE.get((code, subcode), "") or _ADVICE.get((code, 0), "")
-        if code == 2 and subcode == 2:
-            advice = (
-                f"the AS numbers do not fit: here it is myASN {session.local_asn} and peerASN"
-                f" {session.peer_asn}; compare with the router"
-            )
-        sentence = f"{session.state.value}: {said}" + (f"; {advice}" if advice else "")
-        return Level.FAIL, sentence, _explain(peer)
     since = f" for {duration(now - session.since)}" if session.since is not None else ""
-    if session.state in _TALKING:
-        sentence = f"{session.state.value}{since}: the router has not answered our OPEN yet"
-        return Level.WARN, sentence, f"bgpctl doctor --only open,tcp,md5 # again, {peer.name}"
-    sentence = f"the session is {session.state.value}{since}{_because(said)}"
+    sentence = f"{session.state.value}{since}{_because(session.last_error)}"
+    young = session.since is not None and now - session.since < _YOUNG
+    if young and not reached(session.last_error) and _UNANSWERED not in session.last_error:
+        return Level.WARN, f"{sentence}; it is just being made, ask again", "bgpctl doctor"
     return Level.FAIL, sentence, _explain(peer)
 
 
@@ -327,7 +316,7 @@ def _families(peer: PeerFacts) -> _Verdict:
     missing = sorted(one.value for one in wanted if one not in session.families)
     has = ", ".join(sorted(one.value for one in session.families))
     if not missing:
-        return Level.OK, f"{has}", ""
+        return Level.OK, f"{has} was negotiated", ""
     sentence = (
         f"the router speaks {has}, but not {', '.join(missing)}, so it is offered no such routes;"
         " activate the family for this neighbor there, or leave it out of families"
@@ -354,15 +343,16 @@ def _limit(peer: PeerFacts, facts: Facts) -> _Verdict:
         )
         return Level.FAIL, sentence, "bgpctl explain"
     if most is None:
-        return (
-            Level.OK,
-            f"{counted(used, 'prefix')[:-1] if used == 0 else counted(used, 'prefix')}",
-            "",
-        )
+        sentence = f"{_prefixes(used)} advertised; how many the router takes is not known"
+        return Level.OK, sentence, ""
     if used >= most * _NEARLY:
         sentence = f"{used} of {most} prefixes that the router takes are used"
         return Level.WARN, sentence, "bgpctl status"
     return Level.OK, f"{used} of {most} prefixes that the router takes are used", ""
+
+
+def _prefixes(number: int) -> str:
+    return "1 prefix is" if number == 1 else f"{number} prefixes are"
 
 
 def _accepted(peer: PeerFacts, facts: Facts) -> _Verdict:
