@@ -11,7 +11,7 @@ from bgpd.policy.admission import Admission
 from bgpd.policy.advertisements import Surroundings, dangling, fitted
 from bgpd.policy.communities import sentences_of
 from bgpd.policy.family import WORD
-from bgpd.policy.peers import PeerSet
+from bgpd.policy.peers import PeerSet, titled
 
 REFUSED: Final = "ConfigurationRefused"
 """Type of the conditions that a person must act on; at a start they are a `ConfigError`."""
@@ -74,7 +74,7 @@ def families_left_out(peers: PeerSet) -> tuple[Condition, ...]:
         lost = set(peers.sessions[peer.name].families) - set(peer.families)
         for family in sorted(lost):
             message = (
-                f"BGPPeer {peer.name}: no {WORD[family]} routes are offered, because this node has "
+                f"{titled(peer)}: no {WORD[family]} routes are offered, because this node has "
                 f"no {WORD[family]} InternalIP for a next hop; set spec.nextHop"
                 f"{'V4' if family is Family.IPV4 else 'V6'}"
             )

@@ -69,6 +69,8 @@ def peers_of(  # noqa: PLR0913 - one argument for each thing that a session depe
     )
     admission = admit(provided.peers, previous.sessions, _clash)
     refused = [f"on node {node.name}: {sentence}" for _, sentence in admission.refused]
+    # Two routers of one document are refused in the same words.
+    refused = list(dict.fromkeys(refused))
     peers: list[Peer] = []
     before = previous.by_name
     for document in admission.admitted:
@@ -139,9 +141,9 @@ def _other_asn(candidate: BGPPeer, others: Sequence[BGPPeer]) -> str | None:
         theirs = other.my_asn or other.local_asn
         if mine != theirs:
             return (
-                f"BGPPeer {candidate.name}: spec.myASN {mine}: must be {theirs}, that of BGPPeer "
-                f"{other.name}, because a node is in one autonomous system; where one peer is to "
-                "see another number, set its spec.localASN"
+                f"{titled(candidate)}: spec.myASN {mine}: must be {theirs}, that of "
+                f"{titled(other)}, because a node is in one autonomous system; where one peer is "
+                "to see another number, set its spec.localASN"
             )
     return None
 
@@ -152,8 +154,8 @@ def _other_router_id(candidate: BGPPeer, others: Sequence[BGPPeer]) -> str | Non
         if other.router_id != candidate.router_id:
             mine, theirs = candidate.router_id or "unset", other.router_id or "unset"
             return (
-                f"BGPPeer {candidate.name}: spec.routerID {mine}: must be {theirs}, that of "
-                f"BGPPeer {other.name}, because a node has one router ID; give all peers of a node "
+                f"{titled(candidate)}: spec.routerID {mine}: must be {theirs}, that of "
+                f"{titled(other)}, because a node has one router ID; give all peers of a node "
                 "the same one, or none"
             )
     return None
@@ -161,10 +163,16 @@ def _other_router_id(candidate: BGPPeer, others: Sequence[BGPPeer]) -> str | Non
 
 def _same_address(candidate: BGPPeer, others: Sequence[BGPPeer]) -> str | None:
     for other in others:
+        if other.address == candidate.address and candidate.document:
+            return (
+                f"{titled(candidate)}: the router {candidate.address} of its provider is "
+                f"already that of {titled(other)}; remove one of them, or give them "
+                "nodeSelectors that share no node"
+            )
         if other.address == candidate.address:
             return (
-                f"BGPPeer {candidate.name}: spec.peerAddress {candidate.address} is already that "
-                f"of BGPPeer {other.name}; change one of them, or give them nodeSelectors "
+                f"{titled(candidate)}: spec.peerAddress {candidate.address} is already that "
+                f"of {titled(other)}; change one of them, or give them nodeSelectors "
                 "that share no node"
             )
     return None
@@ -177,7 +185,7 @@ def _peer(
     family = family_of(document.address)
     if local is None:
         return (
-            f"BGPPeer {document.name}: node {node.name} has no {WORD[family]} InternalIP to speak "
+            f"{titled(document)}: node {node.name} has no {WORD[family]} InternalIP to speak "
             f"with {document.address} from; give the Node one, or set spec.sourceAddress"
         )
     password, path = document.password, document.password_file
@@ -185,12 +193,12 @@ def _peer(
         password = password_of.get(path)
         if not password:
             return (
-                f"BGPPeer {document.name}: spec.passwordFile {path} is missing, unreadable or "
+                f"{titled(document)}: spec.passwordFile {path} is missing, unreadable or "
                 "empty; without its password there is no session"
             )
         if not legal_password(password):
             return (
-                f"BGPPeer {document.name}: spec.passwordFile {path} must hold "
+                f"{titled(document)}: spec.passwordFile {path} must hold "
                 f"1..{LONGEST_PASSWORD} printable ASCII characters on one line"
             )
     return _complete(document, node, local, password)
@@ -256,6 +264,11 @@ def _complete(document: BGPPeer, node: Node, local: Address, password: str | Non
         gateway=document.gateway,
         document=document.document,
     )
+
+
+def titled(peer: BGPPeer | Peer) -> str:
+    """Return what the document that a person wrote for *peer* is called in a sentence."""
+    return f"BGPPeer {peer.document or peer.name}"
 
 
 def address_in(node: Node, family: Family) -> Address | None:

@@ -418,3 +418,20 @@ def test_few_addresses_matter(
     sources = frozenset({Address("10.3.3.3")})
     assert may_matter(before, after, [known(offered())], sources) is matters
     assert not may_matter(before, after, [], sources)
+
+
+def test_a_refusal_names_the_document() -> None:
+    """Who reads it finds an object of that name, once, whatever the number of routers."""
+    other = peer("r1", local_asn=Asn(64999), families=(Family.IPV4,))
+    cluster = replace(_cluster(), peers=(other,))
+    before = replace(cluster, addresses=HOST).context()
+    more = replace(cluster, peers=(other, document()))
+    context = _context(more, known(offered(), offered(SECOND)), before)
+    assert [one.address for one in context.peers] == ["192.0.2.1"]
+    (sentence,) = context.errors
+    assert sentence.startswith("on node n1: BGPPeer packet: spec.myASN 65000: must be 64999, that")
+    taken = replace(other, address=FIRST, local_asn=Asn(65000))
+    held = replace(cluster, peers=(taken,)).context()
+    context = _context(replace(cluster, peers=(taken, document())), known(offered()), held)
+    (sentence,) = context.errors
+    assert "BGPPeer packet: the router 169.254.255.1 of its provider is already" in sentence
