@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bgpd.model.peer import PeerState
+from bgpd.model.errors import BgpdError
+from bgpd.model.peer import PeerName, PeerState
 from bgpd.model.prefix import Prefix
-from bgpd.model.status import SessionStatus
+from bgpd.model.reason import Reason
+from bgpd.model.status import SessionStatus, SpeakerStatus
 from tests.exabgp.space import Space
 from tests.interop.cases import CASES, UNABLE, WORDS, Case, Make
 from tests.interop.node import Node
@@ -34,7 +36,7 @@ class Seen:
     withdrawn: bool
     """Whether it then lost exactly what was taken back."""
     error: str
-    """What a person is told: the session's last error."""
+    """What a person is told: the session's last error, or why its routes are withheld."""
     stayed: bool
     """Whether the session never went down once it was up."""
     swapped: bool = True
@@ -48,7 +50,10 @@ class Seen:
         if case.told:
             return self.announced and self.ended and told
         if case.refused:
-            return told and not self.established
+            return told and not self.announced
+        if case.unheard:
+            told = "did not agree" in self.error
+            return self.established and self.announced and told and self.stayed
         gone = self.swapped if case.swap else self.withdrawn
         return self.established and self.announced and gone and self.stayed
 
@@ -106,6 +111,7 @@ def _course(world: Bench, make: Make) -> dict[int, Seen]:
     possible = [case for case in world.cases if (make, case.number) not in UNABLE]
     settle(lambda: _all_as_expected(world, possible))
     up, first = world.node.sessions(), world.router.routes()
+    unheard = _unheard(world.node.status())
     standing = [case for case in world.cases if up[case.name].state is PeerState.ESTABLISHED]
     ending = {case.number: _Ending(world, case) for case in standing if case.told}
     gone = {case.number: case.wanted[-1] for case in standing if not case.swap and not case.told}
@@ -122,7 +128,7 @@ def _course(world: Bench, make: Make) -> dict[int, Seen]:
             established=case in standing,
             announced=_arrived(case, first),
             withdrawn=case.number in gone and _left(case, first, second, gone[case.number]),
-            error=last[case.name].last_error,
+            error=last[case.name].last_error or unheard.get(case.name, ""),
             stayed=last[case.name].transitions == 1,
             swapped=swapped.get(case.number, True),
             ended=ended.get(case.number, False),
@@ -142,18 +148,32 @@ def settle(fact: Callable[[], bool], seconds: float = PATIENCE) -> bool:
 
 
 def _all_as_expected(world: Bench, cases: Sequence[Case]) -> bool:
-    sessions = world.node.sessions()
+    try:
+        status = world.node.status()
+    except BgpdError:
+        return False
+    sessions = {one.peer: one for one in status.sessions}
+    unheard = _unheard(status)
     for case in cases:
         session = sessions.get(case.name)
         if session is None:
             return False
         if case.refused and not case.told:
-            if not re.search(case.refused, session.last_error):
+            if not re.search(case.refused, session.last_error or unheard.get(case.name, "")):
                 return False
         elif session.state is not PeerState.ESTABLISHED:
             return False
     routes = world.router.routes()
     return all(_arrived(case, routes) for case in cases if not case.refused or case.told)
+
+
+def _unheard(status: SpeakerStatus) -> dict[PeerName, str]:
+    """Return by peer why routes are withheld whose family the router did not agree to."""
+    return {
+        one.peer: one.message
+        for one in status.withheld
+        if one.reason is Reason.FAMILY_NOT_NEGOTIATED and one.peer is not None
+    }
 
 
 def _mine(case: Case, routes: Mapping[str, str]) -> set[Prefix]:

@@ -30,7 +30,8 @@ _TOLD: Final = """
 ## What a person is told
 
 What `bgpctl status` shows beside a session (`last_error` in its JSON), for each row in which a
-router ends or refuses one. A reason that the router gave stays while the router later says
+router ends or refuses one; where it takes a session that cannot carry all routes, why those are
+withheld. A reason that the router gave stays while the router later says
 nothing: what has kept the session from returning follows it, after "since then".
 """
 _LIMITS: Final = f"""
@@ -48,7 +49,7 @@ _LIMITS: Final = f"""
   here) never counts both. Without it, the router ends the session, and some routers (BIRD with
   `action disable`, FRR without `restart`) keep it down until their operator clears it.
 * **A family that the router lacks** costs only the routes of that family; they are withheld with
-  the reason `FamilyNotNegotiated`.
+  the reason `FamilyNotNegotiated`, also where a router takes a session without any in common.
 * IPv4 routes over an IPv6 session need RFC 8950 at the router: `extended next hop on` (BIRD),
   `capability extended-nexthop` (FRR), the IPv4 family at the IPv6 neighbor (GoBGP).
 """
@@ -72,7 +73,7 @@ def sentences(results: Mapping[Make, Result]) -> str:
     """Return what a person is told, row by row."""
     lines = ["| row | router | sentence |", "| --- | --- | --- |"]
     for case in CASES:
-        if not case.refused:
+        if not case.refused and not case.unheard:
             continue
         told: dict[str, list[str]] = {}
         for make in Make:
