@@ -8,6 +8,7 @@ a takeover sends a thousand prefixes with the same ones.
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import ip_network
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any, Final
@@ -184,7 +185,9 @@ def _packed(community: str, width: int) -> bytes:
     return packed
 
 
+@lru_cache(maxsize=256)
 def _ip(address: str) -> Any:
+    """Return a next hop, of which there are few, as ExaBGP has it."""
     try:
         return IP.create(address)
     except (ValueError, OSError):
