@@ -84,6 +84,14 @@ def families_left_out(peers: PeerSet) -> tuple[Condition, ...]:
     return tuple(found)
 
 
+def filtered(sentences: Iterable[str]) -> tuple[Condition, ...]:
+    """Return the pools whose addresses a provider's routers do not accept."""
+    return tuple(
+        Condition(type="PrefixNotAccepted", status=True, reason="ProviderFilters", message=one)
+        for one in sentences
+    )
+
+
 def dangling_of(
     advertisements: Admission[BGPAdvertisement],
     pools: Admission[IPAddressPool],

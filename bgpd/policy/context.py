@@ -25,6 +25,7 @@ from bgpd.model.prefix import Address, Prefix
 from bgpd.model.provider import Discovery
 from bgpd.model.reason import Reason
 from bgpd.model.status import Condition
+from bgpd.policy.accepted import not_accepted
 from bgpd.policy.advertisements import (
     Surroundings,
     admit_advertisements,
@@ -35,6 +36,7 @@ from bgpd.policy.conditions import (
     REFUSED,
     dangling_of,
     families_left_out,
+    filtered,
     last_good,
     left_out,
     missing,
@@ -201,6 +203,14 @@ class Context:
                 *families_left_out(peer_set),
                 *takeover_overruled(before_lever),
                 *left_out(peer_set),
+                *filtered(
+                    not_accepted(
+                        peer_set.sessions,
+                        discovered or {},
+                        (one for one in resolved if matches_any(one.node_selectors, node.labels)),
+                        kept_pools.admitted,
+                    )
+                ),
                 *missing(
                     dangling_of(
                         kept_advertisements,

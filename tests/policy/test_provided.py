@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from bgpd.model.configuration import BGPPeer
 from bgpd.model.peer import Asn, Lever, PeerName
-from bgpd.model.prefix import Address, Family
-from bgpd.model.provider import Discovery, ProviderChoice, ProviderKind, ProviderPeer
+from bgpd.model.prefix import Address, Family, Prefix
+from bgpd.model.provider import Accepted, Discovery, ProviderChoice, ProviderKind, ProviderPeer
 from bgpd.policy.provided import expand, may_matter, session_name
 from bgpd.policy.service import Context, decide
-from tests.policy.build import Cluster, advertisement, node, peer, service, slices
+from tests.policy.build import Cluster, advertisement, node, peer, pool, service, slices
 
 FIRST, SECOND = Address("169.254.255.1"), Address("169.254.255.2")
 SIXTH = Address("fc00::e")
@@ -435,3 +435,54 @@ def test_a_refusal_names_the_document() -> None:
     context = _context(replace(cluster, peers=(taken, document())), known(offered()), held)
     (sentence,) = context.errors
     assert "BGPPeer packet: the router 169.254.255.1 of its provider is already" in sentence
+
+
+@pytest.mark.parametrize(
+    ("accepts", "prefixes", "left"),
+    [
+        pytest.param([("198.51.100.0/24", False)], ("198.51.100.0/24",), "", id="the same"),
+        pytest.param([("198.51.0.0/16", False)], ("198.51.100.0/24",), "", id="within"),
+        pytest.param(
+            [("198.51.100.128/25", False), ("198.51.100.0/25", False)],
+            ("198.51.100.0/24",),
+            "",
+            id="within two together",
+        ),
+        pytest.param([], ("198.51.100.0/24",), "", id="who says nothing accepts everything"),
+        pytest.param(
+            [("10.0.0.0/8", False)], ("2001:db8:1::/64",), "", id="nothing is said of IPv6"
+        ),
+        pytest.param(
+            [("198.51.100.0/25", False)],
+            ("198.51.100.0/24",),
+            "accepts 198.51.100.0/25 and longer, and 198.51.100.0/24 of IPAddressPool pool",
+            id="a part",
+        ),
+        pytest.param(
+            [("198.51.100.0/29", True)],
+            ("198.51.100.0/30", "198.51.100.8/32"),
+            "accepts 198.51.100.0/29, and 198.51.100.0/30 and 1 more of IPAddressPool pool",
+            id="nothing longer",
+        ),
+        pytest.param([("198.51.100.9/32", True)], ("198.51.100.9/32",), "", id="one address"),
+    ],
+)
+def test_what_a_router_ignores_is_said(
+    accepts: list[tuple[str, bool]], prefixes: tuple[str, ...], left: str
+) -> None:
+    """A pool that the provider's filters leave out is a condition, once for all its routers."""
+    taken = tuple(Accepted(prefix=Prefix(one), exact=exact) for one, exact in accepts)
+    both = known(offered(accepts=taken), offered(SECOND, accepts=taken))
+    context = _context(_cluster(pools=(pool("pool", *prefixes),)), both)
+    messages = [one.message for one in context.conditions if one.type == "PrefixNotAccepted"]
+    assert len(messages) == bool(left)
+    assert all(left in one for one in messages)
+
+
+def test_a_pool_that_no_advertisement_leads_there_is_no_matter() -> None:
+    """What the routers do not hear of, they need not accept."""
+    taken = (Accepted(prefix=Prefix("10.0.0.0/8")),)
+    rule = advertisement(peers=(PeerName("r1"),))
+    other = peer("r1", local_asn=Asn(65000), families=(Family.IPV4,))
+    cluster = replace(_cluster(advertisements=(rule,)), peers=(document(), other))
+    assert not _context(cluster, known(offered(accepts=taken))).conditions
