@@ -1,9 +1,11 @@
 """The demonstration: cut the power of a node on BIRD, then on FRR, and show what it cost.
 
 Two labs one after the other, a table beside the target and the router's hold time, a picture.
-The exit status is 0 only if the promise held on both.
+The exit status is 0 only if the promise held on both. With `--provider packet` it is told at a
+provider instead (`providerdemo`).
 """
 
+import argparse
 import json
 import sys
 import time
@@ -15,6 +17,7 @@ from tests.lab.faults import FAULTS
 from tests.lab.nodes import ROOT
 from tests.lab.picture import Panel, draw
 from tests.lab.plan import EX_CONFIG, LabError, RouterName
+from tests.lab.provider import ProviderName
 from tests.lab.routers import missing_programs
 from tests.lab.tied import tied
 from tests.lab.world import raise_at_signals, unshare_command
@@ -26,8 +29,11 @@ HOLD = 90
 _WIDTHS = (8, 16, 16, 10, 13, 13)
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run the demonstration; return its exit status."""
+    parser = argparse.ArgumentParser(prog="scripts/demo")
+    parser.add_argument("--provider", choices=[ProviderName.PACKET.value])
+    provider = parser.parse_args(words).provider
     raise_at_signals()
     unshare_command()
     for router in ROUTERS:
@@ -35,12 +41,25 @@ def main() -> int:
             raise LabError(f"{router} is not installed ({', '.join(missing)})", EX_CONFIG)
     directory = ROOT / "build" / "demo"
     directory.mkdir(parents=True, exist_ok=True)
+    if provider:
+        from tests.lab.providerdemo import demonstrate  # noqa: PLC0415 - it builds on this module
+
+        return 0 if demonstrate(ProviderName(provider), directory) else 1
     began = time.monotonic()
     print(
         f"Three nodes, twelve elastic IPs, hold time {HOLD} s, no BFD. One node loses power:\n"
         "everything to and from it is dropped, its link stays up, the router keeps the\nsession."
     )
-    reports = [_series(router, directory) for router in ROUTERS]
+    reports = [
+        series(
+            FAULT.name,
+            router,
+            directory,
+            repeat=REPEAT,
+            more=("--record", str(_record(directory, router.value))),
+        )
+        for router in ROUTERS
+    ]
     print(summary(reports))
     pictures = [directory / "failover.png", directory / "failover.svg"]
     draw([_panel(report, directory) for report in reports], pictures)
@@ -81,13 +100,15 @@ def _line(cells: Sequence[str]) -> str:
     return "".join(f"{cell:>{wide}}" for cell, wide in zip(cells, _WIDTHS, strict=True))
 
 
-def _series(router: RouterName, directory: Path) -> dict[str, Any]:
-    figures = directory / f"{router}.json"
+def series(
+    fault: str, router: RouterName, directory: Path, *, repeat: int, more: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Let *fault* happen *repeat* times in a lab of its own and return the figures."""
+    figures = directory / f"{fault}-{router}.json"
     figures.unlink(missing_ok=True)
     words = [
-        *("run", FAULT.name, "--router", router.value, "--hold", str(HOLD)),
-        *("--repeat", str(REPEAT), "--json", str(figures)),
-        *("--record", str(_record(directory, router.value))),
+        *("run", fault, "--router", router.value, "--hold", str(HOLD)),
+        *("--repeat", str(repeat), "--json", str(figures), *more),
     ]
     print(f"\n-- {router}", flush=True)
     status = tied([sys.executable, "-m", "tests.lab", *words])

@@ -15,11 +15,14 @@ import pytest
 from tests.lab.faults import FAULTS
 from tests.lab.nodes import ROOT
 from tests.lab.plan import BfdPlan, FamilyChoice, LabError, Plan, RouterName, SourceName
+from tests.lab.provider import ProviderName
+from tests.lab.providerfaults import PROVIDER_FAULTS
 from tests.lab.routers import missing_programs
 from tests.lab.world import unshare_command
 from tests.lacking import lacking
 
 API = {fault.name for fault in FAULTS.values() if fault.api}
+PROVIDER = {fault.name for fault in PROVIDER_FAULTS}
 OTHER_ROUTERS = {fault.name for fault in FAULTS.values() if fault.needs}
 """Faults for a lab whose routers are more than one, or speak more than BGP."""
 
@@ -240,6 +243,53 @@ class TestFrrGracefulRestart:
     def test_what_the_fault_may_cost(self, served: Served, fault: str) -> None:
         """Three nodes, IPv4: the promise about this fault holds."""
         holds(served, fault)
+
+
+class TestBirdPacket:
+    """Two routers as at Packet, everything about them by metadata."""
+
+    plan = Plan(provider=ProviderName.PACKET, services=10, hold=9, quick=True, routers=2)
+
+    @pytest.mark.parametrize("fault", sorted([*PROVIDER, "power-loss"]))
+    def test_what_the_fault_may_cost(self, served: Served, fault: str) -> None:
+        """Three nodes, each with one BGPPeer that names the provider: the promise holds."""
+        holds(served, fault)
+
+
+class TestFrrPacket:
+    """The same, with FRR."""
+
+    plan = Plan(
+        router=RouterName.FRR, provider=ProviderName.PACKET, services=10, quick=True, routers=2
+    )
+
+    @pytest.mark.parametrize(
+        "fault", ["empty-node", "power-loss", "router-restarts", "password-rotated", "prefix-limit"]
+    )
+    def test_what_the_fault_may_cost(self, served: Served, fault: str) -> None:
+        """Three nodes, each with one BGPPeer that names the provider: the promise holds."""
+        holds(served, fault)
+
+
+class TestVultr:
+    """One router at the metadata's own address, a session a family, a password from a file."""
+
+    plan = Plan(provider=ProviderName.VULTR, family=FamilyChoice.DUAL)
+
+    @pytest.mark.parametrize("fault", ["power-loss", "router-restart"])
+    def test_what_the_fault_may_cost(self, served: Served, fault: str) -> None:
+        """Three nodes, each with one BGPPeer that names the provider: the promise holds."""
+        holds(served, fault)
+
+
+class TestLinode:
+    """Four routers that hear of IPv4 over IPv6."""
+
+    plan = Plan(provider=ProviderName.LINODE, routers=4)
+
+    def test_power_loss_moves_routes_on_all_of_them(self, served: Served) -> None:
+        """Next hops of the other family are no reason to be late."""
+        holds(served, "power-loss")
 
 
 class TestBirdFiveNodes:
