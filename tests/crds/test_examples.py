@@ -128,7 +128,7 @@ LARGE = [
                              "nodeSelectors": _selectors(32)},
                  id="a peer of the longest lists"),
     pytest.param("BGPPeer", {"provider": "packet", "providerTokenFile": f"/{'t' * 4095}",
-                             "providerURL": f"http://{'n' * 253}/{'p' * 761}",
+                             "providerURL": f"http://{'n' * 253}/{'p' * 763}",
                              "nodeSelectors": _selectors(32)},
                  id="a provider at the longest URL"),
     pytest.param("HealthCheck", {"httpGet": {

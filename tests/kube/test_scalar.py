@@ -2,6 +2,7 @@
 
 import ipaddress
 import itertools
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -154,3 +155,77 @@ def test_another_url_is_refused(text: str) -> None:
     """A name would have to be looked up, with the node's own health at stake."""
     with pytest.raises(ValueError, match=r"."):
         scalar.parse_url(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://metadata.example/metadata",
+        "https://192.0.2.1:8443/v1?x={site}",
+        "http://[2001:db8::1]",
+        "http://h",
+        f"http://{'n' * 253}/{'p' * 763}",
+    ],
+)
+def test_urls_of_providers_are_taken(text: str) -> None:
+    """By name or address, with any path."""
+    assert scalar.parse_provider_url(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "metadata.example",
+        "ftp://metadata.example/",
+        "http://",
+        "http:///metadata",
+        "http://root@metadata.example/",
+        "http://root:key@metadata.example/",
+        "http://metadata.example:0/",
+        "http://metadata.example:65536/",
+        "http://[2001:db8::g]/",
+        "http://[::ffff:192.0.2.1]/",
+        "http://metadata.example/a b",
+        "http://metadata.example/a\n",
+        "http://-metadata/",
+        f"http://{'n' * 253}/{'p' * 764}",
+    ],
+)
+def test_other_urls_of_providers_are_refused(text: str) -> None:
+    """Nothing that urllib would have to guess about, and no secret in the open."""
+    with pytest.raises(ValueError):  # noqa: PT011 - the words are ipaddress's own for some
+        scalar.parse_provider_url(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "gateway"),
+    [
+        ("default", "default"),
+        ("192.0.2.254", "192.0.2.254"),
+        ("2001:DB8::1", "2001:db8::1"),
+        ("FE80::1%eth0", "fe80::1%eth0"),
+    ],
+)
+def test_gateways_are_read(text: str, gateway: str) -> None:
+    """An address in its short form, its interface as it is, or the word."""
+    assert scalar.parse_gateway(text) == gateway
+
+
+@pytest.mark.parametrize(
+    "text", ["Default", "router", "192.0.2.1%eth0", "fe80::1%", "fe80::1%a/b", "0.0.0.0", "ff02::1"]
+)
+def test_other_gateways_are_refused(text: str) -> None:
+    """What no route can have as a next hop."""
+    with pytest.raises(ValueError):  # noqa: PT011 - the words are ipaddress's own for some
+        scalar.parse_gateway(text)
+
+
+@given(st.text(max_size=80))
+def test_a_site_never_needs_to_be_quoted_in_a_url(text: str) -> None:
+    """It stands in the path or the query of one."""
+    try:
+        found = scalar.parse_site(text)
+    except ValueError:
+        return
+    assert quote(found, safe="") == found
