@@ -6,16 +6,19 @@ goes on with the old one until the generation is raised, and raises it itself a 
 mesh carries a raise to everybody within milliseconds, as it does for a death.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from bgpd.model.peer import Lever, Peer, PeerName
+from bgpd.model.peer import Lever, Peer, PeerName, Takeover
+from bgpd.policy.lever import STEPS
 
 LEAST_SECONDS: Final = 1.0
 """Time for every node to hear of the change from its own agent."""
 MOST_SECONDS: Final = 10.0
 """How long a member whose heartbeats still name another lever is waited for."""
+CALM_SECONDS: Final = 5.0
+"""How long all members must have been alive before a lever of three steps begins anew."""
 
 
 class Levers:
@@ -74,3 +77,32 @@ class Levers:
         waited = now - self._since
         least = MOST_SECONDS if others_differ else LEAST_SECONDS
         return bool(self._wanted) and waited >= least
+
+
+class Headroom:
+    """When a lever of three steps begins anew, so that the next death finds a step left.
+
+    On the last step no path can be better than that of a node that dies. While everybody lives a
+    raise costs nothing: all paths become worse together, and the next two deaths are answered.
+    """
+
+    def __init__(self) -> None:
+        self._calm_since: float | None = None
+
+    def raise_due(self, now: float, *, calm: bool) -> bool:
+        """Return whether it is time to raise; *calm*: it is wanted, and every member is alive."""
+        if not calm:
+            self._calm_since = None
+            return False
+        if self._calm_since is None:
+            self._calm_since = now
+        return now - self._calm_since >= CALM_SECONDS
+
+
+def needs_headroom(generation: int, peers: Iterable[Peer]) -> bool:
+    """Return whether the lever of one of *peers* is on its last step."""
+    return generation % STEPS == STEPS - 1 and any(map(_stepped, peers))
+
+
+def _stepped(peer: Peer) -> bool:
+    return peer.lever in {Lever.AS_PATH, Lever.ORIGIN} and peer.takeover is not Takeover.NEVER

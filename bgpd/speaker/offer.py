@@ -28,7 +28,7 @@ from bgpd.speaker.cadence import Cadence
 from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.effect import DropAgent, Tell
 from bgpd.speaker.ending import Phase
-from bgpd.speaker.levers import Levers
+from bgpd.speaker.levers import Headroom, Levers, needs_headroom
 from bgpd.speaker.markers import Markers
 from bgpd.speaker.outbox import Outbox
 from bgpd.speaker.peering import Peering
@@ -72,6 +72,7 @@ class Offer:
         self.peering = Peering(command, outbox)
         self.stances = stance.Stances()
         self.levers = Levers()
+        self._headroom = Headroom()
         self.advertising = False
         self._situation = situation
         self._sessions = sessions
@@ -314,7 +315,7 @@ class Offer:
         """Do again what did not work, when it is time, and follow what has changed slowly."""
         if self.desired is None:
             return
-        self._raise_for_levers(now)
+        self._raise_for_levers(self.desired, now)
         retried = self.peering.retry(now)
         if retried and self.peering.writing:
             self._adoption.postponed(now)
@@ -358,13 +359,20 @@ class Offer:
             desired.peers = peers
             self._outbox.note("info", "levers_changed", peers=names, generation=generation)
 
-    def _raise_for_levers(self, now: float) -> None:
+    def _raise_for_levers(self, desired: DesiredState, now: float) -> None:
         mesh = self._situation.mesh
-        if mesh is None or not self.levers.waiting:
+        if mesh is None:
             return
         generation, differ = mesh.generation, mesh.settings_differ
         if self.levers.raise_due(now, generation=generation, others_differ=differ):
             mesh.raise_generation("the lever changes", now)
+            return
+        calm = self.advertising and needs_headroom(generation, desired.peers.values())
+        if calm:
+            members = self._situation.mesh_status(now).members
+            calm = all(member.state is MemberState.ALIVE for member in members)
+        if self._headroom.raise_due(now, calm=calm):
+            mesh.raise_generation("the lever has no step left for a death", now)
 
     def _ask_when_written(self, now: float) -> None:
         if self.peering.writing:

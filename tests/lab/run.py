@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bgpd.model.peer import Takeover
+from bgpd.model.peer import Lever, Takeover
+from bgpd.policy.lever import STEPS
 from tests.lab import shares
 from tests.lab.client import Traffic
 from tests.lab.connections import account, moves
@@ -168,7 +169,14 @@ class Lab:
         what = f"BFD is not up everywhere (logs: {self.directory})"
         took += until(self.bfd_whole, seconds, what)
         what = f"the mesh is not whole (logs: {self.directory})"
-        return took + until(self.mesh_whole, seconds, what)
+        took += until(self.mesh_whole, seconds, what)
+        what = f"the lever has no step left (logs: {self.directory})"
+        return took + until(self.has_headroom, seconds, what)
+
+    def has_headroom(self) -> bool:
+        """Tell whether one more raise makes paths better: a lever of three steps begins anew."""
+        stepped = self.plan.lever in {Lever.AS_PATH, Lever.ORIGIN}
+        return not stepped or (self.total_generation() or 0) % STEPS != STEPS - 1
 
     def all_routes_present(self) -> bool:
         """Tell whether every router uses a path to every node for every elastic IP."""

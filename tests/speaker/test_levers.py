@@ -5,8 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from bgpd.model.peer import Lever
-from bgpd.speaker.levers import LEAST_SECONDS, MOST_SECONDS, Levers
+from bgpd.model.peer import Lever, Takeover
+from bgpd.speaker.levers import (
+    CALM_SECONDS,
+    LEAST_SECONDS,
+    MOST_SECONDS,
+    Headroom,
+    Levers,
+    needs_headroom,
+)
 from tests.policy.test_lever import PEER
 from tests.speaker.test_reflex import STEP, World, med
 from tests.speaker.test_rib import advertisement
@@ -138,3 +145,57 @@ def test_a_new_peer_has_its_lever_at_once() -> None:
     levers = Levers()
     assert levers.hold({}, {PEER.name: PEER}, generation=1, now=0.0) == {PEER.name: PEER}
     assert not levers.waiting
+
+
+def _paths(world: World) -> list[set[int]]:
+    return [
+        {said.as_path_prepend for routes in node.exabgp.routes.values() for said in routes.values()}
+        for name, node in world.nodes.items()
+        if name not in world.dead
+    ]
+
+
+def test_a_lever_of_three_steps_answers_every_death() -> None:
+    """Between two deaths, with everybody back, it begins anew: at once on all nodes."""
+    world = World()
+    by_path = replace(PEER, lever=Lever.AS_PATH)
+    for name in world.nodes:
+        world.tell(name, world.desired(name, peers=(by_path,)))
+    world.run_until(lambda: all(node.prefixes() == BOTH for node in world.nodes.values()))
+    for name in world.nodes:
+        before = {one for node in _paths(world) for one in node}
+        world.dead.add(name)
+        world.run(0.5)
+        after = {one for node in _paths(world) for one in node}
+        assert max(after) < min(before), f"the survivors of {name} have the shorter path"
+        world.run(CALM_SECONDS + 2.0)
+        assert {one for node in _paths(world) for one in node} == after, "somebody is away"
+        world.dead.clear()
+        world.run(CALM_SECONDS + 2.0)
+        assert len({frozenset(one) for one in _paths(world)}) == 1
+        assert min(one for node in _paths(world) for one in node) > 0, "there is room"
+
+
+@pytest.mark.parametrize(
+    ("generation", "lever", "takeover", "due"),
+    [
+        pytest.param(5, Lever.ORIGIN, Takeover.AUTO, True, id="the last step"),
+        pytest.param(4, Lever.ORIGIN, Takeover.AUTO, False, id="one step is left"),
+        pytest.param(5, Lever.MED, Takeover.AUTO, False, id="a lever without steps"),
+        pytest.param(5, Lever.ORIGIN, Takeover.NEVER, False, id="no takeover is wanted"),
+    ],
+)
+def test_a_raise_for_room_is_for_levers_on_their_last_step(
+    generation: int, lever: Lever, takeover: Takeover, *, due: bool
+) -> None:
+    """Nothing else is moved without a death."""
+    assert needs_headroom(generation, (replace(PEER, lever=lever, takeover=takeover),)) is due
+
+
+def test_a_raise_for_room_waits_until_all_is_calm() -> None:
+    """For a while without a break: who flaps is about to die again."""
+    headroom = Headroom()
+    assert not headroom.raise_due(0.0, calm=True)
+    assert headroom.raise_due(CALM_SECONDS, calm=True)
+    assert not headroom.raise_due(CALM_SECONDS + 1, calm=False)
+    assert not headroom.raise_due(CALM_SECONDS + 2, calm=True)
