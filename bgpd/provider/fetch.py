@@ -80,6 +80,7 @@ class _Deadline:
         trace: TracebackType | None,
     ) -> None:
         self._timer.cancel()
+        self._timer.join()
 
     def hold(self, connection: socket.socket) -> None:
         """Cut *connection* when the time is over."""

@@ -4,12 +4,14 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 from bgpd.model.errors import BgpdError, ConfigError, TransientError
 from bgpd.provider.fetch import MOST_BYTES, fetch, shown
+from tests.kube.certificates import Identity
 from tests.provider import metadata
 from tests.provider.metadata import Answer, body, redirect, serving, status
 
@@ -136,6 +138,16 @@ def test_a_handshake_that_never_ends_is_left_at_the_deadline() -> None:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/metadata"
         with pytest.raises(TransientError, match=r"did not answer within 0\.4 s$"):
             fetch(url, headers=NOTHING, seconds=SOON)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_named(tmp_path: Path) -> None:
+    """The answer may hold a password, so who answers must be who was asked."""
+    identity = Identity(tmp_path / "stranger")
+    with serving(body(b"{}")) as server:
+        server.socket = identity.server.wrap_socket(server.socket, server_side=True)
+        url = server.url.replace("http:", "https:")
+        with pytest.raises(TransientError, match=r"its certificate is not trusted: self"):
+            fetch(url, headers=NOTHING)
 
 
 @pytest.mark.parametrize(
