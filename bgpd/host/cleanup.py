@@ -6,13 +6,14 @@ removed; a default route was there before us, and what it was is in `egress.json
 nobody knows what it was is left, and said.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, assert_never
 
 from bgpd.host import apply as hands
 from bgpd.host.defaultroute import PROTOCOL, DefaultRoute
-from bgpd.host.egressroutes import Replace, Routes
+from bgpd.host.egressroutes import FILE_NAME, Replace, Routes
 from bgpd.host.hostplan import (
     NOTHING,
     AddAddress,
@@ -58,6 +59,7 @@ def clean(directory: Path, *, write: Replace, dry_run: bool = False) -> Cleanup:
         problems = [f"could not {one}" for one in failures]
         before = looking.look().defaults
         outcome = routes.settle(frozenset())
+        _unwritten(directory / FILE_NAME)
         problems += [*outcome.problems, *outcome.reports]
         after = looking.look().defaults
         done += [f"put back {one}" for one in after if one not in before]
@@ -79,6 +81,12 @@ def _remove(looking: Looking, present: Inventory) -> tuple[list[str], list[str]]
         refused = [f"{_sentence(one.change, present)}: {one.sentence}" for one in failures]
         present = looking.look()
     return done, refused
+
+
+def _unwritten(path: Path) -> None:
+    """Remove what is left of a file whose writer was killed."""
+    with suppress(OSError):
+        path.with_name(f"{path.name}.new").unlink(missing_ok=True)
 
 
 def _unknown(lost: list[DefaultRoute]) -> tuple[str, ...]:

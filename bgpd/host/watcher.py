@@ -105,6 +105,8 @@ class _Watch:
         self._ask_seconds = ask_seconds
         self._ended = False
         self._said: HostFacts | None = None
+        self._calm_until = 0.0
+        """Until when another change of routes may wait: one of hundreds, most likely."""
 
     def _say(self, facts: HostFacts) -> None:
         if facts != self._said:
@@ -142,12 +144,11 @@ class _Watch:
                 observer.ask()
                 facts = observer.look(self._peers())
             self._say(facts)
-            self._until_it_matters(events, observer, looked=now, latest=asked + self._ask_seconds)
+            self._until_it_matters(events, observer, latest=asked + self._ask_seconds)
 
-    def _until_it_matters(
-        self, events: Events, observer: Observer, *, looked: float, latest: float
-    ) -> None:
+    def _until_it_matters(self, events: Events, observer: Observer, *, latest: float) -> None:
         """Return when it is time to look again."""
+        pending = False
         while not self._ended and (left := latest - time.monotonic()) > 0.0:
             ready = self._wait([self._woken, events.fileno()], min(left, CARRIER_SECONDS))
             if self._woken in ready or (not ready and observer.carrier_moved()):
@@ -156,7 +157,9 @@ class _Watch:
             if urgent:
                 return
             if soon:
-                latest = min(latest, looked + _CALM_SECONDS)
+                pending, latest = True, min(latest, self._calm_until)
+        if pending:
+            self._calm_until = time.monotonic() + _CALM_SECONDS
 
     def _wait(self, files: list[int], seconds: float) -> set[int]:
         poll = select.poll()  # select() refuses files beyond the 1024th

@@ -9,6 +9,7 @@ and change routes without a thought for the host.
 
 import asyncio
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -53,7 +54,14 @@ done
 _STORY_SECONDS: Final = 50.0
 
 
-def play(module: str, story: str, *, unproven: str) -> Any:
+def play(
+    module: str,
+    story: str,
+    *,
+    unproven: str,
+    seconds: float = _STORY_SECONDS,
+    **environment: str,
+) -> Any:
     """Return what *story* reports; skip, or fail in CI, where namespaces are not to be had."""
     words = [sys.executable, "-W", "error", "-m", module, story]
     tools = [tool for tool in ("setpriv", "unshare", "ip", "nft") if shutil.which(tool) is None]
@@ -62,7 +70,12 @@ def play(module: str, story: str, *, unproven: str) -> Any:
         if tools or subprocess.run([*world, "true"], capture_output=True, check=False).returncode:
             continue
         done = subprocess.run(
-            [*world, *words], capture_output=True, text=True, check=False, timeout=_STORY_SECONDS
+            [*world, *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+            env={**os.environ, **environment},
         )
         assert done.returncode == 0, f"{done.stdout}{done.stderr}"
         return json.loads(done.stdout.splitlines()[-1])
