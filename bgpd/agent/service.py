@@ -374,6 +374,7 @@ class Service:
             health=health,
             host=self._hosting.status,
             providers=providers_of(self._planner),
+            silence_seconds=self._source.silence(asyncio.get_running_loop().time()),
         )
 
     def prefixes(self) -> Iterable[Prefix]:

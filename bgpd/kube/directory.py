@@ -156,6 +156,9 @@ class DirectorySource:
         """The newest version seen of each kind: files have none."""
         return {}
 
+    def silence(self, now: float) -> None:
+        """Files do not speak by themselves."""
+
     def accept(self) -> None:
         """Believe what is doubted: a directory is never doubted."""
 

@@ -50,6 +50,9 @@ class Source(Protocol):
     def conditions(self) -> tuple[Condition, ...]:
         """What a person should know or correct."""
 
+    def silence(self, now: float) -> float | None:
+        """Return for how many seconds a part of it said nothing; None: it does not speak by itself."""
+
     def accept(self) -> None:
         """Believe what is doubted."""
 
@@ -117,6 +120,10 @@ class KeptSource:
         # Until everything is known once, what is missing may only be late.
         kept = self._keeper.conditions if self._source.synced else ()
         return (*kept, *self._source.conditions)
+
+    def silence(self, now: float) -> float | None:
+        """Return for how many seconds a part of it said nothing; None: it does not speak by itself."""
+        return self._source.silence(now)
 
     def accept(self) -> int:
         """Let go of what vanished, because a person says so; return how much that was."""

@@ -147,6 +147,11 @@ class KubernetesSource:
         """Return how each resource is followed; *now* is the loop's clock."""
         return tuple(_watched(one, one.counters, now) for one in self._reflectors)
 
+    def silence(self, now: float) -> float | None:
+        """Return for how many seconds the quietest watch said nothing; None: none ever spoke."""
+        ages = [one.age_seconds for one in self.watched(now)]
+        return max((age for age in ages if age is not None), default=None)
+
     def accept(self) -> None:
         """Believe the next answers even where they tell the past: a person says that they hold."""
         for one in self._reflectors:

@@ -292,3 +292,6 @@ class NodeStatus:
     providers: dict[PeerName, str] = field(default_factory=dict)
     """BGPPeer -> the provider that it names; those that name one."""
     host: HostStatus = HostStatus()
+    silence_seconds: float | None = None
+    """Since everything that is followed of the API was heard; it says something each minute. None:
+    documents come from files, or nothing was ever heard."""

@@ -43,6 +43,9 @@ class Said:
         """The objects."""
         return self._view
 
+    def silence(self, now: float) -> None:
+        """Say nothing: nobody asks."""
+
     def accept(self) -> None:
         """Doubt nothing."""
 
