@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from bgpd.ctl.columns import counted
+from bgpd.ctl.columns import counted, duration
 from bgpd.ctl.doctor import Finding, Findings, Level
 from bgpd.ctl.doctorfacts import Answer, Facts, ProcessFacts
 from bgpd.model.health import Health
 from bgpd.model.status import Condition
 
 KUBE_PROXY: Final = "kube-proxy"
+_SILENT: Final = 300.0
+"""Seconds: a healthy watch says something each minute, and is renewed at the latest by then."""
 _FREE_BYTES: Final = 16 << 20
 """Below this the next write may fail: the state of a large cluster is some megabytes."""
 _FREE_FILES: Final = 16
@@ -133,8 +135,16 @@ def api(facts: Facts) -> Findings:
         return
     trouble = tuple(told(facts, "api"))
     yield from trouble
-    if not trouble:
-        yield _of("api", Level.OK, "", f"{status.source} is followed without trouble")
+    silence = status.silence_seconds
+    heard = "" if silence is None else f", heard {duration(silence)} ago"
+    if silence is not None and silence > _SILENT:
+        sentence = (
+            f"{status.source} has said nothing for {duration(silence)}: what was in force stays,"
+            " and what changes is not heard"
+        )
+        yield _of("api", Level.WARN, "", sentence, "bgpctl status")
+    elif not trouble:
+        yield _of("api", Level.OK, "", f"{status.source} is followed without trouble{heard}")
 
 
 def metadata(facts: Facts) -> Findings:
