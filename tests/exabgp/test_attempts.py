@@ -36,7 +36,7 @@ NOWHERE = Address("198.51.100.9")
             id="the source address is not there",
         ),
         pytest.param(
-            replace(peer(NOWHERE), password="secret"),
+            replace(peer(NOWHERE), password="s" * 8),
             ["no route to 198.51.100.9", "gateway"],
             id="there is no route",
         ),
