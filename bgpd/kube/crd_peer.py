@@ -83,7 +83,8 @@ PEER_RULES: Final = (
     # Where it is refused, it may hold a secret, which a rule of the field itself would print.
     Rule(
         path=".providerURL",
-        expression=f"!has({_URL}) || {_URL} == '' || ({url_of_name(_URL)}) || ({url_v6(_URL)})",
+        expression=f"!has({_URL})"
+        f" || [{_URL}].all(u, u == '' || ({url_of_name('u')}) || ({url_v6('u')}))",
         message=f"must be {objects.PROVIDER_URL_LEGAL}",
         reason="FieldValueForbidden",
     ),

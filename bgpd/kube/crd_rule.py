@@ -73,5 +73,8 @@ def url_v6(url: str) -> str:
 
 def url_of_name(url: str) -> str:
     """Return an expression that is true where *url* is that of a name or an IPv4 address."""
-    name = "[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
-    return f"{url}.matches('^https?://{name}{URL_REST}') && {port_in(url)}"
+    name = "[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[1-9][0-9]{0,4})?"
+    return (
+        f"{url}.matches('^https?://[^/]+(/[!-~]*)?$')"
+        f" && {place_in(url)}.matches('^{name}$') && {port_in(url)}"
+    )
