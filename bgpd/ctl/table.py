@@ -28,6 +28,7 @@ _SESSION_WIDE: Final = ("LEVER", "ROUTER-ID", "LOCAL-ASN", "TRANSITIONS", "LAST-
 _SESSION_BFD: Final = ("BFD",)
 """Shown where a peer is watched by BFD."""
 _SESSION_DAMPING: Final = ("DAMPING",)
+_SESSION_PROVIDED: Final = ("BGPPEER", "GATEWAY", "SOURCE")
 """Shown where a peer dampens flaps: what is left of its budget of changes."""
 _MEMBER: Final[_Columns] = ("MEMBER", "ADDRESS", "STATE", "HEARD", "LOSS", "GENERATION", "VERSION")
 _MEMBER_WIDE: Final = ("MISSES", "AGENT", "HEARS-US")
@@ -115,6 +116,9 @@ def _sessions(sessions: Sequence[SessionStatus], *, now: float, width: int | Non
         if any(one.damping_budget is not None for one in sessions):
             header += _SESSION_DAMPING
             rows = [(*row, _damping(one)) for row, one in zip(rows, sessions, strict=True)]
+        if any(one.document or one.gateway for one in sessions):
+            header += _SESSION_PROVIDED
+            rows = [row + _provided(one) for row, one in zip(rows, sessions, strict=True)]
     return "SESSIONS\n" + columns(header, rows, width=width, flexible=(1, 0))
 
 
@@ -139,6 +143,11 @@ def _session_wide(session: SessionStatus) -> tuple[str, ...]:
         str(session.transitions),
         session.last_error or NONE,
     )
+
+
+def _provided(session: SessionStatus) -> tuple[str, ...]:
+    """Return who told of a session, and the way there."""
+    return session.document or NONE, session.gateway or NONE, session.local_address or UNKNOWN
 
 
 def _damping(session: SessionStatus) -> str:

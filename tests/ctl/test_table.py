@@ -156,6 +156,20 @@ def test_a_budget_is_shown_where_there_is_one() -> None:
     assert "DAMPING" not in status_table(FINE, now=NOW, wide=True)
 
 
+def test_a_session_of_a_provider_says_whose_it_is() -> None:
+    """Only wide, and only where a provider or a gateway is in play."""
+    assert FINE.speaker is not None
+    first, *rest = FINE.speaker.sessions
+    told = replace(
+        first, document="packet", gateway="10.9.9.254", local_address=Address("10.9.9.1")
+    )
+    view = replace(FINE, agent=None, speaker=replace(FINE.speaker, sessions=(told, *rest)))
+    wide = status_table(view, now=NOW, wide=True)
+    assert all(word in wide for word in ("BGPPEER", "packet", "10.9.9.254", "10.9.9.1"))
+    assert "10.9.9.254" not in status_table(view, now=NOW, wide=False)
+    assert "GATEWAY" not in status_table(FINE, now=NOW, wide=True)
+
+
 def test_there_is_no_golden_screen_without_a_test() -> None:
     """A file that nothing produces any more is removed."""
     assert {path.name for path in GOLDEN.iterdir()} == set(SCREENS)
