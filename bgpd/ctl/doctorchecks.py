@@ -3,7 +3,14 @@
 from collections.abc import Callable
 from typing import Final
 
-from bgpd.ctl import doctormesh, doctornode, doctorroute, doctorsession
+from bgpd.ctl import (
+    doctoragreed,
+    doctorhost,
+    doctormesh,
+    doctornode,
+    doctorroute,
+    doctorsession,
+)
 from bgpd.ctl.doctor import Check, Findings
 from bgpd.ctl.doctorfacts import Facts
 
@@ -93,7 +100,7 @@ CHECKS: Final = (
         name="hold",
         asks="Is the hold time that was negotiated neither hasty nor endless?",
         remedy="Change `holdTime`; use BFD where a silent router must be noticed fast.",
-        find=doctorsession.hold,
+        find=doctoragreed.hold,
         needs=("source", "route", "tcp", "md5", "open"),
         nothing=PEERLESS,
     ),
@@ -101,7 +108,7 @@ CHECKS: Final = (
         name="families",
         asks="Does the router take routes of every family that it is offered?",
         remedy="Activate the family for this neighbor on the router, or correct `families`.",
-        find=_and_conditions("families", doctorsession.families),
+        find=_and_conditions("families", doctoragreed.families),
         needs=("source", "route", "tcp", "md5", "open"),
         nothing=PEERLESS,
     ),
@@ -109,14 +116,14 @@ CHECKS: Final = (
         name="limit",
         asks="How near is each session to the number of prefixes that the router takes?",
         remedy="Have the limit raised, then `maxPrefixes`; give what matters a larger `priority`.",
-        find=doctorsession.limit,
+        find=doctoragreed.limit,
         nothing=PEERLESS,
     ),
     Check(
         name="accepted",
         asks="Does the router take the routes? Only it knows, or what its provider says of it.",
         remedy="Ask the router, with the command that the line names.",
-        find=doctorsession.accepted,
+        find=doctoragreed.accepted,
         needs=("source", "route", "tcp", "md5", "open"),
         nothing=PEERLESS,
     ),
@@ -124,7 +131,7 @@ CHECKS: Final = (
         name="bfd",
         asks="Are the BFD sessions up, where they are wanted?",
         remedy="Configure BFD for this neighbor on the router; open UDP ports 3784 and 4784.",
-        find=_and_conditions("bfd", doctorsession.bfd),
+        find=_and_conditions("bfd", doctoragreed.bfd),
         needs=("source", "route"),
         nothing=PEERLESS,
     ),
@@ -132,7 +139,7 @@ CHECKS: Final = (
         name="damping",
         asks="How many more takeovers may a router hear that dampens flaps?",
         remedy="Wait, or have damping switched off for these prefixes.",
-        find=_and_conditions("damping", doctorsession.damping),
+        find=_and_conditions("damping", doctoragreed.damping),
     ),
     Check(
         name="mtu",
@@ -146,19 +153,19 @@ CHECKS: Final = (
         name="rp-filter",
         asks="Does the kernel drop what comes in by one uplink and is answered by another?",
         remedy="Set `rp_filter` of the uplink to 2 (loose).",
-        find=doctorroute.rp_filter,
+        find=doctorhost.rp_filter,
     ),
     Check(
         name="arp",
         asks="Does the host answer ARP for elastic IPs that are bound on it?",
         remedy="Set `arp_ignore` to 1 and `arp_announce` to 2 on the uplinks.",
-        find=doctorroute.arp,
+        find=doctorhost.arp,
     ),
     Check(
         name="forwarding",
         asks="Does the kernel pass packets on to pods?",
         remedy="Set `net.ipv4.ip_forward`, or `net.ipv6.conf.all.forwarding`, to 1.",
-        find=doctorroute.forwarding,
+        find=doctorhost.forwarding,
     ),
     Check(
         name="kube-proxy",

@@ -51,7 +51,7 @@ class Source(Protocol):
         """What a person should know or correct."""
 
     def silence(self, now: float) -> float | None:
-        """Return for how many seconds a part of it said nothing; None: it does not speak by itself."""
+        """Return for how many seconds a part of it said nothing; None: it never says anything."""
 
     def accept(self) -> None:
         """Believe what is doubted."""
@@ -122,7 +122,7 @@ class KeptSource:
         return (*kept, *self._source.conditions)
 
     def silence(self, now: float) -> float | None:
-        """Return for how many seconds a part of it said nothing; None: it does not speak by itself."""
+        """Return for how many seconds a part of it said nothing; None: it never says anything."""
         return self._source.silence(now)
 
     def accept(self) -> int:
