@@ -55,7 +55,9 @@ class AdjRibOut(outgoing.OutgoingRIB):  # type: ignore[misc]
         it hears End-of-RIB. What was replaced meanwhile has to be taken back first: at a limit of
         ten, nine stale routes and two new ones end the session that has just come up.
         """
-        self._kept = {**(self._kept or {}), **{c.index(): c for c in self.cached_changes()}}
+        queued = (c for c in self._new_nlri.values() if c.nlri.action == Action.WITHDRAW)
+        known = {change.index(): change for change in (*self.cached_changes(), *queued)}
+        self._kept = {**(self._kept or {}), **known}
         super().reset()
 
     def replace_restart(self, previous: Any, new: Any) -> None:

@@ -114,6 +114,11 @@ class Offer:
         """Take *desired* from the disk, until the agent comes or does not come in time."""
         self.desired = desired
         self.agent_awaited_until = now + AGENT_SECONDS
+        self.rib.kept = {
+            name: set(desired.advertisements.get(name, {}))
+            for name, peer in desired.peers.items()
+            if peer.graceful_restart is not None and peer.max_prefixes is not None
+        }
         self.ask(now)
 
     def await_no_longer(self, now: float) -> None:

@@ -39,6 +39,8 @@ class Rib:
         self._withheld: dict[PeerName, dict[Prefix, Withheld]] = {}
         self.refused: dict[PeerName, dict[Prefix, Attributes | None]] = {}
         """What ExaBGP would not take: it is not said again until `forgive`. None: to withdraw."""
+        self.kept: dict[PeerName, set[Prefix]] = {}
+        """What a router with a prefix limit may have kept from before ExaBGP started."""
         self.trial: Mapping[PeerName, Mapping[Prefix, Attributes]] = {}
         """What is tried out (`bgpd.speaker.trial`): beside what is desired, never in its place."""
 
@@ -66,6 +68,8 @@ class Rib:
     def adopt(self, routes: Mapping[PeerName, Mapping[Prefix, Attributes]]) -> None:
         """Take over what ExaBGP says that it announces."""
         self.actual = {peer: dict(prefixes) for peer, prefixes in routes.items()}
+        # An ExaBGP that has routes is older than we are: no router had to keep any.
+        self.kept = {peer: kept for peer, kept in self.kept.items() if not routes.get(peer)}
 
     def rebuild(
         self, desired: DesiredState, stances: Mapping[PeerName, Stance]
@@ -80,7 +84,7 @@ class Rib:
             if name in stances
         }
         self._withheld = {name: self._withheld.get(name, {}) for name in wanted}
-        return self._carry_out(plan(wanted, self.actual))
+        return self._carry_out(self._taking_back(plan(wanted, self.actual), wanted))
 
     def refresh(
         self, desired: DesiredState, stances: Mapping[PeerName, Stance]
@@ -154,6 +158,26 @@ class Rib:
             full = peer.max_prefixes is not None and len(wanted) >= peer.max_prefixes
             if prefix not in known and not full:
                 wanted[prefix] = said
+
+    def _taking_back(
+        self,
+        plans: tuple[PeerPlan, ...],
+        wanted: Mapping[PeerName, Mapping[Prefix, Attributes]],
+    ) -> tuple[PeerPlan, ...]:
+        """Return *plans* with what routers may have kept and nobody wants, taken back first.
+
+        A router that keeps our routes over a restart (RFC 4724) counts them against its limit until
+        End-of-RIB: beside ten that it kept, one new one ends the session.
+        """
+        if not self.kept.keys() & wanted.keys():
+            return plans
+        by_peer = {one.peer: one for one in plans}
+        for name in sorted(self.kept.keys() & wanted.keys()):
+            gone = self.kept.pop(name) - wanted[name].keys()
+            before = by_peer.get(name, PeerPlan(peer=name))
+            if gone:
+                by_peer[name] = replace(before, withdraw=tuple(sorted({*before.withdraw, *gone})))
+        return tuple(by_peer[name] for name in sorted(by_peer))
 
     def _around(
         self,

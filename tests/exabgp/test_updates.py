@@ -1,5 +1,7 @@
 """Routes reach a real router as they were asked for, and what is no command changes nothing."""
 
+import signal
+
 import pytest
 
 from bgpd.exabgp.command import Show
@@ -23,6 +25,12 @@ from tests.exabgp.router import EXTENDED, bird_session
 from tests.exabgp.space import eventually
 
 pytestmark = pytest.mark.integration
+
+_UNDERSTAND_NOTHING = (
+    "table inet t { chain i { type filter hook input priority 0; "
+    "tcp dport 179 tcp flags syn reject with tcp reset; }; }"
+)
+"""At the router: new connections are refused, old ones end as they do."""
 
 
 @each_way
@@ -77,6 +85,27 @@ def test_at_a_prefix_limit_a_route_that_was_replaced_during_a_restart_is_taken_b
         assert lab.router.established()
     else:
         eventually(lambda: "limit" in lab.router.log(), "the router counts both")
+
+
+def test_at_a_prefix_limit_a_new_exabgp_takes_back_what_the_router_kept(lab: Rig) -> None:
+    """It knows of no route; the reflex does, and its withdrawal outlives attempts that fail."""
+    limited = "ipv4 { import all; export none; import limit 1 action disable; };"
+    lab.router.start(bird_session(options="graceful restart on;", channels=limited))
+    lab.speaker.start(peer(graceful_restart=60))
+    lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
+    lab.speaker.update(to(ROUTER_V4, offer(EIP)))
+    eventually(lambda: EIP in lab.router.prefixes(), "the first route")
+    lab.router_space.run("nft", _UNDERSTAND_NOTHING)
+    lab.speaker.signal(signal.SIGKILL)
+    lab.speaker.exit_status()
+    lab.speaker.states.clear()
+    lab.speaker.start(peer(graceful_restart=60))
+    lab.speaker.update(to(ROUTER_V4, offer(OTHER), withdraw=[EIP]))
+    lab.speaker.until(ROUTER_V4, PeerState.ACTIVE)
+    lab.router_space.run("nft", "delete", "table", "inet", "t")
+    lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
+    eventually(lambda: lab.router.prefixes() == {OTHER}, "the second route alone")
+    assert "limit" not in lab.router.log()
 
 
 @each_way

@@ -194,3 +194,26 @@ def test_a_session_that_is_down_hears_of_nothing(world: World) -> None:
     assert seen() == ([2], {(PEER.name,)})
     node.reflex.exabgp(SessionChanged(peer=PEER.address, state=PeerState.ACTIVE), world.now)
     assert seen() == ([0], {()})
+
+
+def test_what_a_router_at_its_limit_may_have_kept_is_taken_back_with_the_first_routes(
+    world: World,
+) -> None:
+    """ExaBGP crashed and the agent wants something else now; the router still has the old."""
+    peer = replace(PEER, graceful_restart=60, max_prefixes=2)
+    saved = world.desired("n1", peers=(peer,))
+    exabgp = FakeExabgp()
+    exabgp.configuration = world.nodes["n1"].exabgp.configuration
+    exabgp.routes = {PEER.address: {}}
+    node = restart(world, saved, exabgp)
+    wishes = (advertisement(3), advertisement(4))
+    world.tell("n1", world.desired("n1", *wishes, peers=(peer,)))
+    world.run(1.0)
+    (first,) = node.exabgp.updates[0].peers
+    assert set(first.withdraw) == {ONE, TWO}
+    assert node.prefixes() == {"203.0.113.3/32", "203.0.113.4/32"}
+    world.tell("n1", Delta(sequence=2, withdraw=((PEER.name, Prefix("203.0.113.3/32")),)))
+    world.run(0.1)
+    assert [one.withdraw for update in node.exabgp.updates[1:] for one in update.peers] == [
+        ("203.0.113.3/32",)
+    ], "once"
