@@ -106,7 +106,7 @@ def _rp_filter(name: str, facts: Facts) -> Finding:
         return _of("rp-filter", Level.OK, name, f"rp_filter is {word}")
     ways = [one for one in facts.host.defaults or () if _is_v4(one)]
     others = sorted({one.interface for one in ways} - {name})
-    command = f"sysctl -w net.ipv4.conf.{name}.rp_filter={_LOOSE}"
+    command = f"sysctl -w net/ipv4/conf/{name}/rp_filter={_LOOSE}"
     if any(one.interface == name for one in ways):
         return _of(
             "rp-filter", Level.OK, name, "rp_filter is strict, and the way back is the way in"
@@ -145,7 +145,9 @@ def _arp(name: str, bound: Iterable[HostAddress], facts: Facts) -> Finding:
         " answered for it: who asks on that link sends here whatever the routers chose; set"
         " arp_ignore to 1 and arp_announce to 2"
     )
-    command = f"sysctl -w net.ipv4.conf.{name}.arp_ignore=1 net.ipv4.conf.{name}.arp_announce=2"
+    # With slashes, because the names of interfaces may have dots.
+    settings = (f"net/ipv4/conf/{name}/{what}" for what in ("arp_ignore=1", "arp_announce=2"))
+    command = f"sysctl -w {' '.join(settings)}"
     return _of("arp", Level.WARN, name, sentence, command)
 
 
