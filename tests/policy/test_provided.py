@@ -486,3 +486,40 @@ def test_a_pool_that_no_advertisement_leads_there_is_no_matter() -> None:
     other = peer("r1", local_asn=Asn(65000), families=(Family.IPV4,))
     cluster = replace(_cluster(advertisements=(rule,)), peers=(document(), other))
     assert not _context(cluster, known(offered(accepts=taken))).conditions
+
+
+_ODD = st.builds(
+    offered,
+    _ADDRESSES,
+    peer_asn=st.sampled_from([None, Asn(65530), Asn(65000), Asn(2**32 - 1)]),
+    local_asn=st.sampled_from([None, Asn(65000), Asn(65001)]),
+    local_address=st.sampled_from([None, Address("10.0.0.1"), Address("fe80::1"), SIXTH, FIRST]),
+    families=st.sampled_from([(), (Family.IPV6,), (Family.IPV6, Family.IPV4)]),
+    password=st.sampled_from([None, "", "secret", "x" * 81, "\N{GREEK SMALL LETTER ALPHA}"]),
+    gateway=st.sampled_from(["", "default", "10.0.0.254", "fe80::1", "fe80::1%eth0"]),
+    hold_time=st.sampled_from([None, 0, 3]),
+    max_prefixes=st.sampled_from([None, 0, 1]),
+    ttl=st.sampled_from([None, 1, 255]),
+    accepts=st.sampled_from([(), (Accepted(prefix=Prefix("198.51.100.0/25")),)]),
+)
+_WORDS = st.sampled_from([None, Discovery(), Discovery(problem="why")])
+
+
+@given(
+    st.lists(st.one_of(_WORDS, st.lists(_ODD, max_size=4)), min_size=1, max_size=4),
+    st.sampled_from([None, HOST, BOTH_FAMILIES, frozenset[Address]()]),
+)
+def test_no_word_of_a_provider_ends_a_decision(
+    words: list[Discovery | list[ProviderPeer] | None], addresses: frozenset[Address] | None
+) -> None:
+    """Whatever it says, and then says next, each session is keyed by an address of its own."""
+    context: Context | None = None
+    cluster = replace(_cluster(), nodes=(node("n1"),), addresses=addresses)
+    for word in words:
+        found = known(*word) if isinstance(word, list) else word
+        discovered = {} if found is None else {"packet": found}
+        context = replace(cluster, discovered=discovered).context(context)
+        spoken = [one.address for one in context.peers]
+        assert len(set(spoken)) == len(spoken)
+        assert {one.document for one in context.peers} <= {"packet"}
+        decide(service(), slices("n1"), context)
