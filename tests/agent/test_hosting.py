@@ -1,0 +1,62 @@
+"""Facts about what of the documents a node's network has to follow."""
+
+from bgpd.agent.hosting import bound, wishes
+from bgpd.host.wish import RouteWish
+from bgpd.model.cluster import Service
+from bgpd.model.configuration import IPAddressPool
+from bgpd.model.peer import Asn, Peer, PeerName
+from bgpd.model.prefix import Address, Prefix
+
+POOL = IPAddressPool(
+    name="ntp", prefixes=(Prefix("203.0.113.0/28"), Prefix("2001:db8::/64")), bind=True
+)
+
+
+def service(name: str, *ingress: str) -> Service:
+    """Return a Service with addresses."""
+    return Service(namespace="default", name=name, load_balancer=True, ingress=ingress)
+
+
+def peer(name: str, gateway: str) -> Peer:
+    """Return a peer."""
+    return Peer(
+        name=PeerName(name),
+        address=Address("169.254.255.1"),
+        peer_asn=Asn(65530),
+        local_asn=Asn(65000),
+        local_address=Address("10.99.0.3"),
+        router_id=Address("10.99.0.3"),
+        gateway=gateway,
+    )
+
+
+def test_only_peers_with_a_gateway_get_a_route() -> None:
+    """Others are reached as they always were."""
+    found = list(wishes([peer("near", ""), peer("far", "default")]))
+    assert found == [
+        RouteWish(
+            peer=PeerName("far"),
+            destination=Address("169.254.255.1"),
+            gateway="default",
+            source=Address("10.99.0.3"),
+        )
+    ]
+
+
+def test_what_is_carried_here_out_of_a_pool_that_binds_is_bound() -> None:
+    """Not what is elsewhere, not what is of another pool, not what is no address."""
+    services = [
+        service("here", "203.0.113.7", "2001:db8::7", "198.51.100.1", "", "example.com"),
+        service("elsewhere", "203.0.113.8"),
+    ]
+    found = bound(services, [POOL], lambda key: key == "default/here")
+    assert sorted(found) == ["2001:db8::7", "203.0.113.7"]
+
+
+def test_without_such_a_pool_nothing_is_looked_at() -> None:
+    """Ten thousand Services cost nothing then."""
+
+    def fail(_: str) -> bool:
+        raise AssertionError
+
+    assert list(bound([service("here", "203.0.113.7")], [], fail)) == []
