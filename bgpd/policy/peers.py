@@ -237,10 +237,15 @@ def _multihop(peer: Peer) -> bool:
 
 def _complete(document: BGPPeer, node: Node, local: Address, password: str | None) -> Peer:
     session = family_of(document.address)
-    v4 = document.next_hop_v4 or (address_in(node, Family.IPV4) if session is Family.IPV6 else None)
+    # A provider that hears of IPv4 over IPv6 forwards to where the session starts (RFC 8950).
+    extended = session is Family.IPV6 and bool(document.document)
+    written = session is Family.IPV6 and not extended
+    v4 = document.next_hop_v4 or (address_in(node, Family.IPV4) if written else None)
     v6 = document.next_hop_v6 or (address_in(node, Family.IPV6) if session is Family.IPV4 else None)
     hops = {Family.IPV4: v4, Family.IPV6: v6}
-    reachable = tuple(one for one in document.families if one is session or hops[one] is not None)
+    reachable = tuple(
+        one for one in document.families if one is session or extended or hops[one] is not None
+    )
     return Peer(
         name=document.name,
         address=document.address,

@@ -11,6 +11,7 @@ from bgpd.model.configuration import BGPPeer
 from bgpd.model.peer import Asn, Lever, PeerName
 from bgpd.model.prefix import Address, Family, Prefix
 from bgpd.model.provider import Accepted, Discovery, ProviderChoice, ProviderKind, ProviderPeer
+from bgpd.policy.lever import next_hop_of
 from bgpd.policy.provided import expand, may_matter, session_name
 from bgpd.policy.service import Context, decide
 from tests.policy.build import Cluster, advertisement, node, peer, pool, service, slices
@@ -523,3 +524,13 @@ def test_no_word_of_a_provider_ends_a_decision(
         assert len(set(spoken)) == len(spoken)
         assert {one.document for one in context.peers} <= {"packet"}
         decide(service(), slices("n1"), context)
+
+
+def test_ipv4_over_a_providers_ipv6_session_leads_to_its_source() -> None:
+    """Such a router forwards by RFC 8950; the Node's IPv4 address need not be known there."""
+    families = (Family.IPV4, Family.IPV6)
+    six = offered(SIXTH, families=families, local_address=Address("2001:db8::1"), gateway="")
+    cluster = replace(_cluster(), discovered={"packet": known(six)}, addresses=BOTH_FAMILIES)
+    (found,) = cluster.context().peers
+    assert found.families == families
+    assert [next_hop_of(found, one) for one in families] == [found.local_address] * 2
