@@ -104,6 +104,19 @@ def vultr(site: Site, name: str, _passwords: Passwords) -> Document:
     }
 
 
+def misled(plan: Plan, name: str) -> list[Document]:
+    """Return the BGPPeers by which node *name* alone takes its default gateway to the routers."""
+    (usual,) = peers(plan)
+    one = {"key": "kubernetes.io/hostname", "values": [name]}
+    others = [{"matchExpressions": [{**one, "operator": "NotIn"}]}]
+    only = [{"matchExpressions": [{**one, "operator": "In"}]}]
+    wrong = {**usual["spec"], "gateway": "default", "nodeSelectors": only}
+    return [
+        {**usual, "spec": {**usual["spec"], "nodeSelectors": others}},
+        {**usual, "metadata": {**usual["metadata"], "name": "misled"}, "spec": wrong},
+    ]
+
+
 def peers(plan: Plan) -> list[Document]:
     """Return the one BGPPeer that stands for every session with the provider's routers."""
     if plan.site is None:

@@ -16,6 +16,7 @@ from tests.lab.providerstrikes import (
     router_silent,
     start_empty,
     too_many,
+    wrong_way,
 )
 from tests.lab.routerstrikes import router_dead, router_undead, ways_of_flows
 
@@ -34,6 +35,18 @@ PROVIDER_FAULTS: Final = (
         client=False,
         seconds=0,
         targets={"sessions_seconds": 5, "routes_seconds": 5},
+    ),
+    Fault(
+        name="wrong-gateway",
+        sentence="an empty node is told to reach the routers by the public gateway; then not",
+        strike=wrong_way,
+        prepare=empty,
+        needs=_AT,
+        needs_traffic=False,
+        client=False,
+        seconds=0,
+        reported=("mended_seconds",),
+        lasting=True,
     ),
     Fault(
         name="router-dies",

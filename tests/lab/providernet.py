@@ -19,6 +19,7 @@ SYSCTLS: Final = (
     # Answers do not leave by the way on which questions came.
     "net.ipv4.conf.all.rp_filter=0",
 )
+_BITS: Final = {4: 32, 6: 128}
 _BACK: Final = ("10.94.255.0", "10.94.255.1", "2001:db8:94:ff::a", "2001:db8:94:ff::b")
 """The fabric's end and the other one of the cable by which answers leave, in both families."""
 
@@ -61,15 +62,17 @@ def router_commands(plan: Plan, router: int) -> Iterator[str]:
     yield f"addr add 10.94.{router}.1/31 dev f0"
     yield f"addr add 2001:db8:94:{router}::b/127 dev f0 nodad"
     yield "link set f0 up"
+    ours = {4: f"10.94.{router}.1", 6: f"2001:db8:94:{router}::b"}
     for version, addresses in site.routers.items():
-        bits = 32 if version == 4 else 128
-        yield f"addr add {addresses[router - 1]}/{bits} dev lo"
+        ours[version] = addresses[router - 1]
+        yield f"addr add {ours[version]}/{_BITS[version]} dev lo"
     for name in plan.names:
         device = f"t{number(name)}"
         yield f"link set {device} up"
         for version in (4, 6):
-            address = site.node(number(name), version)
-            yield f"route add {address}/{32 if version == 4 else 128} dev {device}"
+            # Unnumbered, yet the node is on-link: a point-to-point address that is ours already.
+            peer = f"{site.node(number(name), version)}/{_BITS[version]}"
+            yield f"addr add {ours[version]} peer {peer} dev {device}"
 
 
 def fabric_commands(plan: Plan) -> Iterator[str]:
@@ -88,7 +91,7 @@ def fabric_commands(plan: Plan) -> Iterator[str]:
         yield f"link set f{router} up"
         for version, addresses in site.routers.items():
             via = f"10.94.{router}.1" if version == 4 else f"2001:db8:94:{router}::b"
-            yield f"route add {addresses[router - 1]}/{32 if version == 4 else 128} via {via}"
+            yield f"route add {addresses[router - 1]}/{_BITS[version]} via {via}"
     if site.metadata and not site.told_by_a_router:
         yield f"addr add {site.metadata_address}/32 dev lo"
     for name in plan.names:

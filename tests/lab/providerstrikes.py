@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.lab import extras
+from tests.lab import extras, providerdocuments
 from tests.lab.kernel import listening
 from tests.lab.nodes import Node, until
-from tests.lab.plan import LabError
+from tests.lab.plan import FABRIC, LabError
 from tests.lab.providerlab import Provider
 from tests.lab.routers import Router
 from tests.lab.routerstrikes import begin_of_death, router_dead, router_undead
@@ -85,6 +85,35 @@ def start_empty(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
 
 def _speaks(router: Router, node: Node) -> Callable[[], bool]:
     return lambda: router.sessions().get(node.name, False)
+
+
+def wrong_way(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
+    """Start the node with routes over the public gateway; nothing comes of it, until it is mended.
+
+    What the fabric refused of the node's attempts is counted by its own rules.
+    """
+    (node,) = nodes
+    lab.configure(providerdocuments.misled(lab.plan, node.name))
+    before = _refused()
+    lab.strike_time = time.monotonic()
+    node.start(lab.source_of(node), lab.key_file)
+    until(lambda: _refused() > before, 60, f"{node.name} does not try the wrong gateway", 0.1)
+    time.sleep(2)
+    kept_out = not any(router.sessions().get(node.name) for router in lab.routers)
+    mended = time.monotonic()
+    lab.configure([])
+    for router in lab.routers:
+        until(_speaks(router, node), 90, f"{node.name} has no session with {router.space}", _LOOK)
+    return {"kept_out": kept_out, "mended_seconds": round(time.monotonic() - mended, 2)}
+
+
+def _refused() -> int:
+    """Return how many packets for a router the fabric has dropped."""
+    listed = json.loads(run(*inside(FABRIC), "nft", "-j", "list", "table", "ip", "fabric"))
+    expressions = [
+        one for each in listed["nftables"] if "rule" in each for one in each["rule"]["expr"]
+    ]
+    return sum(one["counter"]["packets"] for one in expressions if "counter" in one)
 
 
 def router_restarts(lab: "Lab", _nodes: tuple[Node, ...]) -> Findings:
