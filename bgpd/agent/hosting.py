@@ -21,11 +21,14 @@ from bgpd.model.peer import Peer
 from bgpd.model.prefix import Address, parse_address
 from bgpd.model.status import Condition, HostStatus
 from bgpd.policy.context import Context
-from bgpd.policy.pools import PoolIndex, index_of
+from bgpd.policy.pools import index_of
 from bgpd.telemetry import logs
 
 _SHARE: Final = 0.1
 """The part of the time that may be spent on what to bind; ten thousand Services take a while."""
+_AT_ONCE: Final = 200
+"""Services that are looked at in one go."""
+_REMEMBERED: Final = 100_000
 
 
 class Plans(Protocol):
@@ -67,43 +70,54 @@ class Hosting:
         self._keeper.want(Wanted(watch=True, keep=True))
         self._addresses: frozenset[Address] | None = None
         self._complete = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._pause = 0.0
+        self._decided = asyncio.Event()
+        self._elastic = Elastic()
 
     async def run(self) -> None:
         """Keep them until cancelled; what is there then stays."""
-        try:
-            await self._keeper.run()
-        finally:
-            if self._timer is not None:
-                self._timer.cancel()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keeper.run(), name="keeper")
+            group.create_task(self._following(), name="following")
 
     def follow(self, *, complete: bool) -> None:
         """Take in what was decided, soon; *complete*: no decision is missing."""
         self._complete = complete
-        if self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._pause, self._follow)
+        self._decided.set()
 
-    def _follow(self) -> None:
-        self._timer = None
+    async def _following(self) -> None:
         clock = asyncio.get_running_loop().time
-        begun = clock()
-        objects, context = self._objects(), self._plans.context
-        if context is not None:
-            peers = objects.all_peers
-            pools = [one for one in context.in_force.pools.values() if one.bind]
-            self._keeper.want(
-                Wanted(
-                    routes=tuple(wishes(context.peers)),
-                    addresses=frozenset(bound(objects.services, pools, self._carries)),
-                    interface=bool(pools),
-                    keep=not self._complete,
-                    uplinks=frozenset(one.address for one in context.peers),
-                    watch=any(one.provider is not None or one.gateway for one in peers),
-                )
+        while True:
+            await self._decided.wait()
+            self._decided.clear()
+            begun = clock()
+            context = self._plans.context
+            if context is not None:
+                await self._follow(context)
+            await asyncio.sleep((clock() - begun) / _SHARE)
+
+    async def _follow(self, context: Context) -> None:
+        complete, objects = self._complete, self._objects()
+        documents = objects.all_peers
+        pools = tuple(one for one in context.in_force.pools.values() if one.bind)
+        self._elastic.choose(pools)
+        found: set[Address] = set()
+        services = objects.services if pools else ()
+        for start in range(0, len(services), _AT_ONCE):
+            for service in services[start : start + _AT_ONCE]:
+                if self._carries(service.key):
+                    found.update(self._elastic.of(service))
+            # Ten thousand Services in one go would keep everything else from its turn.
+            await asyncio.sleep(0)
+        self._keeper.want(
+            Wanted(
+                routes=tuple(wishes(context.peers)),
+                addresses=frozenset(found),
+                interface=bool(pools),
+                keep=not (complete and self._complete),
+                uplinks=frozenset(one.address for one in context.peers),
+                watch=any(one.provider is not None or one.gateway for one in documents),
             )
-        self._pause = (clock() - begun) / _SHARE
+        )
 
     def _carries(self, service: str) -> bool:
         return self._plans.advertises(service) or service in self._plans.unwell
@@ -147,24 +161,32 @@ def wishes(peers: Iterable[Peer]) -> Iterator[RouteWish]:
             )
 
 
-def bound(
-    services: Iterable[Service],
-    pools: Iterable[IPAddressPool],
-    carries: Callable[[str], bool],
-) -> Iterator[Address]:
-    """Yield the elastic IPs of *pools* that belong to Services which this node *carries*."""
-    index = index_of(pools)
-    if not any(index.blocks.values()):
-        return
-    for service in services:
-        if carries(service.key):
-            yield from (one for text in service.ingress for one in _held(text, index))
+class Elastic:
+    """Finds the elastic IPs of the pools that are bound; each text is read once."""
 
+    def __init__(self) -> None:
+        self._pools: tuple[IPAddressPool, ...] = ()
+        self._index = index_of(())
+        self._known: dict[str, Address | None] = {}
 
-def _held(text: str, index: PoolIndex) -> Iterator[Address]:
-    try:
-        address = parse_address(text)
-    except ConfigError:
-        return
-    if index.pool_of(ipaddress.ip_address(address)) is not None:
-        yield address
+    def choose(self, pools: tuple[IPAddressPool, ...]) -> None:
+        """Go by these pools from now on."""
+        if pools != self._pools or len(self._known) > _REMEMBERED:
+            self._pools, self._index = pools, index_of(pools)
+            self._known.clear()
+
+    def of(self, service: Service) -> Iterator[Address]:
+        """Yield those that *service* has."""
+        for text in service.ingress:
+            if text not in self._known:
+                self._known[text] = self._read(text)
+            address = self._known[text]
+            if address is not None:
+                yield address
+
+    def _read(self, text: str) -> Address | None:
+        try:
+            address = parse_address(text)
+        except ConfigError:
+            return None
+        return None if self._index.pool_of(ipaddress.ip_address(address)) is None else address

@@ -12,6 +12,8 @@ from bgpd.host import wire
 from bgpd.host.inventory import Inventory
 
 _STRICT: Final = 1
+_ANNOUNCES_ALL: Final = (0, 1)
+"""With 1 an address of the same network is still what a question comes from."""
 _SHOWN: Final = 3
 
 
@@ -61,7 +63,7 @@ def _arp(present: Inventory, switches: Mapping[str, Switches]) -> Iterator[str]:
     for name, network in sorted(set(networks), key=str):
         inside = sorted(text for text, address in bound.items() if address in network)
         found = switches.get(name, Switches())
-        if not inside or (found.arp_ignore != 0 and found.arp_announce != 0):
+        if not inside or (found.arp_ignore != 0 and found.arp_announce not in _ANNOUNCES_ALL):
             continue
         more = f" and {len(inside) - _SHOWN} more" if len(inside) > _SHOWN else ""
         yield (

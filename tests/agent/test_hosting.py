@@ -1,6 +1,8 @@
 """Facts about what of the documents a node's network has to follow."""
 
-from bgpd.agent.hosting import bound, wishes
+from dataclasses import replace
+
+from bgpd.agent.hosting import Elastic, wishes
 from bgpd.host.wish import RouteWish
 from bgpd.model.cluster import Service
 from bgpd.model.configuration import IPAddressPool
@@ -43,20 +45,13 @@ def test_only_peers_with_a_gateway_get_a_route() -> None:
     ]
 
 
-def test_what_is_carried_here_out_of_a_pool_that_binds_is_bound() -> None:
-    """Not what is elsewhere, not what is of another pool, not what is no address."""
-    services = [
-        service("here", "203.0.113.7", "2001:db8::7", "198.51.100.1", "", "example.com"),
-        service("elsewhere", "203.0.113.8"),
-    ]
-    found = bound(services, [POOL], lambda key: key == "default/here")
-    assert sorted(found) == ["2001:db8::7", "203.0.113.7"]
-
-
-def test_without_such_a_pool_nothing_is_looked_at() -> None:
-    """Ten thousand Services cost nothing then."""
-
-    def fail(_: str) -> bool:
-        raise AssertionError
-
-    assert list(bound([service("here", "203.0.113.7")], [], fail)) == []
+def test_of_a_service_what_is_of_a_pool_that_binds_is_bound() -> None:
+    """Not what is of another pool, not what is no address; and not when the pools change."""
+    elastic = Elastic()
+    elastic.choose((POOL,))
+    one = service("here", "203.0.113.7", "2001:db8::7", "198.51.100.1", "", "example.com")
+    assert list(elastic.of(one)) == ["203.0.113.7", "2001:db8::7"]
+    elastic.choose((replace(POOL, prefixes=POOL.prefixes[:1]),))
+    assert list(elastic.of(one)) == ["203.0.113.7"]
+    elastic.choose(())
+    assert list(elastic.of(one)) == []
