@@ -76,6 +76,8 @@ class Planner:
         before, self.addresses = self.addresses, addresses
         peers = () if self.context is None else self.context.peers
         sources = {one.local_address for one in peers}
+        if before is None and addresses is not None and any(one.gateway for one in peers):
+            return True  # decided on before anybody knew the way to the gateway
         return may_matter(before, addresses, self.discovered.values(), sources)
 
     @property
