@@ -38,6 +38,8 @@ _LEAD = 0.7
 _RECOVERY = 60.0
 _LOOK_EVERY = 5.0
 """Seconds after which a lab that has not recovered is asked whether somebody is quarantined."""
+_LONGEST_RECORD = 120.0
+"""Seconds of an outage; of a longer one the client would remember millions of packets."""
 _QUARANTINE = 3
 """Raises within ten minutes after which a member is quarantined: a series must not meet it."""
 
@@ -367,7 +369,8 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
         lab.accused.update(names)  # whoever has to die first is accused as well
     witnesses = () if len(names) == lab.plan.nodes else names
     lab.look_before(witnesses)
-    measured = fault.client and lab.plan.router.forwards
+    short = (lab.plan.outage or 0) <= _LONGEST_RECORD
+    measured = fault.client and lab.plan.router.forwards and short
     traffic = Traffic(lab, seed, attempt, connects=fault.connects) if measured else None
     pace = Pace()
     try:
