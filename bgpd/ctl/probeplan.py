@@ -23,6 +23,10 @@ _RECENT_SECONDS: Final = 0.3
 """Whoever got a datagram so shortly before a change got the traffic, or a part of it."""
 
 
+SHORTEST_MILLISECONDS: Final = 5.0
+"""What is shorter cannot be told: datagrams leave every 4 ms."""
+
+
 class ProbeError(BgpdError):
     """The probe could not be done; nothing is left of it."""
 
@@ -153,6 +157,11 @@ class RouterFinding:
     def works(self) -> bool:
         """Whether the configured lever does what it is for."""
         return bool(self.configured) and all(self.moves.get(name) for name in self.configured)
+
+
+def shown(milliseconds: float) -> str:
+    """Return *milliseconds* for people, no finer than they are known."""
+    return "<5" if milliseconds < SHORTEST_MILLISECONDS else f"{milliseconds:.0f}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from bgpd.ctl.probeplan import (
     RouterFinding,
     Tally,
     questions,
+    shown,
 )
 from bgpd.ctl.proberoom import Room
 from bgpd.ctl.probewire import Counter, Sender, Way, way_to
@@ -76,6 +77,14 @@ class Probe:
 
     def run(self) -> Outcome:
         """Try everything and return what was found; raise `ProbeError` where it cannot be done."""
+        try:
+            return self._run()
+        finally:
+            self._room.withdraw()
+            with suppress(ProbeError):
+                self._link.say({"end": True})
+
+    def _run(self) -> Outcome:
         wish, room = self._wish, self._room
         room.refuse_used(wish.address)
         hello = self._link.ask(
@@ -91,9 +100,6 @@ class Probe:
                     self._sender = Sender(wish.address, self._mark, ways, wish.ttl)
                 return self._all(self._everything(hello))
         finally:
-            room.withdraw()
-            with suppress(ProbeError):
-                self._link.say({"end": True})
             if self._sender is not None:
                 self._sender.close()
 
@@ -320,7 +326,7 @@ class Probe:
         for number, finding in found.items():
             peers = ", ".join(one.peer for one in self._peers[number])
             if finding.moves:
-                took = "".join(f", {value:.0f} ms" for value in finding.milliseconds)
+                took = "".join(f", {shown(value)} ms" for value in finding.milliseconds)
                 word = f"the traffic follows{took}"
             elif finding.refused:
                 word = "nothing arrives: the router takes no such route"
@@ -341,7 +347,7 @@ class Probe:
 
 def _took(followed: Mapping[int, float | None]) -> str:
     known = [value for value in followed.values() if value is not None]
-    return f", {max(known):.0f} ms after the other one's withdrawal" if known else ""
+    return f", {shown(max(known))} ms after the other one's withdrawal" if known else ""
 
 
 class Partner:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bgpd.ctl.columns import columns, wrapped
-from bgpd.ctl.probeplan import Finding, Outcome, RouterFinding, sentences
+from bgpd.ctl.probeplan import Finding, Outcome, RouterFinding, sentences, shown
 
 _HEADER = ("PEERS", "LEVER", "MOVES", "MILLISECONDS", "CONFIGURED")
 
@@ -33,7 +33,7 @@ def _rows(router: RouterFinding) -> list[tuple[str, ...]]:
             "" if number else ",".join(router.peers),
             f"community {one.question}" if one.community else one.question,
             _moves(one),
-            ", ".join(f"{value:.0f}" for value in one.milliseconds) or "-",
+            ", ".join(map(shown, one.milliseconds)) or "-",
             "yes" if one.question in router.configured else "",
         )
         for number, one in enumerate(router.findings)

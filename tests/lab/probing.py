@@ -2,7 +2,8 @@
 
 `python -m tests.lab.probing ROUTER STORY…` builds a lab, gives its router one oddity after the
 other and probes each, or ends a probe in the middle (`interrupt`, `kill`); it prints as JSON what
-bgpctl said and what is left. With `v6` among the stories the lab is one of IPv6.
+bgpctl said and what is left. With `v6` the lab is one of IPv6; with `racks` it has two of them, and
+the client sends.
 """
 
 import json
@@ -20,6 +21,7 @@ from tests.lab.nodes import PROGRAMS, Node, until
 from tests.lab.plan import FamilyChoice, LabError, Plan, RouterName
 from tests.lab.routers import Bird, Frr, missing_programs
 from tests.lab.run import Lab
+from tests.lab.topology import inside
 
 _PATIENCE: Final = 60.0
 _AT_MOST: Final = 120.0
@@ -101,6 +103,8 @@ def main(arguments: Sequence[str]) -> int:
         raise LabError(f"{router} is not installed: {', '.join(missing)}")
     if world.INSIDE not in os.environ:
         return world.run_inside(arguments, module="tests.lab.probing")
+    if stories == ["racks"]:
+        return _between_racks(Plan(router=router, services=6, racks=True, routers=2))
     family = FamilyChoice.V6 if "v6" in stories else FamilyChoice.V4
     lab = Lab(Plan(router=router, services=6, family=family), world.become_world())
     lab.router = machine = odd(lab)
@@ -118,6 +122,25 @@ def main(arguments: Sequence[str]) -> int:
         lab.steady(_PATIENCE)
         found[story] = _told(lab, story)
     print(json.dumps(found), flush=True)
+    lab.stop()
+    return 0
+
+
+def _between_racks(plan: Plan) -> int:
+    """Probe between nodes without a common router, with datagrams from beyond the spine."""
+    lab = Lab(plan, world.become_world())
+    lab.start()
+    lab.steady(_PATIENCE)
+    refused = _whole(lab)
+    errors = lab.directory / "n1.err"
+    probe, partner = pair(lab, "-o", "json", "--patience", "3", "--from-client")
+    until(lambda: "python3 -c" in errors.read_text(), 20, "no command is told")
+    command = next(line for line in _read(lab, "n1.err") if line.startswith("python3 -c"))
+    with subprocess.Popen([*inside("client"), "sh", "-c", f"exec {command}"]) as client:
+        found = _ended(lab, probe, partner)
+        client.kill()
+    until(lab.all_routes_present, 20, f"routes are not as before (logs: {lab.directory})")
+    print(json.dumps({"refused": refused, "racks": found | {"levers": _kept(lab)}}), flush=True)
     lab.stop()
     return 0
 
@@ -165,17 +188,20 @@ def pair(lab: Lab, *more: str) -> tuple[subprocess.Popen[str], subprocess.Popen[
 
 
 def _whole(lab: Lab) -> dict[str, Any]:
-    began = time.monotonic()
-    probe, partner = pair(lab, "-o", "json", "--patience", "3")
+    return _ended(lab, *pair(lab, "-o", "json", "--patience", "3"))
+
+
+def _ended(
+    lab: Lab, probe: subprocess.Popen[str], partner: subprocess.Popen[str]
+) -> dict[str, Any]:
+    """Wait for the end of both, and return what they said."""
     output, _ = probe.communicate(timeout=_AT_MOST)
-    took = time.monotonic() - began
     partner.communicate(timeout=20)
     return {
         "status": probe.returncode,
         "partner": partner.returncode,
         "result": json.loads(output or "null"),
         "said": _read(lab, "n1.err"),
-        "seconds": round(took, 1),
     }
 
 

@@ -67,6 +67,18 @@ def test_a_probe_that_is_broken_off_leaves_nothing() -> None:
         assert not any(any(one["probed"]) for one in story["levers"].values())
 
 
+def test_between_racks_a_client_beyond_the_spine_asks() -> None:
+    """The nodes share no router, so they cannot ask themselves; the spine compares no MED."""
+    found = told(RouterName.BIRD, "racks")
+    assert (found["refused"]["status"], found["refused"]["partner"]) == (2, 0)
+    assert "no router in common" in found["refused"]["said"][-1]
+    assert (found["racks"]["status"], found["racks"]["partner"]) == (1, 0), found["racks"]["said"]
+    moves = {"med": False, "asPath": True, "origin": True}
+    for name in ("n1", "n2"):
+        (probed,) = found["racks"]["levers"][name]["probed"]
+        assert probed.items() >= moves.items()
+
+
 def test_a_spare_address_of_ipv6_is_probed_as_well() -> None:
     """A router without oddities compares everything that a takeover may use."""
     (found,) = told(RouterName.BIRD, "v6").values()
