@@ -49,7 +49,7 @@ _SWITCH_SECONDS: Final = 0.001
 """How long a thread that writes to the disk may keep the interpreter from the loop."""
 _COLLECT_SECONDS: Final = 60
 """How often cycles are collected during a start that takes so long."""
-_LOOK_SECONDS: Final = 0.005
+_LOOK_SECONDS: Final = 0.02
 """How soon decisions are looked at that the speaker has heard of already."""
 _TELL_SECONDS: Final = 5
 """How long a start is nobody's business."""
