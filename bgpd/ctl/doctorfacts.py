@@ -66,6 +66,8 @@ class Connection:
     path_mtu: int | None = None
     segment: int | None = None
     """Bytes of one segment that we send at most."""
+    silence_seconds: float | None = None
+    """Since the router's kernel acknowledged anything; ours asks it each second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +182,8 @@ class Facts:
     metadata: tuple[MetadataFacts, ...] = ()
     metadata_problem: str = ""
     """Why it is not known which BGPPeers have a provider."""
+    ending_here: frozenset[Prefix] = frozenset()
+    """Elastic IPs that the kernel takes for its own: bound, or by a local route."""
     host: HostFacts = HostFacts()
     kube_proxy_url: str = ""
     kube_proxy: Attempt = Attempt()

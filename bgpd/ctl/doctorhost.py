@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from bgpd.ctl.doctor import Finding, Findings, Level
-from bgpd.ctl.doctorfacts import Facts, HostAddress, PeerFacts, Way
+from bgpd.ctl.doctorfacts import Answer, Facts, HostAddress, PeerFacts, Way
 from bgpd.model.prefix import Address, Family, Prefix, family_of
 
 _STRICT: Final = 1
@@ -37,17 +37,18 @@ def arp(facts: Facts) -> Findings:
 
 def forwarding(facts: Facts) -> Findings:
     """Judge whether the kernel passes on what is for pods."""
+    wanted = elastic_ips(facts)
+    if not wanted:
+        yield _of("forwarding", Level.SKIP, "", "no elastic IP is known, so nothing is passed on")
     for family, name in _FORWARDING.items():
-        prefixes = {one for one in elastic_ips(facts) if family_of_prefix(one) is family}
-        bound = {one.address for one in bound_here(facts)}
-        elsewhere = {one for one in prefixes if one.partition("/")[0] not in bound}
-        if elsewhere:
+        prefixes = {one for one in wanted if family_of_prefix(one) is family}
+        # IPVS binds every elastic IP to the host, and passes on all the same.
+        passes_on = facts.kube_proxy.answer is Answer.YES or not prefixes <= facts.ending_here
+        if prefixes and passes_on:
             yield _forwarding(family, name, facts.host.sysctls.get(name))
         elif prefixes:
             sentence = f"every {_WORDS[family]} elastic IP ends on this host: nothing is passed on"
             yield _of("forwarding", Level.OK, _WORDS[family], sentence)
-    if not elastic_ips(facts):
-        yield _of("forwarding", Level.SKIP, "", "no elastic IP is known, so nothing is passed on")
 
 
 def uplinks(peers: Iterable[PeerFacts], family: Family | None = None) -> tuple[str, ...]:

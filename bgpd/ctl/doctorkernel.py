@@ -34,8 +34,8 @@ _DIAG_REQUEST: Final = struct.Struct("=BBBxI2s2s16s16sI8s")
 _DIAG_ANSWER: Final = struct.Struct("=BB2x2x2s16s16s12x20x")
 _ESTABLISHED: Final = 1
 _DIAG_INFO: Final = 2
-_TCP_SEGMENT, _TCP_PATH_MTU = 16, 60
-"""Where tcpi_snd_mss and tcpi_pmtu are in struct tcp_info."""
+_TCP_SEGMENT, _TCP_LAST_ACK, _TCP_PATH_MTU = 16, 56, 60
+"""Where tcpi_snd_mss, tcpi_last_ack_recv and tcpi_pmtu are in struct tcp_info."""
 
 _TIME_ERROR: Final = 5
 """What adjtimex(2) returns while nobody keeps the clock right."""
@@ -261,6 +261,7 @@ def _connection(body: bytes, port: int) -> Iterator[tuple[Address, Connection]]:
         Connection(
             path_mtu=wire.number(info[_TCP_PATH_MTU:]) or None,
             segment=wire.number(info[_TCP_SEGMENT:]) or None,
+            silence_seconds=wire.number(info[_TCP_LAST_ACK:]) / 1000 if info else None,
         ),
     )
 

@@ -29,17 +29,19 @@ from bgpd.ctl.doctorfacts import (
     StateFacts,
     Way,
 )
-from bgpd.ctl.doctorhost import uplinks
+from bgpd.ctl.doctorhost import elastic_ips, uplinks
 from bgpd.ctl.doctorsession import talks
 from bgpd.ctl.doctorthreads import Looks
 from bgpd.ctl.view import View, arranged
 from bgpd.model.configuration import BGPPeer
 from bgpd.model.errors import BgpdError, ConfigError
-from bgpd.model.prefix import Address
+from bgpd.model.prefix import Address, Prefix
 from bgpd.model.status import MemberState, NodeStatus, SpeakerStatus
 
 _MARGIN: Final = 1.0
 """What a look may take beyond its own timeouts."""
+_SAMPLE: Final = 64
+"""Elastic IPs that the kernel is asked for."""
 _MOST_MEMBERS: Final = 32
 """Members that are pinged: of a thousand those that are not heard."""
 
@@ -127,6 +129,7 @@ def _reached(facts: Facts, where: Where) -> Facts:
         facts,
         host=replace(facts.host, sysctls={**facts.host.sysctls, **sysctls}),
         peers=tuple(_tried_peer(second, peer) for peer in peers),
+        ending_here=_ending_here(facts, seconds),
         members=tuple(_tried_member(second, one) for one in facts.members),
         kube_proxy=second.found("kube-proxy"),
         processes=second.result("processes", ()),
@@ -150,6 +153,16 @@ def _of_provider(looks: Looks, document: BGPPeer) -> MetadataFacts:
 def node_of(view: View) -> str:
     """Return the name of this node, as far as anybody says it."""
     return view.node or os.environ.get("BGPD_NODE", "") or socket.gethostname()
+
+
+def _ending_here(facts: Facts, seconds: float) -> frozenset[Prefix]:
+    """Return the elastic IPs that the kernel takes for its own; of very many, by a sample."""
+    wanted = sorted(elastic_ips(facts))
+    addresses = {one: Address(one.partition("/")[0]) for one in wanted}
+    found = doctorkernel.ways([(one, None) for one in addresses.values()][:_SAMPLE], seconds)
+    asked = [one for one in wanted if addresses[one] in found]
+    here = [one for one in asked if isinstance(way := found[addresses[one]], Way) and way.ours]
+    return frozenset(wanted if asked == here else here)
 
 
 def _try_peer(looks: Looks, peer: PeerFacts, seconds: float) -> None:

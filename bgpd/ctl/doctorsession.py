@@ -9,6 +9,7 @@ from typing import Final
 
 from bgpd.ctl.columns import duration
 from bgpd.ctl.doctor import Finding, Findings, Level
+from bgpd.ctl.doctoragreed import established
 from bgpd.ctl.doctorfacts import Answer, Facts, PeerFacts
 from bgpd.model.peer import PeerState
 from bgpd.model.status import SessionStatus
@@ -27,6 +28,8 @@ _UNREACHED: Final = (
 )
 """Words of last errors after which nobody knows whether TCP gets through (`exabgp.refusal`)."""
 _TALKING: Final = frozenset({PeerState.OPEN_SENT, PeerState.OPEN_CONFIRM, PeerState.ESTABLISHED})
+_DEAF: Final = 6.0
+"""Seconds; the kernel asks an idle router each second (`exabgp.transport`), busy ones answer."""
 _YOUNG: Final = 5.0
 """Seconds in which a session that is being made may not be there yet."""
 _MD5_DROPS: Final = ("TCPMD5Failure", "TCPMD5NotFound", "TCPMD5Unexpected")
@@ -93,12 +96,39 @@ def _where(peer: PeerFacts) -> str:
 
 
 def _tcp(peer: PeerFacts) -> _Verdict:
+    deaf = _deaf(peer)
+    if deaf:
+        return Level.FAIL, deaf, _ping(peer)
+    if talks(peer) or peer.connect.answer is Answer.YES:
+        return Level.OK, _through(peer), ""
+    return _unreached(peer)
+
+
+def _deaf(peer: PeerFacts) -> str:
+    """Return what is wrong with a connection that seems to be up."""
+    silence = peer.connection.silence_seconds if peer.connection is not None else None
+    if not established(peer) or silence is None or silence <= _DEAF:
+        return ""
+    return (
+        f"the session with {_where(peer)} is still up, but nothing has been acknowledged for"
+        f" {silence:.0f} s: packets are lost on the way, there or back, or the router is dead"
+    )
+
+
+def _through(peer: PeerFacts) -> str:
     if talks(peer):
-        return Level.OK, f"there is, or was just now, a connection with {_where(peer)}", ""
+        return f"there is, or was just now, a connection with {_where(peer)}"
+    return f"{_where(peer)} accepts connections{_from(peer)}"
+
+
+def _from(peer: PeerFacts) -> str:
+    return f" from {peer.source}" if peer.source else ""
+
+
+def _unreached(peer: PeerFacts) -> _Verdict:
+    """Judge a router with which there is no connection."""
     answer, detail = peer.connect.answer, peer.connect.detail
-    source = f" from {peer.source}" if peer.source else ""
-    if answer is Answer.YES:
-        return Level.OK, f"{_where(peer)} accepts connections{source}", ""
+    source = _from(peer)
     if answer is Answer.REFUSED:
         sentence = (
             f"{_where(peer)} refuses connections{source}: no BGP runs there, it listens on another"

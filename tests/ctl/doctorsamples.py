@@ -72,7 +72,7 @@ def peer(name: str, address: Address, **changes: Any) -> PeerFacts:
         wanted_families=(Family.IPV4,),
         session=session(name, address, **UP),
         way=WAY,
-        connection=Connection(path_mtu=1500, segment=1448),
+        connection=Connection(path_mtu=1500, segment=1448, silence_seconds=0.4),
         ping=YES,
         large_ping=YES,
     )

@@ -14,6 +14,7 @@ from bgpd.ctl.doctorchecks import CHECKS, NAMES
 from bgpd.ctl.doctorfacts import (
     Answer,
     Attempt,
+    Connection,
     Facts,
     HostAddress,
     MetadataFacts,
@@ -60,6 +61,7 @@ OK, WARN, FAIL, SKIP = Level.OK, Level.WARN, Level.FAIL, Level.SKIP
 NO_ANSWER = "169.254.255.2:179 does not answer 10.0.0.5: the router is down"
 NOTIFIED = "the router expects another ASN of us (NOTIFICATION 2/2, OPEN Message Error)"
 EIP = HostAddress(address=Address("203.0.113.10"), length=32, interface="bgpd0", loopback=True)
+HERE = (Prefix("203.0.113.9/32"), Prefix("203.0.113.10/32"))
 LIMITED = Withheld(
     service="default/web",
     prefix=Prefix("203.0.113.40/32"),
@@ -181,6 +183,9 @@ CASES = [
      "HostRouteFailed"),
     # tcp
     ("a session is a connection", WELL, "tcp", "tor-b", OK, "there is, or was just now"),
+    ("a session that is up while packets are lost",
+     with_peer(peer("tor-b", TOR_B, connection=Connection(silence_seconds=8.2))), "tcp", "tor-b",
+     FAIL, "is still up, but nothing has been acknowledged for 8 s"),
     ("a port that is open", with_peer(down("", connect=YES, signed=False)), "tcp", "tor-b", OK,
      "169.254.255.2:179 accepts connections from 10.0.0.5"),
     ("a port that is closed", with_peer(down(NO_ANSWER, connect=REFUSED)), "tcp", "tor-b", FAIL,
@@ -317,6 +322,13 @@ CASES = [
     ("forwarding", WELL, "forwarding", "IPv4", OK, "net.ipv4.ip_forward is 1"),
     ("no forwarding", with_host(sysctls={"net.ipv4.ip_forward": "0"}), "forwarding", "IPv4", FAIL,
      "net.ipv4.ip_forward is 0"),
+    ("no forwarding, and nobody who needs it",
+     replace(with_host(sysctls={"net.ipv4.ip_forward": "0"}), kube_proxy=REFUSED,
+             ending_here=frozenset(HERE)),
+     "forwarding", "IPv4", OK, "every IPv4 elastic IP ends on this host"),
+    ("no forwarding, though IPVS has the elastic IPs on the host",
+     replace(with_host(sysctls={"net.ipv4.ip_forward": "0"}), ending_here=frozenset(HERE)),
+     "forwarding", "IPv4", FAIL, "net.ipv4.ip_forward is 0"),
     ("no forwarding of IPv6", with_host(sysctls={"net.ipv6.conf.all.forwarding": "0"}),
      "forwarding", "IPv6", FAIL, "reaches no pod"),
     # kube-proxy

@@ -11,10 +11,10 @@ from typing import TypeAlias
 import pytest
 
 from bgpd.ctl.doctor import Level
-from tests.ctl.doctorrig import N1, N1_SECOND, TOR_A, TOR_B, TWO_UPLINKS, Rig
+from tests.ctl.doctorrig import N1, N1_SECOND, NOISE, TOR_A, TOR_B, TWO_UPLINKS, Rig
 from tests.exabgp.space import eventually
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 Break: TypeAlias = Callable[[Rig], AbstractContextManager[None]]
 
@@ -51,6 +51,16 @@ def filtered(rig: Rig) -> Iterator[None]:
     """Drop heartbeats that come to n1."""
     rule = "udp dport 7179 drop"
     chain = "chain i { type filter hook input priority 0; policy accept; %s; }; "
+    rig.run("n1", "nft", f"table inet t {{ {chain % rule} }}")
+    yield
+    rig.run("n1", "nft", "delete", "table", "inet", "t")
+
+
+@contextmanager
+def cut(rig: Rig) -> Iterator[None]:
+    """Drop what n1 sends to tor-b's port, while the session is up."""
+    rule = f"ip daddr {TOR_B} tcp dport 179 drop"
+    chain = "chain o { type filter hook output priority 0; policy accept; %s; }; "
     rig.run("n1", "nft", f"table inet t {{ {chain % rule} }}")
     yield
     rig.run("n1", "nft", "delete", "table", "inet", "t")
@@ -103,6 +113,12 @@ def not_forwarding(rig: Rig) -> Iterator[None]:
             id="a firewall takes heartbeats away",
         ),
         pytest.param(
+            cut,
+            ("tcp", "tor-b"),
+            "is still up, but nothing has been acknowledged for",
+            id="a session that is up while packets are lost",
+        ),
+        pytest.param(
             strict,
             ("rp-filter", "up2"),
             "but the default route leaves by up1",
@@ -119,19 +135,19 @@ def test_the_line_that_fails_is_the_one_of_what_was_broken(
     """Everything else stays OK, or says that it waits for that line."""
     sound = rig.until_sound()
     assert sound.status == 0
-    assert set(sound.at(Level.WARN)) == TWO_UPLINKS
+    assert set(sound.at(Level.WARN)) >= TWO_UPLINKS
     with broken(rig):
         told = rig.until_failed(*failing)
     assert set(told.at(Level.FAIL)) == {failing}
     assert words in told.at(Level.FAIL)[failing]
     assert told.status == 1
-    assert set(told.at(Level.WARN)) <= TWO_UPLINKS
+    assert set(told.wrong) == {failing}
     waiting = {key: one for key, one in told.at(Level.SKIP).items() if "not judged" in one}
     assert set(waiting.values()) <= {f"not judged, because {failing[0]} failed"}
     assert {subject for _, subject in waiting} <= {failing[1]}
     lost = set(sound.at(Level.OK)) - set(told.at(Level.OK)) - set(waiting)
-    follows = {("takeover", ""), ("rp-filter", "up2")}
-    assert lost <= {failing} | follows, "every other line is as it was"
+    follows = {("rp-filter", "up2")}
+    assert lost <= {failing} | follows | NOISE, "every other line is as it was"
 
 
 def test_without_the_agent_the_speaker_tells(rig: Rig) -> None:
