@@ -31,6 +31,7 @@ from bgpd.host.inventory import GROUP, INTERFACE, KINDS, LABEL, LOOPBACK
 
 _IFA_F_NODAD: Final = 0x02
 _IFA_F_NOPREFIXROUTE: Final = 0x200
+_FOREVER: Final = 0xFFFFFFFF
 _SCOPE_LINK: Final = 253
 _WHOLE: Final = {wire.AF_INET: 32, wire.AF_INET6: 128}
 _UNKNOWN_KIND: Final = frozenset({errno.EOPNOTSUPP, errno.ENODEV})
@@ -151,6 +152,8 @@ def _add_address(kernel: IPRoute, address: str, interface: str) -> None:
     more: dict[str, object] = {}
     if family == wire.AF_INET6:
         more["flags"] = _IFA_F_NODAD | _IFA_F_NOPREFIXROUTE
+        # Deprecated: no connection of this host begins there, it would end elsewhere.
+        more |= {"preferred_lft": 0, "valid_lft": _FOREVER}
     if interface == LOOPBACK:
         if family == wire.AF_INET:
             more["label"] = LABEL

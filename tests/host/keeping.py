@@ -133,6 +133,41 @@ async def added() -> object:
     }
 
 
+async def ways() -> object:
+    """Follow default routes of every shape."""
+    seen = []
+    wanted = Wanted(routes=(wish(0, "default"), wish(2, "default")))
+    async with keeping(wanted) as (keeper, _):
+        for shape in (
+            "via 10.9.9.9 dev eth0 onlink",
+            f"nexthop via 10.9.9.9 dev eth0 onlink weight 3 nexthop via {SECOND[0]}",
+            f"via inet6 {FIRST[1]} dev eth0",
+            f"nexthop via {SECOND[0]} nexthop via inet6 {FIRST[1]} dev eth0",
+            "dev eth0",
+        ):
+            run(f"ip -4 route replace default {shape}")
+            await settled_on(keeper, seen)
+        for shape in (
+            "via fe80::1 dev eth0",
+            f"nexthop via {FIRST[1]} weight 2 nexthop via fe80::2 dev eth1",
+            "dev eth1",
+        ):
+            run(f"ip -6 route replace default {shape}")
+            await settled_on(keeper, seen)
+    return seen
+
+
+async def settled_on(keeper: Keeper, seen: list[list[str]]) -> None:
+    """Wait for routes that differ from those that were seen last, and note them."""
+    before = seen[-1] if seen else []
+    await until(lambda: routes() not in ([], before) and not _failed(keeper), "another way")
+    seen.append(routes())
+
+
+def _failed(keeper: Keeper) -> bool:
+    return any("default route" not in one for one in keeper.status.problems)
+
+
 async def restored() -> object:
     """Take away by hand what was added."""
     run(f"ip route add default via {FIRST[0]}")
@@ -315,7 +350,7 @@ async def no_right() -> object:
 STORIES: Final[dict[str, Story]] = {
     story.__name__: story
     for story in (
-        *(added, restored, lookalikes, loopback, impossible, quarrel, settings),
+        *(added, ways, restored, lookalikes, loopback, impossible, quarrel, settings),
         *(unprivileged, no_right),
     )
 }

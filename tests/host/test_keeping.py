@@ -123,3 +123,35 @@ def test_settings_that_keep_packets_away_are_explained_and_not_changed() -> None
     assert answered.startswith("10.0.1.77: bound here and inside 10.0.1.0/24, the network of eth1")
     assert found["later"] == []
     assert found["unchanged"]
+
+
+def test_a_route_follows_the_default_route_in_every_shape() -> None:
+    """On-link gateways, several with weights, gateways of the other family, and none at all."""
+    one, six = "169.254.255.1", "2001:db8:ff::1"
+    last = f"{one} dev eth0 scope link metric 179"
+    assert story("ways") == [
+        [f"{one} via 10.9.9.9 dev eth0 metric 179 onlink"],
+        [
+            (
+                f"{one} metric 179 nexthop via 10.9.9.9 dev eth0 weight 3 onlink"
+                " nexthop via 10.0.1.2 dev eth1 weight 1"
+            )
+        ],
+        [f"{one} via inet6 fd00::2 dev eth0 metric 179"],
+        [
+            (
+                f"{one} metric 179 nexthop via inet6 fd00::2 dev eth0 weight 1"
+                " nexthop via 10.0.1.2 dev eth1 weight 1"
+            )
+        ],
+        [last],
+        [last, f"{six} via fe80::1 dev eth0 metric 179 pref medium"],
+        [
+            last,
+            (
+                f"{six} metric 179 pref medium nexthop via fd00::2 dev eth0 weight 2"
+                " nexthop via fe80::2 dev eth1 weight 1"
+            ),
+        ],
+        [last, f"{six} dev eth1 metric 179 pref medium"],
+    ]
