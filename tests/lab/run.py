@@ -369,8 +369,7 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
         lab.accused.update(names)  # whoever has to die first is accused as well
     witnesses = () if len(names) == lab.plan.nodes else names
     lab.look_before(witnesses)
-    short = (lab.plan.outage or 0) <= _LONGEST_RECORD
-    measured = fault.client and lab.plan.router.forwards and short
+    measured = fault.client and _recordable(lab.plan)
     traffic = Traffic(lab, seed, attempt, connects=fault.connects) if measured else None
     pace = Pace()
     try:
@@ -418,6 +417,11 @@ def _strike_once(lab: Lab, fault: Fault, seed: int, number_: int, attempt: int) 
         timeline=timeline,
         attempts=1,
     )
+
+
+def _recordable(plan: Plan) -> bool:
+    """Return whether packets follow the router, and are not too many to remember."""
+    return plan.router.forwards and (plan.outage or 0) <= _LONGEST_RECORD
 
 
 def _told(lab: Lab, fault: Fault, record: Mapping[str, Any] | None) -> Findings:

@@ -54,6 +54,27 @@ def lab(*words: str) -> subprocess.CompletedProcess[str]:
             "--services 2001: must be between 1 and 2000",
             id="more than a server has ports",
         ),
+        pytest.param(
+            "run power-loss --provider packet --services 11",
+            "--services 11: must be between 1 and 10",
+            id="more than a provider takes",
+        ),
+        pytest.param(
+            "run password-rotated --provider vultr",
+            "password-rotated is about --provider packet",
+            id="a fault of another provider",
+        ),
+        pytest.param(
+            "run power-loss --provider packet --routers 2",
+            "--provider brings its own routers",
+            id="other routers than a provider has",
+        ),
+        pytest.param(
+            "run power-loss --provider linode --router frr", "needs bird", id="Linode with FRR"
+        ),
+        pytest.param(
+            "run power-loss --provider linode --family v6", "--family v4", id="Linode in IPv6"
+        ),
         pytest.param("exec n1", "nothing to run", id="nothing to execute"),
         pytest.param("down --name ../x", "letters, digits", id="a name that is a path"),
         pytest.param("down --name nobody_has_this", "no lab named", id="a lab that is not up"),

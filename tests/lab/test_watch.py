@@ -36,6 +36,20 @@ def test_a_multipath_route_names_all_its_next_hops() -> None:
     assert change.at == 5.0
 
 
+def test_a_next_hop_may_be_of_the_other_family() -> None:
+    """RTA_VIA tells its family; both forms, alone and among several, are read (RFC 8950)."""
+    via = struct.pack("=H", socket.AF_INET6) + socket.inet_pton(socket.AF_INET6, "2001:db8::1")
+    inner = attribute(18, via)
+    several = struct.pack("=HBBi", 8 + len(inner), 0, 0, 7) + inner + hop("10.99.2.1")
+    prefix = attribute(1, socket.inet_aton("203.0.113.10"))
+    for message, expected in (
+        (route(24, prefix, attribute(18, via)), {"2001:db8::1"}),
+        (route(24, prefix, attribute(9, several)), {"2001:db8::1", "10.99.2.1"}),
+    ):
+        (change,) = route_changes(message, 1.0)
+        assert change.gateways == expected
+
+
 def test_several_messages_come_in_one_datagram() -> None:
     """A deletion and an IPv6 route in one read are both seen."""
     gone = route(25, attribute(1, socket.inet_aton("203.0.113.11")))
