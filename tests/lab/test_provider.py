@@ -22,7 +22,7 @@ from bgpd.provider.packet import parse as parse_packet
 from bgpd.provider.vultr import parse as parse_vultr
 from tests.lab import extras, metadata
 from tests.lab.demo import HOLD
-from tests.lab.documents import configuration
+from tests.lab.documents import Document, configuration
 from tests.lab.nodes import HERE
 from tests.lab.plan import FamilyChoice, Plan, RouterName
 from tests.lab.provider import SITES, ProviderName
@@ -79,7 +79,7 @@ def test_a_provider_needs_one_document(plan: Plan) -> None:
         pytest.param(misled(PACKET, "n1"), id="a node that is misled"),
     ],
 )
-def test_documents_of_single_faults_are_understood(special: list[extras.Document]) -> None:
+def test_documents_of_single_faults_are_understood(special: list[Document]) -> None:
     """A refused document would leave the fault without what it is about."""
     text = "".join(f"---\n{json.dumps(one)}\n" for one in special).encode()
     found = read("lab.yaml", text)
