@@ -10,7 +10,7 @@ and with it every route, so the limit is held here.
 import ipaddress
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -105,10 +105,7 @@ def admit(
         return tuple(passed), tuple(refused)
     ranks = {prefix: known[prefix].priority if prefix in known else 0 for prefix in passed}
     passed.sort(key=lambda prefix: (-ranks[prefix], prefix not in present, prefix))
-    refused += [
-        _withheld(prefix, peer, Reason.PREFIX_LIMIT, wanted=len(passed), priority=ranks[prefix])
-        for prefix in passed[limit:]
-    ]
+    refused += _without_room(passed[limit:], peer, ranks)
     return tuple(passed[:limit]), tuple(refused)
 
 
@@ -153,24 +150,28 @@ _SENTENCES: Final[Mapping[Reason, str]] = {
     Reason.OUTSIDE_POOLS: "{prefix} is in no IPAddressPool; nothing else is advertised",
     Reason.PREFIX_TOO_SHORT: "{prefix} is more than a single address, and no BGPAdvertisement "
     "aggregates an IPAddressPool to prefixes as short as that one there",
-    Reason.PREFIX_LIMIT: "peer {peer} accepts at most {limit} prefixes ({whose}) and {wanted} are "
-    "wanted; {prefix}, of priority {priority}, is not among the first {limit}; {remedy}",
 }
 
 
-def _withheld(
-    prefix: Prefix, peer: Peer, reason: Reason, *, wanted: int = 0, priority: int = 0
-) -> Withheld:
-    message = _SENTENCES[reason].format(
-        prefix=prefix,
-        peer=peer.name,
-        limit=peer.max_prefixes,
-        whose=_whose(peer),
-        wanted=wanted,
-        priority=priority,
-        remedy=_REMEDY,
-    )
+def _withheld(prefix: Prefix, peer: Peer, reason: Reason) -> Withheld:
+    message = _SENTENCES[reason].format(prefix=prefix)
     return Withheld(service="", prefix=prefix, reason=reason, message=message, peer=peer.name)
+
+
+def _without_room(
+    prefixes: Sequence[Prefix], peer: Peer, ranks: Mapping[Prefix, int]
+) -> Iterator[Withheld]:
+    """Yield why *peer* does not hear *prefixes*; there may be thousands, at every change."""
+    head = (
+        f"peer {peer.name} accepts at most {peer.max_prefixes} prefixes ({_whose(peer)}) and "
+        f"{len(ranks)} are wanted; "
+    )
+    tail = f", is not among the first {peer.max_prefixes}; {_REMEDY}"
+    for prefix in prefixes:
+        message = f"{head}{prefix}, of priority {ranks[prefix]}{tail}"
+        yield Withheld(
+            service="", prefix=prefix, reason=Reason.PREFIX_LIMIT, message=message, peer=peer.name
+        )
 
 
 def _ranges(
