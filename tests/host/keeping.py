@@ -135,7 +135,7 @@ async def added() -> object:
 
 async def ways() -> object:
     """Follow default routes of every shape."""
-    seen = []
+    seen: list[list[str]] = []
     wanted = Wanted(routes=(wish(0, "default"), wish(2, "default")))
     async with keeping(wanted) as (keeper, _):
         for shape in (
