@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 from bgpd.ctl.doctor import Level
 from tests.agent.test_planner import Document, endpoints, node, ours, service
 from tests.exabgp.router import Router, bird_session
-from tests.exabgp.space import ROOT, Space, eventually, need
+from tests.exabgp.space import ROOT, Space, need
 
 N1, N2 = "10.9.0.1", "10.9.0.3"
 N1_SECOND: Final = "10.10.0.1"
@@ -194,14 +194,14 @@ class Rig:
             told = self.doctor()
         return told
 
-    def until_failed(self, check: str, subject: str) -> Told:
-        """Wait until doctor says that *check* failed for *subject*."""
-
-        def failed() -> Told | None:
+    def until_failed(self, check: str, subject: str, words: str) -> Told:
+        """Wait until doctor says in these *words* that *check* failed for *subject*."""
+        deadline = time.monotonic() + PATIENCE
+        told = self.doctor()
+        while words not in told.at(Level.FAIL).get((check, subject), ""):
+            assert time.monotonic() < deadline, told.wrong
             told = self.doctor()
-            return told if (check, subject) in told.at(Level.FAIL) else None
-
-        return eventually(failed, f"{check} of {subject or 'the node'} failing", seconds=PATIENCE)
+        return told
 
     def _cables(self) -> None:
         tor = self.spaces["tor"]
