@@ -27,6 +27,7 @@ from bgpd.model.status import SpeakerStatus
 from bgpd.speaker import effect, status
 from bgpd.speaker.bfdwire import BFDWire
 from bgpd.speaker.door import Door
+from bgpd.speaker.priority import come_first
 from bgpd.speaker.reflex import Reflex
 from bgpd.speaker.reporting import Reporting
 from bgpd.speaker.rows import Rows
@@ -69,7 +70,9 @@ class Service:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        priority = come_first()
         self._log = logs.start("speaker", options.log_level)
+        logs.write(self._log, "info", "started", [("priority", priority)])
         self._loop = asyncio.get_running_loop()
         self._disk = Writer(self._written)
         self._state = State(options.state_dir, self._disk.submit)

@@ -22,6 +22,7 @@ from bgpd.speaker.bfd import BFDSessions
 from bgpd.speaker.bfdwire import BFDWire
 from bgpd.speaker.effect import Note, SaveBFD, Send
 from bgpd.speaker.outbox import Outbox
+from bgpd.speaker.priority import come_first
 from bgpd.speaker.timeline import Timeline
 
 
@@ -132,6 +133,7 @@ class Node:
 
 async def main() -> None:
     """Serve the lines of stdin."""
+    come_first()
     loop = asyncio.get_running_loop()
     memories = msgspec.json.decode(sys.argv[1] if sys.argv[1:] else "{}", type=dict[str, Memory])
     node = Node({Address(address): memory for address, memory in memories.items()})
