@@ -159,6 +159,22 @@ def test_a_wrong_md5_key_is_named_and_the_right_one_mends_it(lab: Rig) -> None:
     lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
 
 
+def test_no_log_level_shows_a_key(lab: Rig) -> None:
+    """Not while it is wrong, not when it changes, and not when the session stands."""
+    key = "dead-beef-0123456789"
+    keys = (key, key[::-1])
+    lab.router.start("", session=f'password "{key}";')
+    lab.speaker.start(peer(password=key[::-1]), arguments=["--log-level", "DEBUG"])
+    lab.speaker.until(ROUTER_V4, PeerState.ACTIVE)
+    lab.speaker.reload(peer(password=key))
+    lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
+    shown = lab.speaker.stderr()
+    assert "debug" in shown.lower() or len(shown) > 1000, "it says much at this level"
+    for one in keys:
+        assert one not in shown
+        assert base64.b64encode(one.encode()).decode() not in shown
+
+
 @each_way
 def test_a_configuration_that_does_not_load_spoils_none_that_follows(
     lab: Rig, mended: bool
