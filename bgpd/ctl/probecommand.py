@@ -7,15 +7,12 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
 from bgpd.ctl.program import INTERRUPTED, ListOutput, complain
 from bgpd.model.errors import BgpdError
-
-if TYPE_CHECKING:
-    from bgpd.ctl.proberoom import Room
 
 EXIT_CODES: Final = (
     "Exit status: 0 the configured lever moves the traffic, 1 it does not, 2 wrong usage or "
@@ -154,14 +151,10 @@ def _listen(run_dir: Path, known: tuple[bytes, ...], port: int) -> None:
                 _say(f"{caller[0]}: {error}")
                 continue
             with link:
-                Partner(_fresh(room, run_dir), link, _say).run(_wait, _SILENCE_SECONDS)
+                # As the node is now: it may have waited for long.
+                Partner(Room(run_dir), link, _say).run(_wait, _SILENCE_SECONDS)
             _say("the probe is over, and the spare route withdrawn")
             return
-
-
-def _fresh(room: "Room", run_dir: Path) -> "Room":
-    """Return the node as it is now: it may have waited for long."""
-    return type(room)(run_dir)
 
 
 def _listener(port: int) -> socket.socket:

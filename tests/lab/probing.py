@@ -1,9 +1,9 @@
 """`bgpctl probe` between two real nodes, on routers that ignore what others compare.
 
 `python -m tests.lab.probing ROUTER STORY…` builds a lab, gives its router one oddity after the
-other and probes each, or ends a probe in the middle (`interrupt`, `kill`); it prints as JSON what
+other and probes each, or ends a probe in the middle (`BREAKS`); it prints as JSON what
 bgpctl said and what is left. With `v6` the lab is one of IPv6; with `racks` it has two of them, and
-the client sends.
+the client sends; with `two-routers` every node has sessions with both.
 """
 
 import json
@@ -26,6 +26,12 @@ from tests.lab.topology import inside
 _PATIENCE: Final = 60.0
 _AT_MOST: Final = 120.0
 
+BREAKS: Final = {
+    "interrupt": signal.SIGINT,
+    "kill": signal.SIGKILL,
+    "kill-partner": signal.SIGKILL,
+}
+"""How a probe is ended in the middle; nsenter has become bgpctl, so the signal finds it."""
 Change = Callable[[str], str]
 
 
@@ -105,6 +111,8 @@ def main(arguments: Sequence[str]) -> int:
         return world.run_inside(arguments, module="tests.lab.probing")
     if stories == ["racks"]:
         return _between_racks(Plan(router=router, services=6, racks=True, routers=2))
+    if stories == ["two-routers"]:
+        return _on_two_routers(Plan(router=router, services=6, routers=2))
     family = FamilyChoice.V6 if "v6" in stories else FamilyChoice.V4
     lab = Lab(Plan(router=router, services=6, family=family), world.become_world())
     lab.router = machine = odd(lab)
@@ -145,13 +153,28 @@ def _between_racks(plan: Plan) -> int:
     return 0
 
 
+def _on_two_routers(plan: Plan) -> int:
+    """Probe two routers at once, of which one ignores MED."""
+    lab = Lab(plan, world.become_world())
+    lab.router = first = odd(lab)
+    lab.routers = (first, *lab.routers[1:])
+    first.oddity = "ignores-med"
+    lab.start()
+    lab.steady(_PATIENCE)
+    found = _whole(lab)
+    until(lab.all_routes_present, 20, f"routes are not as before (logs: {lab.directory})")
+    print(json.dumps({"two-routers": found | {"levers": _kept(lab)}}), flush=True)
+    lab.stop()
+    return 0
+
+
 def _oddity(story: str) -> str:
     return story if story in ODDITIES else "plain"
 
 
 def _told(lab: Lab, story: str) -> dict[str, Any]:
     """Return what came of *story*; raise unless the router's routes are as before."""
-    found = _broken_off(lab, story) if story in {"interrupt", "kill"} else _whole(lab)
+    found = _broken_off(lab, story) if story in BREAKS else _whole(lab)
     until(lambda: _restored(lab), 20, f"routes are not as before (logs: {lab.directory})")
     return found | {"levers": _kept(lab)}
 
@@ -210,7 +233,8 @@ def _broken_off(lab: Lab, how: str) -> dict[str, Any]:
     probe, partner = pair(lab)
     prefix = lab.plan.prefix(190, lab.plan.family.versions[0])
     until(lambda: prefix in lab.router.paths(), 30, "the spare route is not there", 0.02)
-    os.kill(_bgpctl(probe), signal.SIGINT if how == "interrupt" else signal.SIGKILL)
+    victim = partner if how == "kill-partner" else probe
+    victim.send_signal(BREAKS[how])
     began = time.monotonic()
     until(lambda: prefix not in lab.router.paths(), 20, "the spare route stays", 0.02)
     gone = time.monotonic() - began
@@ -222,11 +246,6 @@ def _broken_off(lab: Lab, how: str) -> dict[str, Any]:
         "gone_seconds": round(gone, 2),
         "said": _read(lab, "n1.err"),
     }
-
-
-def _bgpctl(process: subprocess.Popen[str]) -> int:
-    """Return the pid of bgpctl: nsenter becomes it."""
-    return process.pid
 
 
 def _kept(lab: Lab) -> dict[str, Any]:

@@ -59,10 +59,16 @@ def test_the_lever_that_moves_the_router_is_found(router: RouterName) -> None:
 
 
 def test_a_probe_that_is_broken_off_leaves_nothing() -> None:
-    """Ctrl-C withdraws at once; of one that was killed the lease is over in seconds."""
-    found = told(RouterName.BIRD, "interrupt", "kill")
+    """Ctrl-C withdraws at once; of one that was killed the lease is over in seconds.
+
+    Whoever loses its partner withdraws, and says that it could not be done.
+    """
+    found = told(RouterName.BIRD, "interrupt", "kill", "kill-partner")
     assert (found["interrupt"]["status"], found["interrupt"]["partner"]) == (130, 0)
     assert (found["kill"]["status"], found["kill"]["partner"]) == (-9, 2)
+    alone = found["kill-partner"]
+    assert (alone["status"], alone["partner"]) == (2, -9)
+    assert "the partner is gone" in alone["said"][-1]
     for story in found.values():
         assert not any(any(one["probed"]) for one in story["levers"].values())
 
@@ -77,6 +83,16 @@ def test_between_racks_a_client_beyond_the_spine_asks() -> None:
     for name in ("n1", "n2"):
         (probed,) = found["racks"]["levers"][name]["probed"]
         assert probed.items() >= moves.items()
+
+
+def test_each_of_two_routers_is_judged_for_itself() -> None:
+    """One ignores MED: the lever that is configured for both must work on both."""
+    (found,) = told(RouterName.BIRD, "two-routers").values()
+    assert (found["status"], found["partner"]) == (1, 0), found["said"]
+    best = {one["peers"][0]: one["recommended"] for one in found["result"]["routers"]}
+    assert best == {"router-n1-v4": "asPath", "router2-n1-v4": "med"}
+    for name in ("n1", "n2"):
+        assert [one["med"] for one in found["levers"][name]["probed"]] == [False, True]
 
 
 def test_a_spare_address_of_ipv6_is_probed_as_well() -> None:

@@ -5,7 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from bgpd.model.member import NodeName
 from bgpd.model.peer import Lever, Takeover
+from bgpd.model.prefix import Address
+from bgpd.model.status import MemberState, MemberStatus
+from bgpd.speaker import comparable
+from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.levers import (
     CALM_SECONDS,
     LEAST_SECONDS,
@@ -199,3 +204,29 @@ def test_a_raise_for_room_waits_until_all_is_calm() -> None:
     assert headroom.raise_due(CALM_SECONDS, calm=True)
     assert not headroom.raise_due(CALM_SECONDS + 1, calm=False)
     assert not headroom.raise_due(CALM_SECONDS + 2, calm=True)
+
+
+@pytest.mark.parametrize(
+    ("lever", "status"),
+    [
+        pytest.param(Lever.MED, True, id="a MED ends at the first router"),
+        pytest.param(Lever.AS_PATH, False, id="the AS path travels on"),
+        pytest.param(Lever.ORIGIN, False, id="so does ORIGIN"),
+        pytest.param(Lever.LOCAL_PREF, False, id="and local preference, through the AS"),
+    ],
+)
+def test_a_lever_that_travels_needs_no_common_router(lever: Lever, *, status: bool) -> None:
+    """A router beyond both compares what each of theirs passes on."""
+    world = World()
+    peers = (replace(PEER, lever=lever),)
+    desired = DesiredState.of(world.desired("n1", peers=peers))
+    stranger = MemberStatus(
+        name="n2",
+        address=Address("10.0.2.1"),
+        state=MemberState.ALIVE,
+        router_ids=(Address("192.0.2.2"),),
+    )
+    found = comparable.condition(
+        desired, (stranger,), ours=frozenset({Address("192.0.2.1")}), node=NodeName("n1")
+    )
+    assert found.status is status
