@@ -158,7 +158,7 @@ def _folded(findings: Iterable[Finding]) -> Findings:
         if waiting and (one is None or not _alike(waiting[0], one)):
             first, *others = waiting
             names = ", ".join(dict.fromkeys(each.check for each in others))
-            also = f" (so it is with {names})" if names else ""
+            also = f"; so it is with {names}" if names else ""
             yield replace(first, sentence=first.sentence + also)
             waiting = []
         if one is not None and one.level is Level.SKIP:

@@ -28,6 +28,9 @@ def rp_filter(facts: Facts) -> Findings:
 def arp(facts: Facts) -> Findings:
     """Judge who answers ARP for elastic IPs that are bound on the host."""
     bound = [one for one in bound_here(facts) if family_of(one.address) is Family.IPV4]
+    if not elastic_ips(facts):
+        yield _of("arp", Level.SKIP, "", "no elastic IP is known, so none can be on the host")
+        return
     if not bound:
         yield _of("arp", Level.OK, "", "no elastic IP is bound on the host: nobody answers for one")
         return

@@ -9,6 +9,8 @@ from bgpd.ctl.doctornode import told
 from bgpd.ctl.view import armed
 from bgpd.model.status import MemberState, MemberStatus, MeshStatus
 
+_MOST_WELL: Final = 16
+"""Members that are named although nothing is wrong with them."""
 _LOSSY_PERCENT: Final = 5.0
 _NOT_HERE: Final = frozenset({MemberState.UNHEARD, MemberState.DEAD, MemberState.SUSPECT})
 
@@ -23,8 +25,13 @@ def mesh(facts: Facts) -> Findings:
     others = [one for one in facts.members if one.name != status.node]
     if not others:
         yield _of("mesh", Level.OK, "", "this node is the only member")
-    for one in others:
-        yield _member(one)
+    lines = [_member(one) for one in others]
+    well = [line for line in lines if line.level is Level.OK]
+    if len(well) > _MOST_WELL:
+        sentence = f"{len(well)} members are heard, and hear us"
+        yield _of("mesh", Level.OK, "", sentence)
+        lines = [line for line in lines if line.level is not Level.OK]
+    yield from lines
 
 
 def takeover(facts: Facts) -> Findings:

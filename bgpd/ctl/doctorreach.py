@@ -102,7 +102,9 @@ def well(url: str, seconds: float) -> Attempt:
         return Attempt(answer=Answer.SILENT, detail=f"no answer within {seconds:g} s")
     except ConnectionRefusedError:
         return Attempt(answer=Answer.REFUSED)
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except OSError as error:
+        return Attempt(answer=Answer.FAILED, detail=f"{url}: {_reason(error)}")
+    except (http.client.HTTPException, ValueError) as error:
         return Attempt(answer=Answer.FAILED, detail=f"{url}: {error}")
     if status == _OK:
         return Attempt(answer=Answer.YES)

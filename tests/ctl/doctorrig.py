@@ -179,6 +179,7 @@ class Rig:
             line, capture_output=True, text=True, check=False, env=environment, timeout=60
         )
         assert "Traceback" not in done.stderr, done.stderr
+        assert PASSWORD not in done.stdout + done.stderr
         found: Mapping[str, Any] = json.loads(done.stdout)
         lines = tuple(
             Line(level=Level(one.pop("level")), **one) for one in map(dict, found["items"])

@@ -535,6 +535,16 @@ def test_what_a_router_says_drives_no_terminal() -> None:
     assert "\x1b" not in text
 
 
+def test_of_many_members_only_those_with_trouble_are_named() -> None:
+    """A mesh of a thousand is one line, and one for each that is not well."""
+    deaf = with_member(hears_us=False).members
+    many = tuple(replace(deaf[1], name=f"m{number}") for number in range(30))
+    lines = told(replace(WELL, members=(deaf[0], *many))).values()
+    mesh = {one.subject: one.sentence for one in lines if one.check == "mesh"}
+    assert set(mesh) == {"", "n2"}
+    assert mesh[""] == "30 members are heard, and hear us"
+
+
 def test_the_first_line_says_where_to_begin() -> None:
     """Lines are in the order of causes."""
     lines = examine(with_host(addresses=(), sysctls={"net.ipv4.ip_forward": "0"}), CHECKS)

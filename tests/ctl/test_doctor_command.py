@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -68,6 +70,30 @@ def test_sockets_that_never_answer_cost_their_timeout(tmp_path: Path) -> None:
     result = asyncio.run(story())
     assert result.status == 1
     assert result.output.count("no answer within 0.3 s") == 2
+
+
+def test_a_person_who_waits_is_told_for_what(tmp_path: Path) -> None:
+    """After a second, on a terminal, on standard error; it is taken back at the end."""
+
+    async def story() -> int | None:
+        async with serving(tmp_path, agent={}, speaker={}):
+            words = ("doctor", "--run-dir", str(tmp_path), "--timeout", "2")
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "bgpd.ctl", *words),
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=terminal,
+            )
+            return await process.wait()
+
+    person, terminal = os.openpty()
+    try:
+        assert asyncio.run(story()) == 1
+        said = os.read(person, 65_536).decode()
+    finally:
+        os.close(person)
+        os.close(terminal)
+    assert "waiting for agent, speaker" in said
+    assert said.endswith("\r\x1b[K")
 
 
 def test_a_node_that_answers_is_named(tmp_path: Path) -> None:
