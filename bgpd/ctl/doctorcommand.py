@@ -52,7 +52,7 @@ def doctor_command(
     """Check this node from its documents to its packets, and say what to do.
 
     Works without agent, speaker, root or network: it says what it could not look at.
-    It changes nothing, and disturbs no session that is up or being made.
+    It changes nothing, and disturbs no session that is up.
     """
     from bgpd.ctl import doctor, doctorchecks, doctorlook, observe  # noqa: PLC0415
     from bgpd.ctl.document import dump  # noqa: PLC0415

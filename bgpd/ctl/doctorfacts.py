@@ -89,7 +89,7 @@ class PeerFacts:
     """Why the kernel could not be asked for the way; empty and no way: there is no route."""
     connection: Connection | None = None
     connect: Attempt = Attempt()
-    """A plain TCP connect from *source*; not tried while a session is up or being made."""
+    """A plain TCP connect from *source*; not tried while there is a connection."""
     ping: Attempt = Attempt()
     large_ping: Attempt = Attempt()
     """As large as the uplink takes, not to be fragmented."""
