@@ -23,7 +23,7 @@ from bgpd.host.losses import Losses
 from bgpd.host.netlink import Events, because
 from bgpd.host.outcome import Outcome, Round, outcome
 from bgpd.host.pathcheck import check
-from bgpd.host.quarrel import Quarrel
+from bgpd.host.quarrel import PAUSE_SECONDS, Quarrel
 from bgpd.host.rtnetlink import DELLINK, DELROUTE, NEWLINK, NEWROUTE, ROUTE, link_index
 from bgpd.host.wire import Message
 from bgpd.host.wish import Resolved, Wanted, destinations, gateways, resolve
@@ -39,6 +39,8 @@ _SHARE: Final = 0.1
 """The part of the time that may be spent on looking at what probably does not matter."""
 _ROUNDS: Final = 3
 """Look, plan, do; and a look that finds nothing left to do."""
+_AT_ONCE: Final = 200
+"""Changes between two looks: while ten thousand addresses are bound, a route may be taken."""
 _GROUPS: Final = (1, 5, 7, 9, 11)
 """RTNLGRP: links, addresses and routes of IPv4 and of IPv6."""
 
@@ -64,7 +66,9 @@ class Keeping:
         self._losses = Losses()
         self._quarrel = Quarrel()
         self._late = False
-        """Whether something is gone and may not be put back yet."""
+        """Whether something is to be done, and not yet."""
+        self._more = False
+        """Whether there was more to be done than is done at once."""
         self._restored: Counter[str] = Counter()
         self._said = Outcome()
         self._destinations: frozenset[Prefix] = frozenset()
@@ -123,14 +127,19 @@ class Keeping:
         resolved, plan, present = self._plan(looking, wanted)
         self._losses.look(plan, present)
         self._late = self._losses.missing and self._quarrel.wait(time.monotonic()) > 0.0
+        todo = changes(plan, present)
+        first = len(todo)
         for _ in range(_ROUNDS):
-            todo = changes(plan, present)
             if not todo or failures or self._late:
                 break
-            done = hands.apply(todo, kinds=self._kinds)
+            done = hands.apply(todo[:_AT_ONCE], kinds=self._kinds)
             failures = done.failures
             self._loopback |= done.kindless
             resolved, plan, present = self._plan(looking, wanted)
+            todo = changes(plan, present)
+        self._more = bool(todo) and not failures and not self._late
+        # A kernel that makes something else of it each time must not keep a processor busy.
+        self._late |= self._more and len(todo) >= first
         uplinks = _uplinks(wanted, plan, present)
         self._watched = uplinks if present.ours is None else uplinks | {present.ours.index}
         reports = self._account(plan, present)
@@ -184,7 +193,9 @@ class Keeping:
         calm = now + max(_CALM_SECONDS, (now - begun) / _SHARE)
         latest = now + (AGAIN_SECONDS if self._said.unfinished else LOOK_SECONDS)
         if self._late:
-            latest = now + self._quarrel.wait(now)
+            latest = now + (self._quarrel.wait(now) or PAUSE_SECONDS)
+        elif self._more:
+            return
         elif (over := self._quarrel.deadline()) is not None:
             latest = min(latest, over)
         while not self._ended and (left := latest - time.monotonic()) > 0.0:

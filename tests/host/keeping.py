@@ -133,6 +133,22 @@ async def added() -> object:
     }
 
 
+async def many() -> object:
+    """Bind more than is done at once, and have a route taken meanwhile."""
+    run(f"ip route add default via {FIRST[0]}")
+    eips = [Address(f"203.0.{number >> 8}.{number & 255}") for number in range(1000)]
+    async with keeping(Wanted(routes=(wish(0, "default"),))) as (keeper, reports):
+        await settled(keeper)
+        keeper.want(Wanted(routes=(wish(0, "default"),), addresses=frozenset(eips), interface=True))
+        await until(bound, "the first are bound")
+        run(f"ip route del {PEERS[0]}")
+        await until(lambda: reports and len(bound()) == len(eips), "all are bound")
+        counts = [len(bound()), list(reports)]
+        keeper.want(Wanted(addresses=frozenset(eips[:10]), interface=True))
+        await until(lambda: len(bound()) == 10, "most are not wanted any more")
+        return counts
+
+
 async def ways() -> object:
     """Follow default routes of every shape."""
     seen: list[list[str]] = []
@@ -350,7 +366,7 @@ async def no_right() -> object:
 STORIES: Final[dict[str, Story]] = {
     story.__name__: story
     for story in (
-        *(added, ways, restored, lookalikes, loopback, impossible, quarrel, settings),
+        *(added, many, ways, restored, lookalikes, loopback, impossible, quarrel, settings),
         *(unprivileged, no_right),
     )
 }

@@ -155,3 +155,8 @@ def test_a_route_follows_the_default_route_in_every_shape() -> None:
         ],
         [last, f"{six} dev eth1 metric 179 pref medium"],
     ]
+
+
+def test_while_a_thousand_addresses_are_bound_a_route_is_kept_too() -> None:
+    """They are bound piece by piece."""
+    assert story("many") == [1000, ["the route to 169.254.255.1/32 was gone, and was put back"]]
