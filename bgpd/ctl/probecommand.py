@@ -54,7 +54,7 @@ def probe_command(  # noqa: PLR0913 - its options
         float, typer.Option("--patience", min=1, max=600, help="Seconds a router is given.")
     ] = 5.0,
     ttl: Annotated[
-        int, typer.Option("--ttl", min=2, max=64, help="Of datagrams: routers on their way + 1.")
+        int, typer.Option("--ttl", min=2, max=64, help="Of datagrams, to begin with.")
     ] = 2,
     from_client: Annotated[
         bool, typer.Option("--from-client", help="A third machine sends; says what to run there.")

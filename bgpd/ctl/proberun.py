@@ -35,6 +35,9 @@ _TICK: Final = 0.004
 _ASK_EVERY: Final = 0.05
 _REST: Final = 0.4
 """What both nodes at the worse value are given before one gets better."""
+_FARTHER_SECONDS: Final = 1.5
+_MOST_TTL: Final = 8
+"""Where routers are farther away than this, a person says it."""
 _PATIENCE: Final = 5.0
 """Seconds that a partner's word may take."""
 _CLIENT_SECONDS: Final = 180.0
@@ -97,7 +100,8 @@ class Probe:
         try:
             with Counter(wish.address, self._mark) as self._counter:
                 if ways:
-                    self._sender = Sender(wish.address, self._mark, ways, wish.ttl)
+                    ttls = dict.fromkeys(ways, wish.ttl)
+                    self._sender = Sender(wish.address, self._mark, ways, ttls)
                 return self._all(self._everything(hello))
         finally:
             if self._sender is not None:
@@ -174,6 +178,12 @@ class Probe:
             began = time.monotonic()
             self._take_back(ours=not ours)
             followed = self._follow(ours=ours, began=began, patience=patience)
+            while self._reach_farther(self._peers.keys() - followed.keys()):
+                missing = frozenset(self._peers.keys() - followed.keys())
+                later = time.monotonic()
+                followed |= dict.fromkeys(
+                    self._follow(ours=ours, began=later, patience=_FARTHER_SECONDS, ways=missing)
+                )
             lost = sorted(self._peers.keys() - followed.keys())
             if lost:
                 peers = ", ".join(one.peer for number in lost for one in self._peers[number])
@@ -184,6 +194,15 @@ class Probe:
                 )
             patience = max(wish.patience, 2.0)
             self._say(f"{name} alone: the datagrams come there{_took(followed)}")
+
+    def _reach_farther(self, numbers: Iterable[int]) -> bool:
+        """Let datagrams by these ways pass one router more; return whether that may help."""
+        lost = frozenset(numbers)
+        if self._sender is None or not lost:
+            return False
+        for number in lost:
+            self._sender.ttls[number] += 1
+        return max(self._sender.ttls[number] for number in lost) <= _MOST_TTL
 
     def _question(self, question: Question) -> dict[int, Finding]:
         """Return for each way whether *question* moves its traffic."""

@@ -80,7 +80,8 @@ class Sender:
     target: Address
     mark: bytes
     ways: dict[int, Way]
-    ttl: int = 2
+    ttls: dict[int, int]
+    """The time to live by each way: no more than it takes, so that no node sends one on."""
     _socket: socket.socket = field(init=False)
     _ports: "itertools.cycle[int]" = field(init=False)
 
@@ -103,7 +104,7 @@ class Sender:
             to = (way.interface, kind, 0, 0, way.hardware)
             for port in ports:
                 packet = probepacket.datagram(
-                    way.source, self.target, port=port, ttl=self.ttl, said=said
+                    way.source, self.target, port=port, ttl=self.ttls[number], said=said
                 )
                 try:
                     self._socket.sendto(packet, to)

@@ -3,7 +3,8 @@
 `python -m tests.lab.probing ROUTER STORY…` builds a lab, gives its router one oddity after the
 other and probes each, or ends a probe in the middle (`BREAKS`); it prints as JSON what
 bgpctl said and what is left. With `v6` the lab is one of IPv6; with `racks` it has two of them, and
-the client sends; with `two-routers` every node has sessions with both.
+the client sends; with `two-routers` every node has sessions with both;
+with `packet` it is that provider's network.
 """
 
 import json
@@ -19,10 +20,12 @@ from typing import Any, Final
 from tests.lab import world
 from tests.lab.nodes import PROGRAMS, Node, until
 from tests.lab.plan import FamilyChoice, LabError, Plan, RouterName
+from tests.lab.provider import ProviderName
 from tests.lab.routers import Bird, Frr, missing_programs
 from tests.lab.run import Lab
 from tests.lab.topology import inside
 
+_PACKET: Final = ProviderName.PACKET
 _PATIENCE: Final = 60.0
 _AT_MOST: Final = 120.0
 
@@ -113,6 +116,8 @@ def main(arguments: Sequence[str]) -> int:
         return _between_racks(Plan(router=router, services=6, racks=True, routers=2))
     if stories == ["two-routers"]:
         return _on_two_routers(Plan(router=router, services=6, routers=2))
+    if stories == ["packet"]:
+        return _at_a_provider(Plan(router=router, services=6, routers=2, provider=_PACKET))
     family = FamilyChoice.V6 if "v6" in stories else FamilyChoice.V4
     lab = Lab(Plan(router=router, services=6, family=family), world.become_world())
     lab.router = machine = odd(lab)
@@ -149,6 +154,18 @@ def _between_racks(plan: Plan) -> int:
         client.kill()
     until(lab.all_routes_present, 20, f"routes are not as before (logs: {lab.directory})")
     print(json.dumps({"refused": refused, "racks": found | {"levers": _kept(lab)}}), flush=True)
+    lab.stop()
+    return 0
+
+
+def _at_a_provider(plan: Plan) -> int:
+    """Probe two routers that are several hops away, behind one gateway."""
+    lab = Lab(plan, world.become_world())
+    lab.start()
+    lab.steady(_PATIENCE)
+    found = _whole(lab)
+    until(lab.all_routes_present, 20, f"routes are not as before (logs: {lab.directory})")
+    print(json.dumps({"packet": found | {"levers": _kept(lab)}}), flush=True)
     lab.stop()
     return 0
 

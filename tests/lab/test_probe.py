@@ -95,6 +95,16 @@ def test_each_of_two_routers_is_judged_for_itself() -> None:
         assert [one["med"] for one in found["levers"][name]["probed"]] == [False, True]
 
 
+def test_routers_behind_a_gateway_are_judged_together() -> None:
+    """As at Packet: several hops away, with MD5 and a limit; datagrams reach as far as they must."""
+    (found,) = told(RouterName.BIRD, "packet").values()
+    assert (found["status"], found["partner"]) == (0, 0), found["said"]
+    (seen,) = found["result"]["routers"]
+    assert seen["peers"] == ["packet-169.254.255.1", "packet-169.254.255.2"]
+    for name in ("n1", "n2"):
+        assert [one["med"] for one in found["levers"][name]["probed"]] == [True, True]
+
+
 def test_a_spare_address_of_ipv6_is_probed_as_well() -> None:
     """A router without oddities compares everything that a takeover may use."""
     (found,) = told(RouterName.BIRD, "v6").values()
