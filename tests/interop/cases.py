@@ -185,7 +185,7 @@ CASES: Final = (
     ),
     Case(
         number=9,
-        title="multihop, over a router between the two",
+        title="multihop, over a router between the two, with a source address on `lo`",
         theirs=Neighbor(multihop=True),
     ),
     Case(
