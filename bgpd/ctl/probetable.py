@@ -1,5 +1,6 @@
 """What a probe found, for people and for programs."""
 
+from itertools import zip_longest
 from typing import Any
 
 from bgpd.ctl.columns import columns, wrapped
@@ -28,16 +29,18 @@ def document(outcome: Outcome) -> dict[str, Any]:
 
 
 def _rows(router: RouterFinding) -> list[tuple[str, ...]]:
-    return [
+    facts = [
         (
-            "" if number else ",".join(router.peers),
             f"community {one.question}" if one.community else one.question,
             _moves(one),
             ", ".join(map(shown, one.milliseconds)) or "-",
             "yes" if one.question in router.configured else "",
         )
-        for number, one in enumerate(router.findings)
+        for one in router.findings
     ]
+    # The peers stand below each other, beside what was found about all of them.
+    beside = zip_longest(router.peers, facts, fillvalue=None)
+    return [(peer or "", *(fact or ("",) * 4)) for peer, fact in beside]
 
 
 def _moves(finding: Finding) -> str:

@@ -122,6 +122,8 @@ def test_the_verdict_says_what_to_do(router: RouterFinding, code: int, sentence:
     assert sentence in sentences(outcome)[0]
     report = probetable.report(outcome)
     assert max(map(len, report.splitlines())) <= 80
+    for row, peer in enumerate(router.peers, start=1):
+        assert peer[:20] in report.splitlines()[row]
     document = probetable.document(outcome)
     assert document["works"] is (code == 0)
     assert document["routers"][0]["recommended"] == router.recommended

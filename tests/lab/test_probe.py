@@ -96,7 +96,7 @@ def test_each_of_two_routers_is_judged_for_itself() -> None:
 
 
 def test_routers_behind_a_gateway_are_judged_together() -> None:
-    """As at Packet: several hops away, with MD5 and a limit; datagrams reach as far as they must."""
+    """As at Packet: several hops away, with MD5 and a limit; datagrams reach just far enough."""
     (found,) = told(RouterName.BIRD, "packet").values()
     assert (found["status"], found["partner"]) == (0, 0), found["said"]
     (seen,) = found["result"]["routers"]
