@@ -32,7 +32,7 @@ PATIENCE: Final = 75.0
 """Seconds; a session that BIRD has just ended returns within five."""
 SOUND: Final = frozenset({"clock"})
 """Checks that depend on the machine of the test, not on the rig."""
-PASSWORD: Final = "of the session"  # noqa: S105 - of this test alone
+PASSWORD: Final = "7f3a-not-to-be-shown"  # noqa: S105 - of this test alone
 _PROGRAMS: Final = ("bird", "ip", "nft", "unshare", "nsenter", "setpriv")
 _SOON: Final = "error wait time 1, 1;"
 """BIRD otherwise takes no connection for a minute after a session that ended in an error."""
@@ -124,11 +124,15 @@ class Rig:
         for process in self._processes.values():
             process.wait()
 
-    def configure(self, **tor_a: object) -> None:
-        """Write the documents, the BGPPeer tor-a with *tor_a* besides."""
-        peer = {"myASN": 65000, "peerASN": 65530, "ebgpMultiHop": True}
-        first = {**peer, "peerAddress": TOR_A, "password": PASSWORD, **tor_a}
+    def configure(self, name: str = "", **other: object) -> None:
+        """Write the documents, the BGPPeer *name* with *other* words; None leaves one out."""
+        peer: dict[str, object] = {"myASN": 65000, "peerASN": 65530, "ebgpMultiHop": True}
+        first = {**peer, "peerAddress": TOR_A, "password": PASSWORD}
         second = {**peer, "peerAddress": TOR_B, "sourceAddress": N1_SECOND}
+        for mine, spec in (("tor-a", first), ("tor-b", second)):
+            spec.update(other if name == mine else {})
+            for word in [word for word, value in spec.items() if value is None]:
+                del spec[word]
         only_n1 = [{"matchLabels": {"kubernetes.io/hostname": "n1"}}]
         self._write(
             _labelled(node("n1", N1), "n1"),

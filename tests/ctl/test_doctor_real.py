@@ -29,9 +29,9 @@ def _rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 
 @contextmanager
-def configured(rig: Rig, **tor_a: object) -> Iterator[None]:
-    """Have other words in the BGPPeer tor-a."""
-    rig.configure(**tor_a)
+def configured(rig: Rig, name: str, **other: object) -> Iterator[None]:
+    """Have *other* words in the BGPPeer *name*."""
+    rig.configure(name, **other)
     yield
     rig.configure()
 
@@ -86,19 +86,31 @@ def not_forwarding(rig: Rig) -> Iterator[None]:
     ("broken", "failing", "words"),
     [
         pytest.param(
-            lambda rig: configured(rig, password="another"),  # noqa: S106 - of this test alone
+            lambda rig: configured(rig, "tor-a", password="another"),  # noqa: S106 - of this test alone
             ("md5", "tor-a"),
             "most likely the passwords of both ends differ",
             id="a wrong password is told from a filter",
         ),
         pytest.param(
-            lambda rig: configured(rig, peerASN=65531),
+            lambda rig: configured(rig, "tor-b", password="unknown"),  # noqa: S106 - of this test
+            ("md5", "tor-b"),
+            "accepts a connection without a signature",
+            id="a password that the router does not have",
+        ),
+        pytest.param(
+            lambda rig: configured(rig, "tor-a", password=None),
+            ("tcp", "tor-a"),
+            "or the router expects a TCP MD5 password",
+            id="a password that only the router has",
+        ),
+        pytest.param(
+            lambda rig: configured(rig, "tor-a", peerASN=65531),
             ("open", "tor-a"),
             "the router is AS 65530, not AS 65531",
             id="a wrong AS number is told with both",
         ),
         pytest.param(
-            lambda rig: configured(rig, sourceAddress="10.9.0.77"),
+            lambda rig: configured(rig, "tor-a", sourceAddress="10.9.0.77"),
             ("source", "tor-a"),
             "no interface has 10.9.0.77",
             id="a source that the host does not have",
