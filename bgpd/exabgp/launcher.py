@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic
 from types import SimpleNamespace
 
+import bgpd.exabgp.unnamed  # noqa: F401  isort: skip  before anything of ExaBGP
 import exabgp.bgp.timer
 import exabgp.reactor.loop
 import exabgp.reactor.peer

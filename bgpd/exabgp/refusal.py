@@ -18,73 +18,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from bgpd.exabgp.codes import CAPABILITIES, FAMILIES, numbers
 from bgpd.model.peer import PeerState
 from bgpd.model.prefix import Address, Family
 
 _CEASE: Final = 6
 _HARD_RESET: Final = (6, 9)
-_CODES: Final[Mapping[int, str]] = {
-    1: "Message Header Error",
-    2: "OPEN Message Error",
-    3: "UPDATE Message Error",
-    4: "Hold Timer Expired",
-    5: "Finite State Machine Error",
-    6: "Cease",
-    7: "ROUTE-REFRESH Message Error",
-    8: "Send Hold Timer Expired",
-}
-_NAMES: Final[Mapping[tuple[int, int], str]] = {
-    (1, 1): "Connection Not Synchronized",
-    (1, 2): "Bad Message Length",
-    (1, 3): "Bad Message Type",
-    (2, 1): "Unsupported Version Number",
-    (2, 2): "Bad Peer AS",
-    (2, 3): "Bad BGP Identifier",
-    (2, 4): "Unsupported Optional Parameter",
-    (2, 5): "Authentication Failure",
-    (2, 6): "Unacceptable Hold Time",
-    (2, 7): "Unsupported Capability",
-    (2, 11): "Role Mismatch",
-    (3, 1): "Malformed Attribute List",
-    (3, 2): "Unrecognized Well-known Attribute",
-    (3, 3): "Missing Well-known Attribute",
-    (3, 4): "Attribute Flags Error",
-    (3, 5): "Attribute Length Error",
-    (3, 6): "Invalid ORIGIN Attribute",
-    (3, 7): "AS Routing Loop",
-    (3, 8): "Invalid NEXT_HOP Attribute",
-    (3, 9): "Optional Attribute Error",
-    (3, 10): "Invalid Network Field",
-    (3, 11): "Malformed AS_PATH",
-    (5, 1): "Unexpected Message in OpenSent",
-    (5, 2): "Unexpected Message in OpenConfirm",
-    (5, 3): "Unexpected Message in Established",
-    (6, 1): "Maximum Number of Prefixes Reached",
-    (6, 2): "Administrative Shutdown",
-    (6, 3): "Peer De-configured",
-    (6, 4): "Administrative Reset",
-    (6, 5): "Connection Rejected",
-    (6, 6): "Other Configuration Change",
-    (6, 7): "Connection Collision Resolution",
-    (6, 8): "Out of Resources",
-    (6, 9): "Hard Reset",
-    (6, 10): "BFD Down",
-    (7, 1): "Invalid Message Length",
-}
-_FAMILIES: Final[Mapping[tuple[int, int], str]] = {
-    (1, 1): "IPv4 unicast",
-    (2, 1): "IPv6 unicast",
-}
-_CAPABILITIES: Final[Mapping[int, str]] = {
-    2: "route refresh",
-    5: "IPv4 routes with an IPv6 next hop",
-    6: "extended messages",
-    9: "BGP role",
-    64: "graceful restart",
-    65: "four-byte ASNs",
-    69: "ADD-PATH",
-    70: "enhanced route refresh",
-}
 _RECEIVED: Final[Mapping[tuple[int, int], str]] = {
     (2, 1): "the router speaks no BGP-4",
     (2, 2): "the router expects another ASN of us than {local_asn}: correct myASN of the BGPPeer, "
@@ -150,6 +89,8 @@ _FAILED: Final[Mapping[int, str]] = {
 _ASNS: Final = re.compile(r"ASN in OPEN \((\d+)\)")
 _WEAK: Final = frozenset({(6, 5), (6, 7)})
 """What a router says when it only does not want to be asked now: it explains nothing before it."""
+CLOSED_AGAIN: Final = "the router closes each connection at once"
+"""`closed`, where the reason has been told before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,9 +132,12 @@ class Story:
         if sentence != self._cause:
             self._cause = self.text = sentence
 
-    def hindered(self, sentence: str) -> None:
-        """Take note of an attempt that came to nothing, without a reason."""
-        self.text = f"{self._cause}; since then {sentence}" if self._cause else sentence
+    def hindered(self, sentence: str, again: str = "") -> None:
+        """Take note of an attempt that came to nothing, without a reason.
+
+        *again* says it in fewer words, for when the reason is known.
+        """
+        self.text = f"{self._cause}; since then {again or sentence}" if self._cause else sentence
 
 
 def explains(code: int, subcode: int) -> bool:
@@ -214,28 +158,28 @@ def received(code: int, subcode: int, data: bytes, wanted: Wanted) -> str:
             else ("reset the session", "")
         )
         said = f', saying "{text}"' if text else ""
-        return f"the router's operator {verb}{said}{f'; {then}' if then else ''}" + _numbers(
+        return f"the router's operator {verb}{said}{f'; {then}' if then else ''}" + numbers(
             code, subcode
         )
     if (code, subcode) == (6, 1):
-        return _limit(data) + _numbers(code, subcode)
+        return _limit(data) + numbers(code, subcode)
     if (code, subcode) == (2, 7):
-        return _capability(data, wanted) + _numbers(code, subcode)
-    return _of(_RECEIVED, _RECEIVED_CODE, code, subcode, wanted) + _numbers(code, subcode)
+        return _capability(data, wanted) + numbers(code, subcode)
+    return _of(_RECEIVED, _RECEIVED_CODE, code, subcode, wanted) + numbers(code, subcode)
 
 
 def sent(code: int, subcode: int, text: str, wanted: Wanted) -> str:
     """Return what a NOTIFICATION of ours means; *text* is what ExaBGP had to say beside it."""
-    numbers = _numbers(code, subcode)
+    bracket = numbers(code, subcode)
     found = _ASNS.search(text)
     if (code, subcode) == (2, 2) and found:
         return (
             f"the router is AS {found[1]}, not AS {wanted.peer_asn}: correct peerASN of the "
-            f"BGPPeer, if it is the right router{numbers}"
+            f"BGPPeer, if it is the right router{bracket}"
         )
     if "waited for open" in text:
-        return f"{wanted.where} takes connections, and then says nothing: BGP hangs there{numbers}"
-    return _of(_SENT, _SENT_CODE, code, subcode, wanted) + numbers
+        return f"{wanted.where} takes connections, and then says nothing: BGP hangs there{bracket}"
+    return _of(_SENT, _SENT_CODE, code, subcode, wanted) + bracket
 
 
 def closed(state: PeerState, wanted: Wanted) -> str:
@@ -305,11 +249,6 @@ def _of(
     )
 
 
-def _numbers(code: int, subcode: int) -> str:
-    names = (_CODES.get(code, "unknown"), _NAMES.get((code, subcode), ""))
-    return f" (NOTIFICATION {code}/{subcode}, {', '.join(name for name in names if name)})"
-
-
 def _spoken(data: bytes) -> str:
     """Return the operator's words (RFC 9003, section 2), on one line, or the empty string."""
     text = data[1 : 1 + data[0]] if data else b""
@@ -323,7 +262,7 @@ def _limit(data: bytes) -> str:
     advice = "set maxPrefixes of the BGPPeer to the router's limit, or raise that"
     if len(data) >= 7:
         afi, safi, most = struct.unpack("!HBI", data[:7])
-        family = _FAMILIES.get((afi, safi), f"family {afi}/{safi}")
+        family = FAMILIES.get((afi, safi), f"family {afi}/{safi}")
         sentence = f"the router takes at most {most} prefixes of {family}, and we announced more"
         advice = f"set maxPrefixes of the BGPPeer to {most}, or raise the router's limit"
     return f"{sentence}: {advice}; the session may stay down until its operator clears it"
@@ -351,9 +290,9 @@ def _capabilities(data: bytes) -> Iterator[str]:
             return
         if code == 1 and length == 4:
             afi, _, safi = struct.unpack("!HBB", value)
-            yield _FAMILIES.get((afi, safi), f"family {afi}/{safi}")
+            yield FAMILIES.get((afi, safi), f"family {afi}/{safi}")
         else:
-            yield _CAPABILITIES.get(code, f"capability {code}")
+            yield CAPABILITIES.get(code, f"capability {code}")
 
 
 def _or(reasons: list[str]) -> str:

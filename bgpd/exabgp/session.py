@@ -351,7 +351,8 @@ class Session(peer.Peer):  # type: ignore[misc]
         if tells:
             self.story.ended(sentence)
         elif sentence:
-            self.story.hindered(sentence)
+            early = isinstance(error, LostConnection) and state is not PeerState.OPEN_CONFIRM
+            self.story.hindered(sentence, refusal.CLOSED_AGAIN if early else "")
 
     def _close_when_flushed(self) -> None:
         if self._subcode is None or self.generator is False or self.generator is None:
