@@ -200,6 +200,8 @@ def test_a_reason_outlives_what_only_follows_from_it() -> None:
     assert story.text == "too many prefixes; since then it refuses"
     story.ended("too many prefixes")
     assert story.text == "too many prefixes; since then it refuses", "the same: nothing is new"
+    story.hindered("it closes, because of this or that", "it closes")
+    assert story.text == "too many prefixes; since then it closes"
     story.ended("another ASN")
     assert story.text == "another ASN"
     story.well()
