@@ -6,7 +6,8 @@ goes on with the old one until the generation is raised, and raises it itself a 
 mesh carries a raise to everybody within milliseconds, as it does for a death.
 """
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -84,24 +85,36 @@ class Headroom:
 
     On the last step no path can be better than that of a node that dies. While everybody lives a
     raise costs nothing: all paths become worse together, and the next two deaths are answered.
+    A path that a dead node left behind would win, though. So every listed member must be heard,
+    which no node can say of a mesh of many, and whoever is taken off the list may have left one
+    for as long as routers wait.
     """
 
     def __init__(self) -> None:
         self._calm_since: float | None = None
+        self._listed: frozenset[str] = frozenset()
+        self._not_before = -math.inf
 
-    def raise_due(self, now: float, *, calm: bool) -> bool:
-        """Return whether it is time to raise; *calm*: it is wanted, and every member is alive."""
-        if not calm:
+    def raise_due(
+        self,
+        now: float,
+        *,
+        generation: int,
+        peers: Iterable[Peer],
+        listed: frozenset[str],
+        alive: Callable[[], frozenset[str]],
+    ) -> bool:
+        """Return whether it is time to raise; *alive* says which of the *listed* members live."""
+        stepped = [peer for peer in peers if _stepped(peer)]
+        if not self._listed <= listed and stepped:
+            self._not_before = now + max(peer.hold_time for peer in stepped)
+        self._listed = listed
+        if generation % STEPS != STEPS - 1 or not stepped or not listed <= alive():
             self._calm_since = None
             return False
         if self._calm_since is None:
             self._calm_since = now
-        return now - self._calm_since >= CALM_SECONDS
-
-
-def needs_headroom(generation: int, peers: Iterable[Peer]) -> bool:
-    """Return whether the lever of one of *peers* is on its last step."""
-    return generation % STEPS == STEPS - 1 and any(map(_stepped, peers))
+        return now >= max(self._calm_since + CALM_SECONDS, self._not_before)
 
 
 def _stepped(peer: Peer) -> bool:

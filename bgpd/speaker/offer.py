@@ -28,7 +28,7 @@ from bgpd.speaker.cadence import Cadence
 from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.effect import DropAgent, Tell
 from bgpd.speaker.ending import Phase
-from bgpd.speaker.levers import Headroom, Levers, needs_headroom
+from bgpd.speaker.levers import Headroom, Levers
 from bgpd.speaker.markers import Markers
 from bgpd.speaker.outbox import Outbox
 from bgpd.speaker.peering import Peering
@@ -372,11 +372,15 @@ class Offer:
         if self.levers.raise_due(now, generation=generation, others_differ=differ):
             mesh.raise_generation("the lever changes", now)
             return
-        calm = self.advertising and needs_headroom(generation, desired.peers.values())
-        if calm:
-            members = self._situation.mesh_status(now).members
-            calm = all(member.state is MemberState.ALIVE for member in members)
-        if self._headroom.raise_due(now, calm=calm):
+        if self.advertising and self._headroom.raise_due(
+            now,
+            generation=generation,
+            peers=desired.peers.values(),
+            listed=frozenset(member.name for member in desired.members) - {self._situation.node},
+            alive=lambda: stance.living(
+                self._situation.mesh_status(now).members, self._situation.node
+            ),
+        ):
             mesh.raise_generation("the lever has no step left for a death", now)
 
     def _ask_when_written(self, now: float) -> None:

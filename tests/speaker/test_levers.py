@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,6 @@ from bgpd.speaker.levers import (
     MOST_SECONDS,
     Headroom,
     Levers,
-    needs_headroom,
 )
 from tests.policy.test_lever import PEER
 from tests.speaker.test_reflex import STEP, World, med
@@ -181,29 +181,61 @@ def test_a_lever_of_three_steps_answers_every_death() -> None:
         assert min(one for node in _paths(world) for one in node) > 0, "there is room"
 
 
+OTHERS = frozenset({"n2", "n3"})
+
+
+def due(
+    headroom: Headroom,
+    now: float,
+    *,
+    generation: int = 5,
+    lever: Lever = Lever.ORIGIN,
+    takeover: Takeover = Takeover.AUTO,
+    listed: frozenset[str] = OTHERS,
+    alive: frozenset[str] = OTHERS,
+) -> bool:
+    """Return whether *headroom* wants a raise at *now*; by default nothing speaks against it."""
+    peers = (replace(PEER, lever=lever, takeover=takeover),)
+    return headroom.raise_due(
+        now, generation=generation, peers=peers, listed=listed, alive=lambda: alive
+    )
+
+
 @pytest.mark.parametrize(
-    ("generation", "lever", "takeover", "due"),
+    ("facts", "expected"),
     [
-        pytest.param(5, Lever.ORIGIN, Takeover.AUTO, True, id="the last step"),
-        pytest.param(4, Lever.ORIGIN, Takeover.AUTO, False, id="one step is left"),
-        pytest.param(5, Lever.MED, Takeover.AUTO, False, id="a lever without steps"),
-        pytest.param(5, Lever.ORIGIN, Takeover.NEVER, False, id="no takeover is wanted"),
+        pytest.param({}, True, id="the last step"),
+        pytest.param({"generation": 4}, False, id="one step is left"),
+        pytest.param({"lever": Lever.MED}, False, id="a lever without steps"),
+        pytest.param({"takeover": Takeover.NEVER}, False, id="no takeover is wanted"),
+        pytest.param({"alive": frozenset({"n2"})}, False, id="somebody is not heard"),
     ],
 )
 def test_a_raise_for_room_is_for_levers_on_their_last_step(
-    generation: int, lever: Lever, takeover: Takeover, *, due: bool
+    facts: dict[str, Any], *, expected: bool
 ) -> None:
-    """Nothing else is moved without a death."""
-    assert needs_headroom(generation, (replace(PEER, lever=lever, takeover=takeover),)) is due
+    """And only while everybody on the list is heard: nobody hears all of a large mesh."""
+    headroom = Headroom()
+    assert not due(headroom, 0.0, **facts)
+    assert due(headroom, CALM_SECONDS, **facts) is expected
 
 
 def test_a_raise_for_room_waits_until_all_is_calm() -> None:
     """For a while without a break: who flaps is about to die again."""
     headroom = Headroom()
-    assert not headroom.raise_due(0.0, calm=True)
-    assert headroom.raise_due(CALM_SECONDS, calm=True)
-    assert not headroom.raise_due(CALM_SECONDS + 1, calm=False)
-    assert not headroom.raise_due(CALM_SECONDS + 2, calm=True)
+    assert not due(headroom, 0.0)
+    assert not due(headroom, CALM_SECONDS - 1, alive=frozenset({"n3"}))
+    assert not due(headroom, CALM_SECONDS)
+    assert due(headroom, 2 * CALM_SECONDS)
+
+
+def test_who_is_taken_off_the_list_may_have_left_a_path() -> None:
+    """It would win against paths that begin anew, until the routers' hold time is over."""
+    headroom, rest = Headroom(), frozenset({"n3"})
+    assert not due(headroom, 0.0, alive=rest)
+    assert not due(headroom, 1.0, listed=rest, alive=rest)
+    assert not due(headroom, PEER.hold_time, listed=rest, alive=rest)
+    assert due(headroom, PEER.hold_time + 1.0, listed=rest, alive=rest)
 
 
 @pytest.mark.parametrize(
