@@ -136,6 +136,7 @@ class Keeping:
             failures = done.failures
             self._loopback |= done.kindless
             resolved, plan, present = self._plan(looking, wanted)
+            self._losses.look(plan, present)
             todo = changes(plan, present)
         self._more = bool(todo) and not failures and not self._late
         # A kernel that makes something else of it each time must not keep a processor busy.

@@ -45,14 +45,14 @@ class Losses:
         return bool(self._gone)
 
     def look(self, plan: HostPlan, present: Inventory) -> None:
-        """Take in what there is before anything is put right."""
+        """Take in what there is, before and while it is put right."""
         wanted = _wanted(plan, present)
         gone = {Loss(ROUTES, one) for one in self._routes}
         if plan.interface and self._interface and present.ours is None:
             gone.add(Loss(THE_INTERFACE))
-        else:
+        elif Loss(THE_INTERFACE) not in self._gone:
             gone |= {Loss(ADDRESSES, one) for one in self._addresses}
-        self._gone = ((self._gone | gone) & wanted) - _there(present)
+        self._gone = (self._gone | (gone - _there(present))) & wanted
 
     def back(self, plan: HostPlan, present: Inventory) -> list[Loss]:
         """Take in what there is after it was put right; return what is there again."""

@@ -44,6 +44,7 @@ def test_an_interface_counts_once_with_all_that_was_on_it() -> None:
     """Its addresses are not lost one by one."""
     found = losses()
     found.look(PLAN, replace(WHOLE, interfaces=host().interfaces, addresses=host().addresses))
+    found.look(PLAN, host(BRIDGE, routes=frozenset({route()})))
     assert [one.kind for one in found.back(PLAN, WHOLE)] == ["interface"]
 
 
@@ -75,3 +76,12 @@ def test_what_others_provide_was_not_lost() -> None:
     found = losses()
     found.look(PLAN, host(BRIDGE, addresses=[eip(EIPS[0])], others={route().destination: ()}))
     assert not found.missing
+
+
+def test_what_is_taken_while_something_is_put_right_is_counted_too() -> None:
+    """A thousand addresses take a second, in which a route may go."""
+    found = losses()
+    found.look(PLAN, WHOLE)
+    found.look(PLAN, host(BRIDGE, addresses=[eip(EIPS[0])]))
+    found.look(PLAN, WHOLE)
+    assert [one.kind for one in found.back(PLAN, WHOLE)] == ["routes"]
