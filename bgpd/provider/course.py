@@ -3,7 +3,8 @@
 Theory of operation. A look ends in a document that was understood, or in a sentence. A sentence
 changes nothing but the time of the next look: what was understood last holds, however long ago.
 A document that was understood holds at once, with one exception: a peer that it no longer lists
-stays until a second document does not list it either, because half an answer looks just like it.
+stays until a second document, ten seconds later or more, does not list it either, because half an
+answer looks just like it, and so do annotations that a controller writes one after the other.
 A look follows every ten minutes, every minute while a session is down, and soon after one is lost,
 because a provider that renumbers or changes a password closes the session first.
 """
@@ -62,7 +63,8 @@ class Course:
         """Whether a first look ended, however."""
         self._empty = empty
         self._kept = kept or Discovery()
-        self._missing: frozenset[Address] = frozenset()
+        self._missing: dict[Address, float] = {}
+        """Since when a peer that is believed is no longer listed."""
         self._failure: Failure | None = None
         self._failures = 0
         self._unwell = False
@@ -100,7 +102,7 @@ class Course:
         *chance* is a random number below 1.
         """
         before = self._kept
-        believed = self._believe(peers)
+        believed = self._believe(peers, now)
         self._kept = Discovery(peers=believed, known=True, fetched=wall)
         self.attempted, self._failure, self._failures, self._since = True, None, 0, now
         self._due = now + self._pause * (1 + JITTER * chance)
@@ -158,12 +160,13 @@ class Course:
     def _pause(self) -> float:
         return UNWELL_SECONDS if self._unwell or self._missing else LOOK_SECONDS
 
-    def _believe(self, peers: tuple[ProviderPeer, ...]) -> tuple[ProviderPeer, ...]:
+    def _believe(self, peers: tuple[ProviderPeer, ...], now: float) -> tuple[ProviderPeer, ...]:
         listed = {one.address for one in peers}
         gone = [one for one in self._kept.peers if one.address not in listed]
-        staying = tuple(one for one in gone if one.address not in self._missing)
-        self._missing = frozenset(one.address for one in staying)
-        return (*peers, *staying)
+        since = {one.address: self._missing.get(one.address, now) for one in gone}
+        first = {address for address, at in since.items() if now - at < AGAIN_SECONDS}
+        self._missing = {address: since[address] for address in first}
+        return (*peers, *(one for one in gone if one.address in first))
 
 
 def _condition(kind: str, reason: str, message: str) -> Condition:

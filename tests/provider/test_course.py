@@ -130,6 +130,18 @@ def test_a_peer_that_is_no_longer_listed_stays_until_a_second_document_says_so()
     assert types(one, 660.0) == []
 
 
+def test_two_documents_in_one_moment_are_no_second_word() -> None:
+    """A controller that writes annotations one by one makes several documents in a moment."""
+    one = course()
+    understood(one, A, B, at=1.0)
+    for at in (600.0, 600.005, 600.0 + AGAIN_SECONDS / 2):
+        assert not understood(one, A, at=at)
+    assert one.discovery.peers == (A, B)
+    assert one.deadline() == 600.0 + AGAIN_SECONDS / 2 + UNWELL_SECONDS
+    assert understood(one, A, at=600.0 + AGAIN_SECONDS)
+    assert list(one.discovery.peers) == [A]
+
+
 def test_a_peer_that_is_listed_again_was_never_gone() -> None:
     """The count of documents without it begins anew."""
     one = course()
