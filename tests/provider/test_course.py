@@ -224,13 +224,13 @@ def test_no_peer_goes_without_two_documents_that_say_so(
 ) -> None:
     """Whatever comes: a peer that was known and was listed by one of the last two stays."""
     one, documents = course(), list[set[ProviderPeer]]()
-    for at, answer in enumerate(answers):
-        known = set(one.discovery.peers)
+    for number, answer in enumerate(answers):
+        known, now = set(one.discovery.peers), number * AGAIN_SECONDS
         if answer is None:
-            one.failed(AWAY, now=float(at))
+            one.failed(AWAY, now=now)
             assert set(one.discovery.peers) == known
             continue
-        one.understood(tuple(sorted(answer, key=str)), now=float(at), wall=WALL)
+        one.understood(tuple(sorted(answer, key=str)), now=now, wall=WALL)
         before = documents[-1] if documents else set()
         assert set(one.discovery.peers) == answer | (known & before)
         documents.append(answer)
