@@ -39,7 +39,7 @@ _GONE: Final = frozenset({errno.ESRCH, errno.ENODEV, errno.EADDRNOTAVAIL, errno.
 _TAGGED_SINCE: Final = (5, 18)
 """Linux that keeps the protocol number of an IPv6 address."""
 _MEANINGS: Final = {
-    errno.EPERM: "the agent may not change the network: give it CAP_NET_ADMIN",
+    errno.EPERM: "it takes CAP_NET_ADMIN to change the network",
     errno.EACCES: "IPv6 is switched off there (net.ipv6.conf.*.disable_ipv6)",
     errno.ENETUNREACH: "the kernel finds the gateway on no link: check its address and that the"
     " interface towards it is up",

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -341,6 +342,48 @@ async def settings() -> object:
     return {"problems": said, "later": later, "unchanged": True}
 
 
+async def reached() -> object:
+    """Serve at the elastic IPs, and ask from the router as from far away."""
+    run(
+        f"ip -n router route add 203.0.113.7 via {OURS[0]};"
+        f"ip -n router -6 route add 2001:db8::7 via {OURS[2]};"
+        "ip -n router address add 198.51.100.9/32 dev lo;"
+        "ip -n router address add 2001:db8:9::9/128 dev lo;"
+        f"ip route add default via {FIRST[0]}; ip -6 route add default via {FIRST[1]}"
+    )
+    seen = []
+    async with keeping() as (keeper, _):
+        await settled(keeper)
+        for family, address, client in (
+            (socket.AF_INET, "203.0.113.7", "198.51.100.9"),
+            (socket.AF_INET6, "2001:db8::7", "2001:db8:9::9"),
+        ):
+            with socket.socket(family, socket.SOCK_DGRAM) as server:
+                server.bind((address, 12300))
+                server.settimeout(PATIENCE)
+                process = await asyncio.create_subprocess_exec(
+                    *("ip", "netns", "exec", "router", sys.executable, "-c", _CLIENT),
+                    *(client, address),
+                    stdout=asyncio.subprocess.PIPE,
+                )
+                question, sender = await asyncio.to_thread(server.recvfrom, 100)
+                server.sendto(question, sender)
+                output, _ = await process.communicate()
+                seen.append([sender[0], output.decode().strip()])
+    return seen
+
+
+_CLIENT: Final = """
+import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+with socket.socket(family, socket.SOCK_DGRAM) as client:
+    client.bind((sys.argv[1], 0))
+    client.settimeout(40)
+    client.sendto(b"what time is it", (sys.argv[2], 12300))
+    print(client.recvfrom(100)[1][0])
+"""
+
+
 async def unprivileged() -> object:
     """Add things without any capability."""
     run(f"ip route add default via {FIRST[0]}")
@@ -366,7 +409,18 @@ async def no_right() -> object:
 STORIES: Final[dict[str, Story]] = {
     story.__name__: story
     for story in (
-        *(added, many, ways, restored, lookalikes, loopback, impossible, quarrel, settings),
+        *(
+            added,
+            many,
+            ways,
+            restored,
+            lookalikes,
+            loopback,
+            impossible,
+            quarrel,
+            settings,
+            reached,
+        ),
         *(unprivileged, no_right),
     )
 }

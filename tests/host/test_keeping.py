@@ -98,7 +98,7 @@ def test_without_the_right_to_each_route_is_a_sentence() -> None:
     found = story("unprivileged")
     assert (
         "BGPPeer peer-0: no route to 169.254.255.1/32 via 10.0.0.2 dev eth0: Operation not"
-        " permitted: the agent may not change the network: give it CAP_NET_ADMIN"
+        " permitted: it takes CAP_NET_ADMIN to change the network"
     ) in found
     assert "2001:db8::7, 203.0.113.7: not bound on this node: bgpd0 cannot be made" in found
 
@@ -160,3 +160,11 @@ def test_a_route_follows_the_default_route_in_every_shape() -> None:
 def test_while_a_thousand_addresses_are_bound_a_route_is_kept_too() -> None:
     """They are bound piece by piece."""
     assert story("many") == [1000, ["the route to 169.254.255.1/32 was gone, and was put back"]]
+
+
+def test_a_program_on_the_host_sees_the_clients_own_addresses() -> None:
+    """At the elastic IP, in both families; answers come from there."""
+    assert story("reached") == [
+        ["198.51.100.9", "203.0.113.7"],
+        ["2001:db8:9::9", "2001:db8::7"],
+    ]
