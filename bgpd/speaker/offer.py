@@ -303,6 +303,11 @@ class Offer:
             if self.patient_until is None:
                 self._timeline.settle()
 
+    @property
+    def unreviewed(self) -> bool:
+        """Whether routes have changed without a look at what they go with."""
+        return self._unreviewed is not None
+
     def review(self) -> None:
         """Look whether what a change of routes took for granted still held, once it has left."""
         now, self._unreviewed = self._unreviewed, None

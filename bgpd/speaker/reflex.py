@@ -291,7 +291,8 @@ class Reflex:
     def is_calm(self) -> bool:
         """Whether there is nothing to act on: no event of the mesh, no effect, no wait for it."""
         heard = self.mesh is not None and self.mesh.has_events
-        return not heard and self._outbox.is_empty and not self.offer.waiting
+        offer = self.offer
+        return not (heard or offer.waiting or offer.unreviewed) and self._outbox.is_empty
 
     def report_due(self, now: float) -> bool:
         """Return whether a report should go to the agent now; it is then planned anew."""

@@ -42,6 +42,8 @@ _GOODBYES: Final = 3
 _GOODBYE_PAUSE: Final = 0.002
 _COMPANY_SECONDS: Final = 0.05
 """So long what concerns the reflex waits for a heartbeat: one wake-up instead of two."""
+_REST_SECONDS: Final = 0.002
+"""How soon, at the earliest, a change of routes is followed by a look at all that they go with."""
 _GC_THRESHOLD: Final = 20_000
 """New objects before the cycle collector looks: heartbeats make hundreds, and no cycles."""
 _SWITCH_SECONDS: Final = 0.001
@@ -174,8 +176,14 @@ class Service:
 
     def _after_agent(self) -> None:
         """Let out what the agent led to: no other speaker waits for that, but routers may."""
-        self._carry_out_all()
-        self._flush()
+        for item in self._reflex.effects():
+            self._carry_out(item)
+        if self._reflex.offer.unreviewed:
+            # ExaBGP has a route to send, and perhaps no other processor to do it on.
+            now = self._loop.time()
+            self._arm(now, now + _REST_SECONDS)
+        else:
+            self._flush()
 
     def _on_timer(self) -> None:
         if self._timer is not None:
