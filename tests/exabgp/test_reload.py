@@ -169,7 +169,7 @@ def test_no_log_level_shows_a_key(lab: Rig) -> None:
     lab.speaker.reload(peer(password=key))
     lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
     shown = lab.speaker.stderr()
-    assert "debug" in shown.lower() or len(shown) > 1000, "it says much at this level"
+    assert "initialising connection" in shown, "what it says at this level alone"
     for one in keys:
         assert one not in shown
         assert base64.b64encode(one.encode()).decode() not in shown
