@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Final, Protocol
 
+from bgpd.agent.lasting import Lasting
 from bgpd.host.keeper import Keeper
 from bgpd.host.wish import RouteWish, Wanted
 from bgpd.kube.view import Objects
@@ -68,7 +69,8 @@ class Hosting:
         # A provider's word on the source is checked against what the host has: it is known before
         # the first decision.
         self._keeper.want(Wanted(watch=True, keep=True))
-        self._addresses: frozenset[Address] | None = None
+        self._lasting = Lasting()
+        self._later: asyncio.TimerHandle | None = None
         self._complete = False
         self._decided = asyncio.Event()
         self._elastic = Elastic()
@@ -124,12 +126,12 @@ class Hosting:
 
     @property
     def addresses(self) -> frozenset[Address] | None:
-        """The host's own addresses, without elastic IPs of ours; None: not known."""
-        return self._keeper.addresses
+        """The host's own addresses without elastic IPs of ours, and without gaps; None: unknown."""
+        return self._lasting.addresses
 
     def source_for(self, peer: Address, gateway: str = "") -> Address | None:
         """Return the host's address on the way to *peer*; None: none, or not known."""
-        return self._keeper.source_for(peer, gateway)
+        return self._lasting.source(peer, gateway, self._keeper.source_for(peer, gateway))
 
     @property
     def status(self) -> HostStatus:
@@ -143,10 +145,23 @@ class Hosting:
     def _changed(self, reports: tuple[str, ...]) -> None:
         for report in reports:
             logs.write(self._log, "warning", "host_restored", [("report", report)])
-        if self._keeper.addresses != self._addresses:
-            self._addresses = self._keeper.addresses
+        loop = asyncio.get_running_loop()
+        if self._lasting.take(self._keeper.addresses, loop.time()):
             self._moved()
+        self._wait_for_gaps()
         self._told()
+
+    def _wait_for_gaps(self) -> None:
+        """Look at the clock when an address was gone for longer than a moment."""
+        due = self._lasting.deadline()
+        if due is not None and self._later is None:
+            self._later = asyncio.get_running_loop().call_at(due, self._gap_over)
+
+    def _gap_over(self) -> None:
+        self._later = None
+        if self._lasting.again(asyncio.get_running_loop().time()):
+            self._moved()
+        self._wait_for_gaps()
 
 
 def wishes(peers: Iterable[Peer]) -> Iterator[RouteWish]:
