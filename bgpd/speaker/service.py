@@ -42,8 +42,10 @@ _GOODBYES: Final = 3
 _GOODBYE_PAUSE: Final = 0.002
 _COMPANY_SECONDS: Final = 0.05
 """So long what concerns the reflex waits for a heartbeat: one wake-up instead of two."""
-_REST_SECONDS: Final = 0.002
-"""How soon, at the earliest, a change of routes is followed by a look at all that they go with."""
+_REST_SECONDS: Final = 0.02
+"""After which time a change of routes is followed by a look at what they go with, at the latest.
+
+What ExaBGP answers comes sooner, as a rule."""
 _GC_THRESHOLD: Final = 20_000
 """New objects before the cycle collector looks: heartbeats make hundreds, and no cycles."""
 _SWITCH_SECONDS: Final = 0.001
