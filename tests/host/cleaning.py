@@ -45,13 +45,13 @@ async def commands() -> object:
         async with keeping() as (keeper, _):
             await settled(keeper)
         await _leave_moved(Path(state))
-        middle = everything()
+        middle = await steady()
         shown = await bgp("bgpctl", "get", "host", f"--run-dir={state}")
         listed = json.loads(
             (await bgp("bgpctl", "get", "host", "-o", "json", f"--run-dir={state}"))[1]
         )
         dry = await bgp("bgpd", "host", "cleanup", "--dry-run", *places)
-        untouched = everything() == middle
+        untouched = await steady() == middle
         wet = await bgp("bgpd", "host", "cleanup", *places)
         await until(lambda: everything() == before, "all is as it was")
         again = await bgp("bgpd", "host", "cleanup", *places)
