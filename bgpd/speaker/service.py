@@ -43,9 +43,7 @@ _GOODBYE_PAUSE: Final = 0.002
 _COMPANY_SECONDS: Final = 0.05
 """So long what concerns the reflex waits for a heartbeat: one wake-up instead of two."""
 _REST_SECONDS: Final = 0.02
-"""After which time a change of routes is followed by a look at what they go with, at the latest.
-
-What ExaBGP answers comes sooner, as a rule."""
+"""How soon routes that changed are looked at again, if ExaBGP's answer is no occasion before."""
 _GC_THRESHOLD: Final = 20_000
 """New objects before the cycle collector looks: heartbeats make hundreds, and no cycles."""
 _SWITCH_SECONDS: Final = 0.001
