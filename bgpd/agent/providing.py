@@ -103,7 +103,8 @@ class Providing:
             for one in documents
             if one.provider is not None and matches_any(one.node_selectors, node.labels)
         }
-        for name in self._courses.keys() - wanted.keys():
+        # Also what only the disk knows: the document may have gone while there was no agent.
+        for name in (self._courses.keys() | self._kept.keys()) - wanted.keys():
             self._forget(name)
         anew = node.annotations != self._annotations
         self._annotations = node.annotations
@@ -142,7 +143,9 @@ class Providing:
         return course, True
 
     def _forget(self, name: str) -> None:
-        self._threads.pop(self._courses.pop(name), None)
+        course = self._courses.pop(name, None)
+        if course is not None:
+            self._threads.pop(course, None)
         self._established.pop(name, None)
         if self._kept.pop(name, None) is not None:
             self._write()

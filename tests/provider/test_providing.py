@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from bgpd.model.prefix import Address, Family
 from bgpd.model.provider import ProviderChoice, ProviderKind, ProviderPeer
 from bgpd.model.selector import Operator, Requirement
 from bgpd.model.status import SessionStatus
+from bgpd.provider import cache
 from bgpd.provider.adapter import Asker
 from bgpd.provider.course import Failure
 from tests.provider.table import SAMPLES
@@ -391,3 +393,15 @@ def test_neither_log_nor_status_holds_a_password() -> None:
     assert key is not None
     seen = [*agent.notes, agent.says(), repr(agent.providing.discovered), repr(NODE)]
     assert not [text for text in seen if key in text]
+
+
+def test_what_is_kept_for_a_document_that_is_gone_leaves_the_disk(tmp_path: Path) -> None:
+    """A BGPPeer that was removed while there was no agent leaves no password behind."""
+    secret = replace(A, password="of-no-use")  # noqa: S106 - of a test
+    path = tmp_path / cache.FILE_NAME
+    choice = ProviderChoice(kind=ProviderKind.PACKET)
+    kept = cache.Kept(choice=choice, peers=(secret,))
+    path.write_bytes(cache.encode({"gone": kept}, origin="o"))
+    agent = Agent(Provider(AWAY), tmp_path)
+    agent.providing.follow([], NODE)
+    assert b"of-no-use" not in path.read_bytes()
