@@ -22,7 +22,8 @@ _RUN_DIR: Final = Path("/run/bgpd")
 _KEY_FILE: Final = Path("/etc/bgpd/mesh-key")
 _PORT: Final = 7181
 _CALL_SECONDS: Final = 5.0
-_SILENCE_SECONDS: Final = 3.0
+_SILENCE_SECONDS: Final = 10.0
+"""Our own route has gone long before: it is prolonged only while the other node speaks."""
 _FAILED: Final = 2
 
 

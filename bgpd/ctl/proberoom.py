@@ -17,10 +17,10 @@ from bgpd.model.peer import PeerState
 from bgpd.model.prefix import Address, family_of, host_prefix
 from bgpd.model.status import SessionStatus
 
-LEASE_SECONDS: Final = 3
+LEASE_SECONDS: Final = 5
 """So long a route of ours outlives whoever no longer asks for it."""
 RENEW_SECONDS: Final = 1.0
-_ANSWER_SECONDS: Final = 2.0
+_ANSWER_SECONDS: Final = 4.0
 
 
 class Room:
@@ -71,8 +71,9 @@ class Room:
 
     def advertise(self, owner: str, arguments: dict[str, str]) -> None:
         """Have the spare address advertised as *arguments* say, until told otherwise."""
+        runs = bool(self._asked)
         self._owner, self._asked = owner, arguments
-        self._renew()
+        self._renew(runs=runs)
 
     def withdraw(self) -> None:
         """Put back what was advertised; the lease would, too, if this cannot."""
@@ -84,16 +85,24 @@ class Room:
     def keep(self) -> None:
         """Prolong the lease when it is time."""
         if self._asked and time.monotonic() - self._renewed > RENEW_SECONDS:
-            self._renew()
+            self._renew(runs=True)
 
     def note(self, moves: dict[str, dict[str, bool]]) -> None:
         """Have the speaker remember which levers move which peers."""
         self._ask("probed", {"levers": msgspec.json.encode(moves).decode()})
 
-    def _renew(self) -> None:
+    def _renew(self, *, runs: bool) -> None:
+        """Ask for what is wanted; raise `ProbeError` where it *runs* no more, unnoticed."""
         self._renewed = time.monotonic()
         seconds = {"owner": self._owner, "seconds": str(LEASE_SECONDS)}
-        self._ask("trial", self._asked | seconds)
+        answer = self._ask("trial", self._asked | seconds)
+        match answer.content:
+            case {"prolonged": False} if runs:
+                # Where the traffic went meanwhile says nothing about a lever.
+                raise ProbeError(
+                    f"{self.node}: the spare route was gone for a moment, because nobody prolonged"
+                    " it in time: this machine is too busy, or the speaker was restarted; try again"
+                )
 
     def _ask(self, question: str, arguments: dict[str, str]) -> Answer:
         asked = msgspec.convert({"kind": "ask", "question": question, "arguments": arguments}, Ask)

@@ -38,7 +38,7 @@ _REST: Final = 0.4
 _FARTHER_SECONDS: Final = 1.5
 _MOST_TTL: Final = 8
 """Where routers are farther away than this, a person says it."""
-_PATIENCE: Final = 5.0
+_PATIENCE: Final = 10.0
 """Seconds that a partner's word may take."""
 _CLIENT_SECONDS: Final = 180.0
 """Time for a person to start the command on a third machine."""

@@ -170,10 +170,11 @@ class Door:
             if ask.arguments.get("end") == "true":
                 self._reflex.trials.end(ask.arguments.get("owner", ""), now)
                 return Answer()
+            prolonged = self._reflex.trials.running
             peers = self._reflex.trials.ask(trial.parsed(ask.arguments), now)
         except ConfigError as error:
             return Answer(ok=False, error=str(error))
-        return Answer(content={"peers": peers})
+        return Answer(content={"peers": peers, "prolonged": prolonged})
 
     def _reset_generation(self, ask: Ask, now: float) -> Answer:
         text = ask.arguments.get("to", "")

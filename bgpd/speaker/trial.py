@@ -89,6 +89,11 @@ class Trials:
         self._outbox = outbox
         self._trial: Trial | None = None
 
+    @property
+    def running(self) -> bool:
+        """Whether something is tried now."""
+        return self._trial is not None
+
     def ask(self, trial: Trial, now: float) -> tuple[PeerName, ...]:
         """Begin, change or prolong *trial* and return who hears it; raise `ConfigError`."""
         desired = self._possible(trial)

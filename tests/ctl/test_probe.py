@@ -27,8 +27,11 @@ from bgpd.ctl.probeplan import (
     questions,
     sentences,
 )
+from bgpd.ctl.proberoom import Room
+from bgpd.ipc.message import Answer
 from bgpd.model.prefix import Address
-from tests.ctl.fakes import bgpctl
+from tests.ctl.fakes import bgpctl, serving
+from tests.ctl.samples import NODE, SPEAKER
 
 KEY, OLDER = b"a key of the mesh", b"the key before it"
 MARK = b"01234567"
@@ -326,3 +329,51 @@ def test_what_cannot_be_done_is_one_sentence(
     assert (result.status, result.output) == (2, "")
     assert sentence in result.errors
     assert len(result.errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("prolonged", "times", "told"),
+    [
+        pytest.param(True, 2, "", id="it runs on"),
+        pytest.param(False, 1, "", id="it has just begun"),
+        pytest.param(False, 2, "gone for a moment", id="it ran out, and begins anew"),
+    ],
+)
+def test_a_route_that_was_gone_for_a_moment_ends_the_probe(
+    tmp_path: Path, times: int, told: str, *, prolonged: bool
+) -> None:
+    """Where the traffic went meanwhile says nothing about a lever."""
+    trial = Answer(content={"peers": ["tor"], "prolonged": prolonged})
+    speaker = {"status": Answer(content=SPEAKER), "trial": trial}
+
+    def advertise() -> str:
+        room = Room(tmp_path)
+        try:
+            for _ in range(times):
+                room.advertise("me", {"address": "203.0.113.9"})
+        except ProbeError as error:
+            return str(error)
+        return ""
+
+    async def story() -> str:
+        async with serving(tmp_path, agent={"status": Answer(content=NODE)}, speaker=speaker):
+            return await asyncio.to_thread(advertise)
+
+    said = asyncio.run(story())
+    assert told in said
+    assert bool(told) is bool(said)
+
+
+def test_an_address_that_a_service_has_is_refused(tmp_path: Path) -> None:
+    """Advertised here or not: its agent knows."""
+    taken = next(iter(NODE.services))
+
+    async def story() -> str:
+        agent = {"status": Answer(content=NODE)}
+        async with serving(tmp_path, agent=agent, speaker={"status": Answer(content=SPEAKER)}):
+            room = await asyncio.to_thread(Room, tmp_path)
+        with pytest.raises(ProbeError) as refused:
+            room.refuse_used(Address(taken.partition("/")[0]))
+        return str(refused.value)
+
+    assert "belongs to Service" in asyncio.run(story())
