@@ -232,7 +232,9 @@ def provider_of(options: argparse.Namespace, fault: Fault | None) -> ProviderNam
         raise LabError("--provider needs bird or frr", EX_USAGE)
     if found is ProviderName.LINODE and options.router != RouterName.BIRD:
         raise LabError("--provider linode needs bird (RFC 8950 over global addresses)", EX_USAGE)
-    if found and any((options.routers, options.bfd, options.egress, options.graceful_restart)):
+    others = bool(fault and fault.needs.keys() - {"provider"})
+    asked_for = (options.routers, options.bfd, options.egress, options.graceful_restart)
+    if found and (others or any(asked_for)):
         raise LabError("--provider brings its own routers, which speak BGP alone", EX_USAGE)
     return found
 
@@ -257,7 +259,8 @@ def _routers_of(
             EX_USAGE,
         )
     if provider:
-        return {"routers": SITES[provider].count, "takeover": options.takeover}
+        own = {"routers": SITES[provider].count, "lever": options.lever}
+        return {**own, "takeover": options.takeover}
     asked = {
         "routers": 2 if racks else options.routers,
         "racks": racks or None,

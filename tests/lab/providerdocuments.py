@@ -126,8 +126,9 @@ def peers(plan: Plan) -> list[Document]:
         spec["providerSite"] = str(LINODE_SITE)
     if plan.site.password and not plan.site.told:
         spec["passwordFile"] = f"{PASSWORD_DIRECTORY}/password"
-    if plan.takeover is not None:
-        spec["takeover"] = {"mode": plan.takeover}
+    takeover = {"mode": plan.takeover, "lever": plan.lever}
+    if any(takeover.values()):
+        spec["takeover"] = {key: word for key, word in takeover.items() if word is not None}
     return [
         {
             "apiVersion": "bgpd.io/v1alpha1",

@@ -81,7 +81,6 @@ PROVIDER_FAULTS: Final = (
         needs=_AT,
         affected=0,
         seconds=2.0,
-        raises=(0,),
         examine=ways_of_flows,
         targets={"sessions_back_seconds": 5, "routes_after_seconds": 1},
         reported=_WAYS,

@@ -70,6 +70,11 @@ def lab(*words: str) -> subprocess.CompletedProcess[str]:
             id="other routers than a provider has",
         ),
         pytest.param(
+            "run power-loss-bfd --provider packet",
+            "which speak BGP alone",
+            id="BFD where a provider has none",
+        ),
+        pytest.param(
             "run power-loss --provider linode --router frr", "needs bird", id="Linode with FRR"
         ),
         pytest.param(

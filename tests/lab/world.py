@@ -36,6 +36,8 @@ _TOOLS = (
     *("bgpctl", "birdc", "vtysh", "gobgp", "ip", "ss", "nft", "tcpdump", "ping"),
     *("nc", "curl", "python3", "sh"),
 )
+_SPACES = {"client", "router", "router2", "router3", "router4", "upstream", "fabric"}
+"""What may be named beside nodes, where a lab has it."""
 _PROBE = "mount -t proc proc /proc && mount -t tmpfs tmpfs /run && ip link set lo up"
 _INTERRUPTED = 130
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -201,7 +203,7 @@ def state_file(name: str) -> Path:
 
 
 def _into(state: State, target: str) -> tuple[str, ...]:
-    if target in {"client", "router", "router2", "upstream"}:
+    if target in _SPACES:
         return ("nsenter", f"--net=/run/netns/{target}", "--")
     pids = Path(state.directory) / target / "pids.json"
     if not pids.exists():
