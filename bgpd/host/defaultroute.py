@@ -119,7 +119,7 @@ def decode(body: bytes) -> DefaultRoute | None:
         hops=tuple(sorted(hops, key=order)),
         source=None if source is None else wire.address(source),
         settings=found.get(_METRICS, b"").hex(),
-        preference=found.get(PREFERENCE, b"\0")[0],
+        preference=(found.get(PREFERENCE) or b"\0")[0],
         unknown=tuple(sorted((found.keys() - _KNOWN) | strange | _expiring(found))),
     )
 

@@ -193,7 +193,7 @@ def decode_address(body: bytes) -> HostAddress | None:
         length=length,
         interface=index,
         label=_text(found.get(_LABEL, b"")),
-        protocol=found.get(_PROTOCOL, b"\0")[0],
+        protocol=(found.get(_PROTOCOL) or b"\0")[0],
         scope=scope,
         flags=wire.number(found[_FLAGS]) if _FLAGS in found else flags,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import socket
 import sys
 import time
@@ -342,6 +343,29 @@ async def settings() -> object:
     return {"problems": said, "later": later, "unchanged": True}
 
 
+async def no_room() -> object:
+    """Let there be no socket to ask the kernel with, in the middle of it."""
+    run(f"ip route add default via {FIRST[0]}")
+    async with keeping() as (keeper, reports):
+        await settled(keeper)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        run(f"ip route del {PEERS[0]}")
+        await until(lambda: reports, "as ever")
+        keeper.want(Wanted())
+        await until(lambda: not routes() and not bound(), "nothing is wanted")
+        first, second = os.pipe()
+        os.close(first)
+        os.close(second)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (first, hard))
+        keeper.want(ALL)
+        await until(lambda: keeper.conditions, "it is said")
+        said = [(one.type, one.message) for one in keeper.conditions]
+        unknown = keeper.addresses is None
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await settled(keeper)
+        return [said, unknown, list(keeper.conditions)]
+
+
 async def reached() -> object:
     """Serve at the elastic IPs, and ask from the router as from far away."""
     run(
@@ -420,6 +444,7 @@ STORIES: Final[dict[str, Story]] = {
             quarrel,
             settings,
             reached,
+            no_room,
         ),
         *(unprivileged, no_right),
     )

@@ -168,3 +168,11 @@ def test_a_program_on_the_host_sees_the_clients_own_addresses() -> None:
         ["198.51.100.9", "203.0.113.7"],
         ["2001:db8:9::9", "2001:db8::7"],
     ]
+
+
+def test_a_kernel_that_cannot_be_asked_is_unknown_and_nothing_changes() -> None:
+    """It is tried again, and then all is done."""
+    said, unknown, later = story("no_room")
+    assert said == [["HostUnknown", "this host's network cannot be looked at: Too many open files"]]
+    assert unknown
+    assert later == []
