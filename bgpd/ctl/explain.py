@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bgpd.ctl.columns import duration, wrapped
+from bgpd.ctl.table import lever_cell
 from bgpd.ctl.view import View, verdict
 from bgpd.model.health import Health
 from bgpd.model.peer import PeerState
@@ -151,10 +152,12 @@ def _session(session: SessionStatus, now: float) -> Iterator[Fact]:
     since = f" for {duration(now - session.since)}" if session.since is not None else ""
     keeps = ", keeps our routes over a restart" if session.graceful_restart else ""
     error = f"; last error: {session.last_error}" if session.last_error else ""
+    lever = f", lever {lever_cell(session)}" if session.lever_probed else ""
+    routes = f"{session.advertised} advertised"
     yield Fact(
         names=names,
         subject=f"session {session.peer} ({session.address})",
-        sentence=f"{session.state.value}{since}, {session.advertised} advertised{keeps}{error}",
+        sentence=f"{session.state.value}{since}, {routes}{lever}{keeps}{error}",
         well=session.state is PeerState.ESTABLISHED,
     )
     bfd = session.bfd

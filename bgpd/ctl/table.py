@@ -137,7 +137,7 @@ def _session(session: SessionStatus, *, now: float) -> tuple[str, ...]:
 
 def _session_wide(session: SessionStatus) -> tuple[str, ...]:
     return (
-        session.lever.value,
+        lever_cell(session),
         session.peer_router_id or UNKNOWN,
         str(session.local_asn),
         str(session.transitions),
@@ -148,6 +148,13 @@ def _session_wide(session: SessionStatus) -> tuple[str, ...]:
 def _provided(session: SessionStatus) -> tuple[str, ...]:
     """Return who told of a session, and the way there."""
     return session.document or NONE, session.gateway or NONE, session.local_address or UNKNOWN
+
+
+def lever_cell(session: SessionStatus) -> str:
+    """Return the lever, and what a probe found out about it."""
+    moves = session.lever_probed.get(session.lever.value)
+    found = {None: "", True: " (moves)", False: " (moves nothing)"}
+    return f"{session.lever.value}{found[moves]}"
 
 
 def _damping(session: SessionStatus) -> str:

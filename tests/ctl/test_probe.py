@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from bgpd.ctl import probelink, probepacket, probetable
+from bgpd.ctl.explain import explain
 from bgpd.ctl.probelink import Link
 from bgpd.ctl.probeplan import (
     QUIET_SECONDS,
@@ -28,7 +29,10 @@ from bgpd.ctl.probeplan import (
     sentences,
 )
 from bgpd.ctl.proberoom import Room
+from bgpd.ctl.table import status_table
+from bgpd.ctl.view import View
 from bgpd.ipc.message import Answer
+from bgpd.model.peer import Lever
 from bgpd.model.prefix import Address
 from tests.ctl.fakes import bgpctl, serving
 from tests.ctl.samples import NODE, SPEAKER
@@ -377,3 +381,16 @@ def test_an_address_that_a_service_has_is_refused(tmp_path: Path) -> None:
         return str(refused.value)
 
     assert "belongs to Service" in asyncio.run(story())
+
+
+def test_what_was_found_is_shown_beside_the_session() -> None:
+    """In the wide table and in the explanation; without a probe both are as ever."""
+    probed = replace(
+        SPEAKER.sessions[0], lever=Lever.MED, lever_probed={"med": False, "asPath": True}
+    )
+    view = View(speaker=replace(SPEAKER, sessions=(probed,)), agent_asked=False)
+    assert "med (moves nothing)" in status_table(view, now=0.0, wide=True)
+    sentences = [fact.sentence for fact in explain(view, probed.peer, now=0.0)]
+    assert any("lever med (moves nothing)" in sentence for sentence in sentences)
+    before = View(speaker=SPEAKER, agent_asked=False)
+    assert "(moves" not in status_table(before, now=0.0, wide=True)
