@@ -1,5 +1,7 @@
 """Facts about what of the documents a node's network has to follow."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 from bgpd.agent.hosting import Elastic, wishes
@@ -55,3 +57,9 @@ def test_of_a_service_what_is_of_a_pool_that_binds_is_bound() -> None:
     assert list(elastic.of(one)) == ["203.0.113.7"]
     elastic.choose(())
     assert list(elastic.of(one)) == []
+
+
+def test_an_agent_that_adds_nothing_to_the_host_does_not_load_what_it_takes() -> None:
+    """Thirteen megabytes and a third of a second are for those who asked for it."""
+    line = "import sys, bgpd.agent.service; sys.exit('pyroute2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", line], check=False).returncode == 0
