@@ -310,6 +310,28 @@ async def annotated(bench: Bench, _: metadata.Metadata) -> object:
         return [sorted(map(str, before)), sorted(str(one.password) for one in bench.peers or ())]
 
 
+def _sources(bench: Bench) -> list[str]:
+    return sorted({one.local_address for one in bench.peers or ()})
+
+
+async def blinking(bench: Bench, server: metadata.Metadata) -> object:
+    """Take the source address off for a moment, as whoever configures a network anew does."""
+    bench.write(*documents(server.url))
+    net.run("ip address add 10.99.183.9/24 dev eth0; ip route add default via 10.99.183.1")
+    async with bench.running():
+        before = await bench.addresses(*ROUTERS)
+        for _ in range(3):
+            net.run("ip address del 10.99.182.129/31 dev eth0")
+            await asyncio.sleep(0.5)
+            net.run("ip address add 10.99.182.129/31 dev eth0")
+            await asyncio.sleep(0.5)
+        await bench.until(lambda: len(routes()) == len(ROUTERS), "no routes to the routers")
+        short = {one.peers == before for one in bench.words(Desired)}
+        net.run("ip address del 10.99.182.129/31 dev eth0")
+        await bench.until(lambda: bench.peers != before, "the address is not gone for good")
+        return {"for a moment": sorted(short), "for good": _sources(bench)}
+
+
 async def secrets(bench: Bench, server: metadata.Metadata) -> object:
     """Have documents be wrong around a password, and collect all that a person can see."""
     token = bench.directory / "token"
@@ -348,6 +370,7 @@ STORIES: Final[dict[str, Story]] = {
     "hanging": hanging,
     "password": password,
     "annotated": annotated,
+    "blinking": blinking,
     "secrets": secrets,
     **{f"restarted-{name}": restarted(name) for name in ANSWERS},
 }

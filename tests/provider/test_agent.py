@@ -53,6 +53,11 @@ def test_a_changed_password_changes_one_peer_and_leaves_the_other_as_it_is() -> 
     assert told("password") == [True, False]
 
 
+def test_an_address_that_is_gone_for_a_moment_moves_no_session() -> None:
+    """A network that is configured anew takes it off and puts it back; TCP outlives that."""
+    assert told("blinking") == {"for a moment": [True], "for good": ["10.99.183.9"]}
+
+
 def test_annotations_of_the_node_are_peers_from_the_first_word() -> None:
     """What a cloud controller wrote is there with the Node; a change of it is a change at once."""
     assert told("annotated") == [["password"], ["changed", "password"]]
