@@ -122,7 +122,7 @@ class Bfd:
     """A node and a router on one link; end both with the context."""
 
     def __init__(self, directory: Path, *, prompt: bool = False) -> None:
-        """Build the link; *prompt*: the router's programs run before others, as on their own machine."""
+        """Build the link; *prompt*: the router's programs run first, as on their own machine."""
         need("ip", "nft", "unshare", "nsenter", "bird", unproven="BFD with a real router")
         self.directory = directory
         self._before = ("chrt", "--rr", "1") if prompt else ()
