@@ -277,6 +277,9 @@ class Session(peer.Peer):  # type: ignore[misc]
 
     def renew(self, neighbor: Any, subcode: int) -> None:
         """Re-establish the session with the configuration *neighbor*."""
+        if _keeps_less(self.neighbor, neighbor):
+            # A router would wait for what never returns: BIRD 2.0 then takes no connection at all.
+            self.neighbor["capability"]["graceful-restart"] = False
         self._say_goodbye()
         self.reestablish(neighbor)
         self._teardown = subcode
@@ -433,6 +436,12 @@ class Session(peer.Peer):  # type: ignore[misc]
             return PeerState.CONNECT, self.story.text
         connected = connection is not None and connection.fd() >= 0
         return (PeerState.CONNECT if connected else PeerState.IDLE), self.story.text
+
+
+def _keeps_less(before: Any, after: Any) -> bool:
+    """Return whether a router that kept the routes of *before* would keep some in vain."""
+    restarts = bool(after["capability"]["graceful-restart"])
+    return not restarts or not set(before.families()) <= set(after.families())
 
 
 def _families(negotiated: Any) -> tuple[Family, ...]:

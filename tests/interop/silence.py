@@ -112,7 +112,7 @@ def run(make: Make, directory: Path, *, seconds: float, hold_time: int) -> Retur
         world.node.want([case.peer for case in world.cases], wishes)
         for case in world.cases:
             until(world.node, case.name, "Established")
-        before = _facts(world, second)
+        before = facts(world, second)
         world.silence(first)
         time.sleep(seconds)
         world.restart(first)
@@ -125,7 +125,7 @@ def run(make: Make, directory: Path, *, seconds: float, hold_time: int) -> Retur
             router=make.value,
             silent_seconds=seconds,
             back_seconds=round(took, 2),
-            other_stayed=_facts(world, second) == before,
+            other_stayed=facts(world, second) == before,
             routes_back=True,
         )
 
@@ -138,7 +138,8 @@ def _is_back(world: Pair, case: Case) -> bool:
     )
 
 
-def _facts(world: Pair, case: Case) -> tuple[object, ...]:
+def facts(world: Pair, case: Case) -> tuple[object, ...]:
+    """Return what stays the same where nothing happens: session, connection and routes."""
     session = world.node.sessions()[case.name]
     routes = eventually(
         lambda: set(case.wanted) & world.routers[case.name].routes().keys(), "routes"
