@@ -26,6 +26,10 @@ class Faults:
         """Whether one of the problems forbids the document."""
         return any(problem.refused for problem in self.problems)
 
+    def told(self, path: str) -> bool:
+        """Return whether there is a problem at *path*: what was refused is missing afterwards."""
+        return any(problem.path == path for problem in self.problems)
+
     def value(self, path: str, value: object, why: str = "") -> None:
         """Report that *value* is not allowed at *path*; the legal range comes from the table."""
         range_ = legal(self.kind, path)
@@ -68,8 +72,7 @@ class Faults:
         range_: str,
         standing: Standing = Standing.REFUSED,
     ) -> None:
-        if path and any(one.path == path for one in self.problems):
-            # What was refused once is missing afterwards, and that is not worth a sentence.
+        if path and self.told(path):
             return
         where = sentence(source=self.source, kind=self.kind, name=self.name, path=path, what=what)
         self.problems.append(

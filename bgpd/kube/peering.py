@@ -11,7 +11,7 @@ from typing import Final
 from bgpd.kube import objects
 from bgpd.kube.convert import selectors
 from bgpd.kube.faults import Faults
-from bgpd.kube.provision import choice, stated
+from bgpd.kube.provision import alone, choice, stated
 from bgpd.kube.scalar import (
     parse_gateway,
     parse_password,
@@ -106,17 +106,17 @@ def _parse_dynamic(text: str) -> str:
 def _address(spec: objects.BGPPeerSpec, faults: Faults) -> Address | None:
     if spec.peer_address and spec.interface:
         faults.rule("spec.interface", "cannot stand beside spec.peerAddress; remove one")
-    if not spec.peer_address and not spec.interface and not spec.provider:
+    if not spec.peer_address and not spec.interface and alone(spec, faults):
         faults.rule("spec.peerAddress", "is required")
     return faults.parsed("spec.peerAddress", spec.peer_address, parse_plain_address)
 
 
 def _asns(spec: objects.BGPPeerSpec, faults: Faults) -> tuple[Asn, Asn]:
-    if spec.my_asn is None and not spec.provider:
+    if spec.my_asn is None and alone(spec, faults):
         faults.rule("spec.myASN", "is required")
     mine = spec.local_asn or spec.my_asn or 0
     if spec.peer_asn is None:
-        if not spec.dynamic_asn and not spec.provider:
+        if not spec.dynamic_asn and alone(spec, faults):
             faults.rule("spec.peerASN", "is required")
         return Asn(mine), Asn(mine if spec.dynamic_asn == "internal" else 0)
     if spec.dynamic_asn:

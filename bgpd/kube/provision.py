@@ -27,6 +27,7 @@ NOT_ASKED: Final = f"is for the providers {', '.join(ASKED)}, which are asked by
 NOT_LOCATED: Final = f"is for the providers {' and '.join(LOCATED)}; remove it"
 NO_SITE: Final = "is required with provider linode: the number or the name of the data center"
 NO_URL: Final = "is required with provider cherry: the server's place in the API"
+PROVIDER: Final = "spec.provider"
 NO_PROVIDER: Final = "needs spec.provider"
 BESIDE: Final = "cannot stand beside spec.provider; remove one"
 
@@ -43,13 +44,19 @@ def choice(spec: objects.BGPPeerSpec, faults: Faults) -> ProviderChoice | None:
     url = faults.parsed("spec.providerURL", spec.provider_url, parse_provider_url)
     token = faults.parsed("spec.providerTokenFile", spec.provider_token_file, parse_path)
     site = faults.parsed("spec.providerSite", spec.provider_site, parse_site)
-    for path, what in _contradictions(spec):
+    # Of a provider that is misspelled nobody knows what stands beside it rightly.
+    for path, what in () if faults.told(PROVIDER) else _contradictions(spec):
         faults.rule(path, what)
     if spec.provider is None:
         return None
     return ProviderChoice(
         kind=spec.provider, url=url or "", token_file=token or "", site=site or ""
     )
+
+
+def alone(spec: objects.BGPPeerSpec, faults: Faults) -> bool:
+    """Return whether *spec* has to say everything itself, because it means no provider."""
+    return spec.provider is None and not faults.told(PROVIDER)
 
 
 def stated(spec: objects.BGPPeerSpec) -> frozenset[str]:
