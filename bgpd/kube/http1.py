@@ -93,7 +93,17 @@ class Answers:
     def feed(self, data: bytes | memoryview) -> list[Part]:
         """Return the parts that *data* completes, or raise `ProtocolError`."""
         self._buffer += data
-        return list(self._parts())
+        parts: list[Part] = []
+        at = 0
+        while True:
+            part, end = self._part(at)
+            if end == at and part is None:
+                break
+            at = end
+            if part is not None:
+                parts.append(part)
+        del self._buffer[:at]
+        return parts
 
     def eof(self) -> list[Part]:
         """Return what the end of the connection completes; raise where it cuts an answer short."""
@@ -104,20 +114,12 @@ class Answers:
             raise ProtocolError("the connection ended in the middle of an answer")
         return []
 
-    def _parts(self) -> Iterator[Part]:
-        at = 0
-        while True:
-            part, end = self._part(at)
-            if end == at and part is None:
-                break
-            at = end
-            if part is not None:
-                yield part
-        del self._buffer[:at]
-
     def _part(self, at: int) -> tuple[Part | None, int]:
         """Return the part that begins at *at* (None where it is not for the reader), its end."""
         match self._where:
+            case _Where.CHUNK_SIZE:
+                # Nearly always nothing follows the event that was read.
+                return (None, at) if at == len(self._buffer) else self._whole(at) or self._line(at)
             case _Where.HEAD:
                 return self._head(at)
             case _Where.UNTIL_CLOSE:
@@ -126,9 +128,6 @@ class Answers:
                 return self._counted(at)
             case _Where.CHUNK:
                 return self._chunk(at)
-            case _Where.CHUNK_SIZE:
-                # Nearly always nothing follows the event that was read.
-                return (None, at) if at == len(self._buffer) else self._whole(at) or self._line(at)
             case _:
                 return self._line(at)
 

@@ -62,6 +62,10 @@ class Lines:
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Return the lines that *piece* completes, without their ends and without empty ones."""
+        if not self._begun and piece.find(b"\n") == len(piece) - 1 > 0:
+            # One event in one piece, as nearly all of them come.
+            line = piece[:-1]
+            return [line] if line.strip() else []
         first, newline, rest = piece.partition(b"\n")
         if not newline:
             self._keep(first)
