@@ -239,8 +239,8 @@ def test_what_is_not_legal_is_refused_with_its_path_and_what_would_be(
 
 def test_a_misspelled_provider_is_one_mistake() -> None:
     """What a provider makes optional is not asked for, and what is for some is not refused."""
-    misspelled = {"provider": "Packet", "providerURL": "http://m/", "providerSite": "ams"}
-    (problem,) = read("f.yaml", text(ours("BGPPeer", "packet", **misspelled))).problems
+    misspelled: Document = {"provider": "Packet", "providerURL": "http://m/", "providerSite": "ams"}
+    (problem,) = read("f.yaml", text(ours("BGPPeer", "packet", misspelled))).problems
     assert problem.refused
     assert 'spec.provider: "Packet" is not allowed; must be one of packet, ' in problem.message
 
