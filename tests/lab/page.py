@@ -205,6 +205,7 @@ def _row(series: Series, report: Mapping[str, Any]) -> str:
 def _bfd(series: Series) -> str:
     words = [f"BFD {series.bfd}"] if series.bfd else []
     words += [f"takeover {series.takeover}"] if series.takeover else []
+    words += [f"at {series.provider}"] if series.provider else []
     return "".join(f", {word}" for word in words)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.lab.faults import FAULTS
+from tests.lab.provider import SITES, ProviderName
 from tests.lab.report import MANY_SERVICES
 
 ROUTERS = ("bird", "frr")
@@ -30,6 +31,17 @@ LONG = (
     "mesh-lossy-20",
 )
 
+AT_A_PROVIDER = (
+    "wrong-gateway",
+    "router-dies",
+    "router-restarts",
+    "router-silent",
+    "password-rotated",
+    "prefix-limit",
+    "prefix-priority",
+    "metadata-gone",
+    "route-deleted",
+)
 RESTARTS = ("speaker-restart-gr", "agent-upgrade", "die-during-restart")
 BFD_PACES = (
     (None, None),
@@ -75,6 +87,15 @@ _STRIKE_SECONDS: Mapping[str, float] = {
     "kube-proxy-dead": 30.0,
     "kubelet-dead": 30.0,
     "kube-proxy-dead-all": 15.0,
+    "empty-node": 10.0,
+    "wrong-gateway": 12.0,
+    "router-restarts": 3.0,
+    "router-silent": 102.0,
+    "password-rotated": 3.0,
+    "prefix-limit": 4.0,
+    "prefix-priority": 4.0,
+    "metadata-gone": 5.0,
+    "route-deleted": 1.0,
 }
 """What the strike itself takes; the rest are done at once."""
 _MANY_BUILD_SECONDS = 15.0
@@ -97,12 +118,14 @@ class Series:
     """`50x3`; None: as the fault needs it."""
     takeover: str | None = None
     """Of the peers; None: the default."""
+    provider: str | None = None
+    """Whose network it is; None: nobody's."""
 
     @property
     def name(self) -> str:
         """Return the name of its file."""
         special = "" if self.zebra_work_queue is None else f"-zebra{self.zebra_work_queue}"
-        special += "".join(f"-{word}" for word in (self.bfd, self.takeover) if word)
+        special += "".join(f"-{word}" for word in (self.bfd, self.takeover, self.provider) if word)
         return f"{self.fault}-{self.router}-{self.family}-{self.services}{special}"
 
     def runs(self, repeat: int | None) -> int:
@@ -119,6 +142,7 @@ class Series:
             "zebra-work-queue": self.zebra_work_queue,
             "bfd": self.bfd,
             "takeover": self.takeover,
+            "provider": self.provider,
             "repeat": self.runs(repeat),
             "json": json,
         }
@@ -154,6 +178,7 @@ def all_series() -> Iterator[Series]:
     yield from with_bfd()
     for fault in RESTARTS:
         yield from on_routers(fault, usual=10)
+    yield from at_a_provider()
     yield from on_routers("lossy-power-loss", usual=10)
     yield from on_routers("return", usual=10)
     for fault in SHORT:
@@ -179,6 +204,22 @@ def with_bfd() -> Iterator[Series]:
         yield Series(fault="router-dead", router=router, usual=3)
         for bfd in ("50x3", "10x3"):
             yield Series(fault="stress", router=router, usual=10, bfd=bfd)
+
+
+def at_a_provider() -> Iterator[Series]:
+    """Yield what is measured at Packet: a node that starts empty, a death, and single losses."""
+    site = SITES[ProviderName.PACKET]
+    assert site.max_prefixes is not None
+    usual = {"empty-node": 10, "power-loss": 20, "router-silent": 2}
+    for fault in ("empty-node", "power-loss", *AT_A_PROVIDER):
+        for router in ROUTERS:
+            yield Series(
+                fault=fault,
+                router=router,
+                services=site.max_prefixes,
+                usual=usual.get(fault, 5),
+                provider=site.name.value,
+            )
 
 
 def on_routers(
