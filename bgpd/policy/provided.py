@@ -116,9 +116,12 @@ def may_matter(
     if before is None or after is None:
         return before != after
     wanted = {*sources, *(one.local_address for one in peers if one.local_address is not None)}
-    if any(one in wanted for one in before ^ after):
+    changed = before ^ after
+    if any(one in wanted for one in changed):
         return True
-    return any(_has(before, family) != _has(after, family) for family in Family)
+    # With IPVS each Service's address is the host's: ten thousand are not looked through for one.
+    families = [family for family in Family if _has(changed, family)]
+    return any(_has(before, family) != _has(after, family) for family in families)
 
 
 def _found(

@@ -407,6 +407,8 @@ def test_a_plain_peer_starts_where_it_always_did() -> None:
         pytest.param(HOST | {Address("fe80::2")}, HOST, False, id="a pod goes"),
         pytest.param(HOST, HOST - {Address("10.0.0.1")}, True, id="the provider's source goes"),
         pytest.param(HOST, BOTH_FAMILIES, True, id="the host gets IPv6"),
+        pytest.param(BOTH_FAMILIES, HOST, True, id="the host loses IPv6"),
+        pytest.param(BOTH_FAMILIES, HOST | {Address("2001:db8::2")}, False, id="another IPv6"),
         pytest.param(HOST | {Address("10.3.3.3")}, HOST, True, id="a session's source goes"),
         pytest.param(None, HOST, True, id="they are known for the first time"),
         pytest.param(HOST, HOST, False, id="nothing"),
