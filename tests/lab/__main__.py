@@ -381,7 +381,8 @@ def _inside(options: argparse.Namespace, plan: Plan, fault: Fault | None) -> int
 
 def _run(lab: Lab, fault: Fault, options: argparse.Namespace) -> int:
     _say(f"{fault.name}: building the lab ...")
-    for line in textwrap.wrap(fault.sentence, TERMINAL - 2):
+    told = f"{fault.sentence}; at {lab.plan.site.sentence}" if lab.plan.site else fault.sentence
+    for line in textwrap.wrap(told, TERMINAL - 2):
         _say(f"  {line}")
     lab.steady()
     runs: list[Run] = []

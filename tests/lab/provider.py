@@ -106,7 +106,7 @@ SITES: Final[Mapping[ProviderName, Site]] = {
     for site in (
         Site(
             name=ProviderName.PACKET,
-            sentence="two top-of-rack routers behind the private gateway, MD5, ten prefixes",
+            sentence="Packet: two top-of-rack routers behind the private gateway, MD5, ten prefixes",
             router_asn=65530,
             node_asn=65000,
             routers={4: ("169.254.255.1", "169.254.255.2")},
@@ -119,7 +119,7 @@ SITES: Final[Mapping[ProviderName, Site]] = {
         ),
         Site(
             name=ProviderName.VULTR,
-            sentence="one router at the metadata's own address, MD5 by file, both families",
+            sentence="Vultr: one router at the metadata's own address, MD5 by file",
             router_asn=64515,
             node_asn=64496,
             routers={4: ("169.254.169.254",), 6: ("2001:19f0:ffff::1",)},
@@ -132,7 +132,7 @@ SITES: Final[Mapping[ProviderName, Site]] = {
         ),
         Site(
             name=ProviderName.LINODE,
-            sentence="four routers, IPv4 routes over IPv6 sessions (RFC 8950), no MD5",
+            sentence="Linode: four routers, IPv4 routes over IPv6 sessions (RFC 8950), no MD5",
             router_asn=65000,
             node_asn=65001,
             routers={6: tuple(f"2600:3c0f:{LINODE_SITE}:34::{i}" for i in range(1, 5))},
