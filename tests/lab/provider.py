@@ -106,7 +106,7 @@ SITES: Final[Mapping[ProviderName, Site]] = {
     for site in (
         Site(
             name=ProviderName.PACKET,
-            sentence="Packet: two top-of-rack routers behind the private gateway, MD5, ten prefixes",
+            sentence="Packet: two top-of-rack routers behind a private gateway, MD5, ten prefixes",
             router_asn=65530,
             node_asn=65000,
             routers={4: ("169.254.255.1", "169.254.255.2")},
