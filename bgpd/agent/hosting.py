@@ -69,7 +69,11 @@ class Hosting:
         # A provider's word on the source is checked against what the host has: it is known before
         # the first decision.
         self._keeper.want(Wanted(watch=True, keep=True))
+        self.looked = asyncio.Event()
+        """Whether the network was looked at once, or nobody could."""
         self._lasting = Lasting()
+        self._unanswered = False
+        """Whether a source was asked for while nobody had looked."""
         self._later: asyncio.TimerHandle | None = None
         self._complete = False
         self._decided = asyncio.Event()
@@ -131,7 +135,15 @@ class Hosting:
 
     def source_for(self, peer: Address, gateway: str = "") -> Address | None:
         """Return the host's address on the way to *peer*; None: none, or not known."""
+        self._unanswered |= self._keeper.addresses is None
         return self._lasting.source(peer, gateway, self._keeper.source_for(peer, gateway))
+
+    def owes_source(self) -> bool:
+        """Return, once, whether there are sources now that were asked for too early."""
+        owes = self._unanswered and self._keeper.addresses is not None
+        if owes:
+            self._unanswered = False
+        return owes
 
     @property
     def status(self) -> HostStatus:
@@ -145,8 +157,9 @@ class Hosting:
     def _changed(self, reports: tuple[str, ...]) -> None:
         for report in reports:
             logs.write(self._log, "warning", "host_restored", [("report", report)])
-        loop = asyncio.get_running_loop()
-        if self._lasting.take(self._keeper.addresses, loop.time()):
+        self.looked.set()
+        now, seen = asyncio.get_running_loop().time(), self._keeper.addresses
+        if self._lasting.take(seen, now) or (self._unanswered and seen is not None):
             self._moved()
         self._wait_for_gaps()
         self._told()

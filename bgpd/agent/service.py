@@ -8,6 +8,7 @@ import gc
 import signal
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -40,6 +41,8 @@ SOCKET_NAME: Final = "agent.sock"
 SPEAKER_SOCKET_NAME: Final = "speaker.sock"
 _BEAT_SECONDS: Final = 1.0
 _PASSWORDS_SECONDS: Final = 5
+_HOST_SECONDS: Final = 2.0
+"""How long a start waits for a look at the host's addresses, which takes milliseconds."""
 _MEMORY_SECONDS: Final = 2.0
 """How long a start waits for its source, where there is something to go on with."""
 _UNREAD: Final = (
@@ -117,7 +120,9 @@ class Service:
         self._looks = False
         """Whether what follows from decisions waits to be looked at."""
         self._held = False
-        """Whether the first decision waits for what providers say."""
+        """Whether the first decision waits for what providers say, or for a look at the host."""
+        self._looked = False
+        """Whether the host was looked at, or that was waited for long enough."""
         self._synced = False
         """Whether the log was told that everything was decided on."""
         self._beats = 0
@@ -163,6 +168,7 @@ class Service:
                 group.create_task(self._providing.run(), name="providing"),
                 group.create_task(self._replies.run(), name="replies"),
                 group.create_task(self._hosting.run(), name="hosting"),
+                group.create_task(self._await_host(), name="host"),
                 group.create_task(self._beat(), name="beat"),
                 group.create_task(self._start_from_memory(), name="memory"),
                 group.create_task(self._deciding.run(), name="deciding"),
@@ -236,13 +242,17 @@ class Service:
             self._tell_conditions()
 
     def _decide(self, changes: Changes) -> None:
-        """Decide on *changes*; the first time not before providers were heard, or waited for."""
+        """Decide on *changes*; the first time not before what sessions depend on is known.
+
+        What ran before us has sessions from the right source: a guess would move them twice.
+        """
         news = False
         if changes.configuration or not self._deciding.started:
             objects = self._source.objects
             news = self._providing.follow(objects.peers, objects.node(self._options.node))
             self._planner.discovered = self._providing.discovered
-            self._held = not (self._deciding.started or self._providing.settled)
+            known = self._providing.settled and self._host_known
+            self._held = not (self._deciding.started or known)
         if self._held:
             self._tell_conditions()
         elif news:
@@ -250,12 +260,31 @@ class Service:
         else:
             self._deciding.changed(changes)
 
+    @property
+    def _host_known(self) -> bool:
+        """Whether the host was looked at, as far as that is worth waiting for."""
+        peers = self._source.objects.peers
+        return self._looked or not any(one.gateway or one.provider for one in peers)
+
+    async def _await_host(self) -> None:
+        """Wait for a look at the host; in a task, so that a start that cannot work ends us."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_HOST_SECONDS):
+                await self._hosting.looked.wait()
+        self._looked = True
+        self._decide_if_held()
+
     def _discovered(self) -> None:
         """Take in that a provider said something else, or need not be waited for any more."""
         self._planner.discovered = self._providing.discovered
         if self._deciding.started:
             self._deciding.configure(Changes())
-        elif self._held:
+        else:
+            self._decide_if_held()
+
+    def _decide_if_held(self) -> None:
+        """Look whether the first decision can be made now."""
+        if self._held:
             self._decide(Changes(conditions=True))
 
     def _act(self, message: Desired | Delta | None) -> None:
@@ -394,7 +423,8 @@ class Service:
 
     def _addresses_moved(self) -> None:
         """Decide anew where a session may come from."""
-        if self._planner.moved(self._hosting.addresses) and self._deciding.started:
+        moved, owed = self._planner.moved(self._hosting.addresses), self._hosting.owes_source()
+        if (moved or owed) and self._deciding.started:
             self._deciding.configure(Changes())
 
     def _tell(self) -> None:

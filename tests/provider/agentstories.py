@@ -43,6 +43,7 @@ LIMIT: Final = 45.0
 """Of a story; nearly all of it is headroom."""
 NODE: Final = node("n1", "10.99.182.129")
 ROUTERS: Final = ["169.254.255.1", "169.254.255.2"]
+FAR: Final = "192.0.2.9"
 NEW_KEY: Final = "Another-Key-3"
 CREDENTIAL: Final = "api-token-4711"
 _NETWORK: Final = """
@@ -310,6 +311,21 @@ async def annotated(bench: Bench, _: metadata.Metadata) -> object:
         return [sorted(map(str, before)), sorted(str(one.password) for one in bench.peers or ())]
 
 
+async def racked(bench: Bench, _: metadata.Metadata) -> object:
+    """Restart an agent whose router is behind a gateway on another link than the Node's address."""
+    net.run("ip link add eth1 type veth peer name other; ip link set eth1 up; ip link set other up")
+    net.run("ip address add 10.99.183.9/24 dev eth1")
+    router = {"myASN": 65000, "peerASN": 65530, "peerAddress": FAR, "gateway": "10.99.183.1"}
+    bench.write(NODE, *CONFIGURATION[2:4], ours("BGPPeer", "rack", **router))
+    sources = []
+    for _start in range(4):
+        async with bench.running():
+            await bench.addresses(FAR)
+            await bench.until(lambda: FAR in " ".join(routes()), "no route to the router")
+            sources += [one.local_address for told in bench.words(Desired) for one in told.peers]
+    return sorted(set(sources))
+
+
 def _sources(bench: Bench) -> list[str]:
     return sorted({one.local_address for one in bench.peers or ()})
 
@@ -371,6 +387,7 @@ STORIES: Final[dict[str, Story]] = {
     "password": password,
     "annotated": annotated,
     "blinking": blinking,
+    "racked": racked,
     "secrets": secrets,
     **{f"restarted-{name}": restarted(name) for name in ANSWERS},
 }

@@ -58,6 +58,11 @@ def test_an_address_that_is_gone_for_a_moment_moves_no_session() -> None:
     assert told("blinking") == {"for a moment": [True], "for good": ["10.99.183.9"]}
 
 
+def test_a_start_moves_no_session_from_where_the_host_reaches_its_router() -> None:
+    """Nothing is told before the host was looked at: a guess moves a session there and back."""
+    assert told("racked") == ["10.99.183.9"]
+
+
 def test_annotations_of_the_node_are_peers_from_the_first_word() -> None:
     """What a cloud controller wrote is there with the Node; a change of it is a change at once."""
     assert told("annotated") == [["password"], ["changed", "password"]]
