@@ -42,6 +42,7 @@ def doctor_command(
             "--state-dir",
             envvar="BGPD_STATE_DIR",
             help="What outlives a restart; read where the speaker does not answer.",
+            readable=False,  # it is root's, and not to be read is no wrong usage
             metavar="PATH",
         ),
     ] = Path("/var/lib/bgpd"),

@@ -98,6 +98,7 @@ def cleanup_command(
             "--state-dir",
             envvar="BGPD_STATE_DIR",
             help="Where the agent remembers default routes that it changed.",
+            readable=False,  # it is root's, and not to be read is no wrong usage
             metavar="PATH",
         ),
     ] = STATE_DIR,

@@ -17,7 +17,7 @@ import msgspec
 from bgpd.host import defaultroute, rtnetlink, wire
 from bgpd.host.defaultroute import PROTOCOL, DefaultRoute, Key
 from bgpd.host.egressplan import Memory, Plan, plan
-from bgpd.host.netlink import Asking, because
+from bgpd.host.netlink import NO_TABLE, Asking, because
 from bgpd.model.errors import BgpdError
 from bgpd.model.prefix import Address
 
@@ -144,7 +144,13 @@ class Routes:
 
 def _present(asking: Asking) -> Iterator[DefaultRoute]:
     for family in _FAMILIES:
-        for message in asking.every(rtnetlink.GETROUTE, defaultroute.dump_question(family)):
+        try:
+            rows = list(asking.every(rtnetlink.GETROUTE, defaultroute.dump_question(family)))
+        except OSError as error:
+            if error.errno not in NO_TABLE:
+                raise
+            continue
+        for message in rows:
             route = defaultroute.decode(message.body)
             if route is not None:
                 yield route

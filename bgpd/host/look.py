@@ -12,7 +12,7 @@ from bgpd.host import defaultroute, hostroute, inventory, rtnetlink, wire
 from bgpd.host.defaultroute import DefaultRoute, NextHop
 from bgpd.host.hostroute import HostRoute
 from bgpd.host.inventory import HostAddress, Interface, Inventory
-from bgpd.host.netlink import Asking, NetlinkKernel
+from bgpd.host.netlink import NO_TABLE, Asking, NetlinkKernel
 from bgpd.host.pathcheck import Switches
 from bgpd.model.prefix import Address, Prefix
 
@@ -106,11 +106,11 @@ class Looking:
         return defaults, ours, others
 
     def _dump(self, kind: int, body: bytes) -> Iterator[wire.Message]:
-        """Yield a dump; nothing of a family that this kernel does not have."""
+        """Yield a dump; nothing of a family that this kernel does not have, or has no table of."""
         try:
             yield from self._asking.every(kind, body)
         except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EAFNOSUPPORT):
+            if error.errno not in NO_TABLE:
                 raise
 
 

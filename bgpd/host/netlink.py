@@ -31,6 +31,8 @@ _NO_ROUTE: Final = frozenset(
     {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.ESRCH}
 )
 """No route, one that forbids, one that swallows, none of this family."""
+NO_TABLE: Final = frozenset({errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.ENOENT})
+"""What a dump answers for a family that is not there, or has no table before its first address."""
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP, errno.EINVAL})
 """Also what Linux before 5.0 says, which cannot be asked for one entry."""
 

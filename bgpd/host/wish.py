@@ -161,7 +161,9 @@ def _interface(text: str, gateway: Address, family: int, present: Inventory) -> 
         return next(iter(found))
     if wire.family(gateway) == wire.AF_INET and family == wire.AF_INET6:
         raise _CannotBeError(f"its gateway {gateway} is IPv4 and cannot lead to an IPv6 peer")
-    direct = [hop.interface for hop in present.ways.get(gateway, ()) if hop.gateway is None]
+    # Where the gateway is a router of ours, our own host route leads there by itself.
+    ways = present.ways.get(gateway, ())
+    direct = [hop.interface for hop in ways if hop.gateway in (None, gateway)]
     if not direct:
         raise _CannotBeError(
             f"its gateway {gateway} is on no link of this node: check the address, and that the"

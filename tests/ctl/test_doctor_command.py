@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -58,6 +59,19 @@ def test_a_directory_that_is_not_there_is_no_traceback(tmp_path: Path) -> None:
     assert (result.status, result.errors) == (1, "")
     failed = {one["check"] for one in found["items"] if one["level"] == "FAIL"}
     assert {"agent", "speaker"} <= failed
+
+
+def test_a_state_directory_of_somebody_elses_is_no_wrong_usage(tmp_path: Path) -> None:
+    """It is root's, for nobody else to read, and doctor is for everybody."""
+    closed = tmp_path / "state"
+    closed.mkdir(0o000)
+    drop = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all")
+    where = (f"--run-dir={tmp_path}", f"--state-dir={closed}", "--timeout=0.5")
+    line = [*(drop if os.geteuid() == 0 else ()), sys.executable, "-m", "bgpd.ctl", "doctor"]
+    done = subprocess.run([*line, *where], capture_output=True, text=True, check=False, timeout=60)
+    closed.chmod(0o700)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "FAIL  agent" in done.stdout
 
 
 def test_sockets_that_never_answer_cost_their_timeout(tmp_path: Path) -> None:

@@ -23,11 +23,13 @@ ip route add default nexthop via {FIRST[1]} nexthop via {SECOND[1]}
 """
 
 
-async def bgp(program: str, *words: str) -> tuple[int | None, str, str]:
-    """Run one of our command lines; return its status, output and errors."""
+async def bgp(
+    program: str, *words: str, within: tuple[str, ...] = ()
+) -> tuple[int | None, str, str]:
+    """Run one of our command lines *within* another; return its status, output and errors."""
     module = {"bgpd": "bgpd.ctl.daemon", "bgpctl": "bgpd.ctl"}[program]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-m", module, *words),
+        *(*within, sys.executable, "-W", "error", "-m", module, *words),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -168,7 +170,15 @@ def _host(directory: Path) -> dict[str, object]:
     return found
 
 
-STORIES: Final[dict[str, Story]] = {story.__name__: story for story in (commands, forgotten, agent)}
+async def bare() -> object:
+    """Clean up where there was never an address, so that the kernel has no table of routes."""
+    with tempfile.TemporaryDirectory() as directory:
+        places = (f"--state-dir={directory}", f"--run-dir={directory}")
+        return await bgp("bgpd", "host", "cleanup", *places, within=("unshare", "--net"))
+
+
+_ALL: Final = (commands, forgotten, agent, bare)
+STORIES: Final[dict[str, Story]] = {story.__name__: story for story in _ALL}
 INSIDE: Final = "BGPD_TEST_INSIDE"
 
 if __name__ == "__main__":

@@ -52,6 +52,11 @@ def test_a_default_route_that_nobody_remembers_is_left_and_said() -> None:
     assert errors.count("nobody knows any more what it was: put it right with `ip route") == 2
 
 
+def test_a_host_without_any_address_has_nothing_of_ours() -> None:
+    """A table that the kernel has not made yet is an empty one."""
+    assert story("bare") == [0, "nothing of ours is there\n", ""]
+
+
 def test_an_agent_adds_what_its_documents_want_and_the_next_one_goes_on() -> None:
     """Only the elastic IP that is served here and whose pool says so is bound.
 

@@ -50,6 +50,7 @@ HOST = Inventory(
     ways={
         Address("10.99.0.2"): (Hop(BOND, None),),
         Address("192.168.7.9"): (Hop(ETH1, None),),
+        Address("192.168.7.5"): (Hop(ETH1, Address("192.168.7.5")),),
         Address("203.0.113.1"): (Hop(BOND, Address("198.51.100.11")),),
     },
 )
@@ -117,6 +118,12 @@ def wish(gateway: str, *, to: Address = PEER, source: Address | None = None) -> 
             NextHop(BOND, Address("10.99.0.2")),
             None,
             id="and one of the other family",
+        ),
+        pytest.param(
+            wish("192.168.7.5"),
+            NextHop(ETH1, Address("192.168.7.5")),
+            None,
+            id="a gateway that is a router of ours is reached by our own route to it",
         ),
     ],
 )
