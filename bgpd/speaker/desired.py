@@ -1,5 +1,6 @@
 """What the agent wants of this node, as the speaker holds it: whole, then changed by deltas."""
 
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -86,6 +87,11 @@ class DesiredState:
                     answers[carriers] = carried_by(others, advertisement)
                 carried[prefix] = answers[carriers] and carried.get(prefix, True)
         return carried
+
+    def peer_names(self, addresses: Iterable[Address]) -> list[str]:
+        """Return what people call the peers at *addresses*; an address where it is nobody's."""
+        names = {peer.address: peer.name for peer in self.peers.values()}
+        return sorted(names.get(address, PeerName(address)) for address in addresses)
 
     def _advertise(self, advertisement: Advertisement) -> None:
         carriers = advertisement.carriers

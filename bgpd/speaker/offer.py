@@ -9,26 +9,22 @@ just before we crashed. So the agent gets a moment to say everything; until then
 added or taken back and no session changed, only the routes that are there follow the generation.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bgpd.exabgp.command import Show
 from bgpd.exabgp.message import Done, Failed, SessionChanged, Shown
 from bgpd.ipc.message import Applied, Delta
 from bgpd.model.errors import ProtocolError
-from bgpd.model.peer import Peer, PeerName, PeerState
+from bgpd.model.peer import PeerName, PeerState
 from bgpd.model.prefix import Address, Family
 from bgpd.model.route import AdjRibOut
-from bgpd.model.status import Condition, MemberState, MemberStatus
-from bgpd.policy.lever import Stance
-from bgpd.speaker import stance
+from bgpd.model.status import Condition
 from bgpd.speaker.adoption import Adoption, routes
 from bgpd.speaker.cadence import Cadence
 from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.effect import DropAgent, Tell
 from bgpd.speaker.ending import Phase
-from bgpd.speaker.levers import Headroom, Levers
 from bgpd.speaker.markers import Markers
 from bgpd.speaker.outbox import Outbox
 from bgpd.speaker.peering import Peering
@@ -37,21 +33,10 @@ from bgpd.speaker.sessions import Sessions
 from bgpd.speaker.situation import Situation
 from bgpd.speaker.timeline import Timeline
 from bgpd.speaker.updates import Updates
+from bgpd.speaker.wording import Wording
 
 AGENT_SECONDS: Final = 2.0
 """How long a saved state waits for the agent's; an agent that lives is back within one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Facts:
-    """What decides how routes look, at one moment."""
-
-    base: Stance
-    """What is said with every route."""
-    present: dict[PeerName, frozenset[str]]
-    """Which nodes that come before us each peer hears."""
-    unheard: bool
-    """Whether a member is not heard."""
 
 
 class Offer:
@@ -70,9 +55,6 @@ class Offer:
         self.desired: DesiredState | None = None
         self.rib = Rib(sessions.spoken)
         self.peering = Peering(command, outbox)
-        self.stances = stance.Stances()
-        self.levers = Levers()
-        self._headroom = Headroom()
         self.advertising = False
         self._situation = situation
         self._sessions = sessions
@@ -81,15 +63,18 @@ class Offer:
         self._cadence = cadence
         self._updates = Updates(rib=self.rib, timeline=timeline, outbox=outbox)
         self._adoption = Adoption()
+        self.wording = Wording(
+            situation=situation,
+            sessions=sessions,
+            rib=self.rib,
+            adoption=self._adoption,
+            outbox=outbox,
+        )
         self._markers = Markers(outbox)
         self._spoken: dict[PeerName, tuple[Family, ...]] = {}
         """The families that the last session of each peer carried."""
-        self._said: _Facts | None = None
-        """What all routes were said with last."""
         self._unreviewed: float | None = None
         """When routes were changed without another look at that."""
-        self.patience: Callable[[Peer, float], float | None] = lambda _peer, _now: None
-        """How long a peer gets to notice a dead node itself, by BFD, before it hears a raise."""
         self.agent_awaited_until: float | None = None
         """While it is set, what is desired comes from the disk and may be old."""
 
@@ -102,11 +87,6 @@ class Offer:
     def settled(self) -> bool:
         """Whether ExaBGP has answered every update."""
         return not self._updates.outstanding
-
-    @property
-    def stance(self) -> Stance | None:
-        """What was said last with every route, to whomever it was not said otherwise."""
-        return None if self._said is None else self._said.base
 
     # Desired
 
@@ -131,11 +111,12 @@ class Offer:
     def want(self, desired: DesiredState, now: float) -> None:
         """Offer what *desired* says from now on."""
         before, self.desired = self.desired, desired
-        self._hold_levers(before, desired, now)
+        if before is not None and self.advertising:
+            self.wording.hold_levers(before, desired, now)
         awaited, self.agent_awaited_until = self.agent_awaited_until, None
         if before is None or awaited is not None or before.peers != desired.peers:
             self.peering.want(desired.peers)
-            self.stances.forget_all_but(desired.peers.values(), now)
+            self.wording.stances.forget_all_but(desired.peers.values(), now)
             # Routes are remembered by the peer's name, and a name may mean another session now.
             self._ask_when_written(now)
         else:
@@ -155,18 +136,18 @@ class Offer:
         self._cadence.save_soon(now)
         if not self._may_send(now):
             return
-        facts = self._said_last(self.desired)
+        facts = self.wording.said_last(self.desired)
         if facts is not None:
             self._unreviewed = now
         else:
-            facts = self._facts(self.desired, now)
-            if self._is_old(facts, now):
+            facts = self.wording.facts(self.desired, now)
+            if self.wording.is_old(facts, now):
                 # What the delta does not touch must hear of it, too.
                 self.reconcile(now)
                 return
         # Of the others nothing has changed: an endpoint's way to the wire is short.
         names = {name for name, _ in touched}
-        stances = self._stances_under(facts, self.desired, names, now)
+        stances = self.wording.under(facts, self.desired, names, now)
         self._updates.send(self.rib.touch(touched, self.desired, stances), self.desired.peers, now)
         self._confirm()
 
@@ -217,7 +198,7 @@ class Offer:
     def done(self, done: Done, now: float) -> None:
         """Note that an update was carried out."""
         self._updates.done(done.id)
-        self._timeline.flushed(done.id, detail=", ".join(self._names(done.flushed)), now=now)
+        self._timeline.flushed(done.id, detail=", ".join(self._names_of(done.flushed)), now=now)
         if done.unknown:
             # We believed that ExaBGP has these peers.
             self._outbox.count("exabgp_peers_unknown")
@@ -269,11 +250,7 @@ class Offer:
         if self.desired is None or not self._may_send(now):
             return
         self.advertising = True
-        self._release_levers(self.desired)
-        lagged = self.stances.lagging
-        stances = self._current_stances(self.desired, now)
-        for address in sorted(self.stances.lagging - lagged):
-            self._outbox.note("warning", "damping_budget_spent", peer=self._names([address])[0])
+        stances = self.wording.anew(self.desired, now)
         whole = self.agent_awaited_until is None
         if whole and self._situation.starting:
             self._situation.starting = False
@@ -287,7 +264,7 @@ class Offer:
     @property
     def patient_until(self) -> float | None:
         """When the first peer that waits for its own BFD hears the generation."""
-        return self.stances.waits_until
+        return self.wording.stances.waits_until
 
     def lose_patience(self, now: float) -> None:
         """Tell the generation to those that have had their time."""
@@ -318,14 +295,14 @@ class Offer:
         """Reconcile if what we say with every route has changed."""
         if not self.advertising or self.desired is None:
             return
-        if self._is_old(self._facts(self.desired, now), now):
+        if self.wording.is_old(self.wording.facts(self.desired, now), now):
             self.reconcile(now)
 
     def tick(self, now: float) -> None:
         """Do again what did not work, when it is time, and follow what has changed slowly."""
         if self.desired is None:
             return
-        self._raise_for_levers(self.desired, now)
+        self.wording.raise_for_levers(self.desired, now, advertising=self.advertising)
         retried = self.peering.retry(now)
         if retried and self.peering.writing:
             self._adoption.postponed(now)
@@ -347,46 +324,7 @@ class Offer:
         """Yield what a person should know; *wall_offset* makes times that people read."""
         yield from self.peering.conditions()
         yield from self._updates.conditions()
-        peers = () if self.desired is None else tuple(self.desired.peers.values())
-        yield from self.stances.conditions(peers, now=now, wall_offset=wall_offset)
-
-    def _hold_levers(self, before: DesiredState | None, desired: DesiredState, now: float) -> None:
-        """Keep the levers that are on the wire until all nodes change them at one generation."""
-        if before is not None and self.advertising:
-            generation = self._situation.generation
-            desired.peers = self.levers.hold(
-                before.peers, desired.peers, generation=generation, now=now
-            )
-            if self.levers.waiting:
-                names = ", ".join(sorted(self.levers.waiting))
-                self._outbox.note("info", "levers_wait", peers=names, generation=generation)
-
-    def _release_levers(self, desired: DesiredState) -> None:
-        generation = self._situation.generation
-        names = ", ".join(sorted(self.levers.waiting))
-        peers = self.levers.release(desired.peers, generation=generation)
-        if peers is not None:
-            desired.peers = peers
-            self._outbox.note("info", "levers_changed", peers=names, generation=generation)
-
-    def _raise_for_levers(self, desired: DesiredState, now: float) -> None:
-        mesh = self._situation.mesh
-        if mesh is None:
-            return
-        generation, differ = mesh.generation, mesh.settings_differ
-        if self.levers.raise_due(now, generation=generation, others_differ=differ):
-            mesh.raise_generation("the lever changes", now)
-            return
-        if self.advertising and self._headroom.raise_due(
-            now,
-            generation=generation,
-            peers=desired.peers.values(),
-            listed=frozenset(member.name for member in desired.members) - {self._situation.node},
-            alive=lambda: stance.living(
-                self._situation.mesh_status(now).members, self._situation.node
-            ),
-        ):
-            mesh.raise_generation("the lever has no step left for a death", now)
+        yield from self.wording.conditions(self.desired, now=now, wall_offset=wall_offset)
 
     def _ask_when_written(self, now: float) -> None:
         if self.peering.writing:
@@ -408,76 +346,6 @@ class Offer:
         """Decide anew which routes a drain demotes and takes back."""
         self._situation.review_drain(self.desired, self.rib.actual, now)
 
-    def _facts(self, desired: DesiredState, now: float) -> _Facts:
-        self.review_drain(now)
-        # One look for all: it costs more than what follows from it.
-        members = self._situation.mesh_status(now).members
-        return _Facts(
-            base=self._situation.base_stance(members, now),
-            present=self._rivals_present(desired, members),
-            unheard=any(member.state is not MemberState.ALIVE for member in members),
-        )
-
-    def _said_last(self, desired: DesiredState) -> _Facts | None:
-        """Return what routes went with last, for new ones to go with; None: look at it again.
-
-        Whatever changes it has them all said anew at once, or within a tick what time changes. But
-        a look at it takes as long as all else that an endpoint needs on its way to the wire.
-        """
-        plain = not (desired.rivals or self._situation.drain.active)
-        return self._said if plain else None
-
-    def _is_old(self, facts: _Facts, now: float) -> bool:
-        """Return whether some route on the wire says something else than it should now."""
-        return (
-            self._said is None
-            or (facts.base, facts.present) != (self._said.base, self._said.present)
-            or self.stances.catch_up_due(now, unheard=facts.unheard)
-        )
-
-    def _current_stances(self, desired: DesiredState, now: float) -> dict[PeerName, Stance]:
-        self._said = facts = self._facts(desired, now)
-        return self._stances_under(facts, desired, desired.peers, now)
-
-    def _stances_under(
-        self, facts: _Facts, desired: DesiredState, names: Iterable[PeerName], now: float
-    ) -> dict[PeerName, Stance]:
-        """Return the stance of each peer of *names* that ExaBGP has."""
-        found = {}
-        for name in names:
-            peer = desired.peers.get(name)
-            if peer is not None and self._adoption.holds(peer):
-                found[name] = self.stances.of(
-                    peer,
-                    self._base_of(name, facts),
-                    unheard=facts.unheard,
-                    offered=self._hears_routes(peer),
-                    now=now,
-                    patience=self.patience(peer, now),
-                )
-        return found
-
-    def _base_of(self, name: PeerName, facts: _Facts) -> Stance:
-        """Return what we say to everybody, as it is meant for one peer."""
-        base = facts.base
-        if facts.present:
-            base = replace(base, present=facts.present[name])
-        return replace(base, unranked=True) if name in self.levers.waiting else base
-
-    def _rivals_present(
-        self, desired: DesiredState, members: tuple[MemberStatus, ...]
-    ) -> dict[PeerName, frozenset[str]]:
-        """Return which nodes that come before us each peer hears; empty where none ever does."""
-        if not desired.rivals:
-            return {}
-        return {
-            name: stance.present(members, desired.rivals, self._sessions.router_id(peer))
-            for name, peer in desired.peers.items()
-        }
-
-    def _hears_routes(self, peer: Peer) -> bool:
-        return bool(self.rib.actual.get(peer.name)) and self._sessions.established(peer)
-
     def _confirm(self) -> None:
         """Tell the agent that its wishes are carried out, when they are."""
         if self.desired is None or self.agent_awaited_until is not None:
@@ -489,8 +357,5 @@ class Offer:
         if self.desired is not None and self.agent_awaited_until is None:
             self._markers.send(self.desired.peers.values())
 
-    def _names(self, addresses: Sequence[Address]) -> list[str]:
-        if self.desired is None:
-            return list(addresses)
-        names = {peer.address: peer.name for peer in self.desired.peers.values()}
-        return sorted(names.get(address, PeerName(address)) for address in addresses)
+    def _names_of(self, addresses: Sequence[Address]) -> list[str]:
+        return list(addresses) if self.desired is None else self.desired.peer_names(addresses)

@@ -120,7 +120,7 @@ class Reflex:
         self.bfd = BFDSessions(
             outbox=self._outbox, timeline=timeline, random=random, memories=bfd_memories
         )
-        self.offer.patience = self.bfd.patience
+        self.offer.wording.patience = self.bfd.patience
         self._make_mesh = make_mesh
         self._watchdog = Watchdog(now)
         self._repeats = Repeats()

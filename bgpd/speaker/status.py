@@ -66,7 +66,7 @@ def rows_of(reflex: Reflex) -> Rows:
     """Return the rows of what is on the wire now, to be made."""
     desired = reflex.desired
     wanted = {} if desired is None else desired.advertisements
-    return Rows(reflex.offer.rib.actual, wanted, _up(reflex), stance=reflex.offer.stance)
+    return Rows(reflex.offer.rib.actual, wanted, _up(reflex), stance=reflex.offer.wording.stance)
 
 
 def _up(reflex: Reflex) -> frozenset[PeerName]:
@@ -80,7 +80,7 @@ def _session(reflex: Reflex, peer: Peer, *, advertised: bool, now: float) -> Ses
     levers, at = probed.shown(reflex.probed, session)
     return replace(
         session,
-        damping_budget=reflex.offer.stances.budget(peer, now),
+        damping_budget=reflex.offer.wording.stances.budget(peer, now),
         bfd=reflex.bfd.status(peer, now, wall_offset=reflex.wall_offset),
         lever_probed=dict(levers),
         probed_at=at,
