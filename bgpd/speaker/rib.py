@@ -5,6 +5,7 @@ a restart of this process nothing is withdrawn that should stay and nothing stay
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from bgpd.model.peer import Peer, PeerName
@@ -37,6 +38,8 @@ class Rib:
         self._spoken = spoken
         self.actual: dict[PeerName, dict[Prefix, Attributes]] = {}
         self._withheld: dict[PeerName, dict[Prefix, Withheld]] = {}
+        self._crowded: set[PeerName] = set()
+        """The peers that had no room for everything the last time."""
         self.refused: dict[PeerName, dict[Prefix, Attributes | None]] = {}
         """What ExaBGP would not take: it is not said again until `forgive`. None: to withdraw."""
         self.kept: dict[PeerName, set[Prefix]] = {}
@@ -106,20 +109,21 @@ class Rib:
         desired: DesiredState,
         stances: Mapping[PeerName, Stance],
     ) -> tuple[PeerPlan, ...]:
-        """As `rebuild`, for the *changed* prefixes only; peers with a limit are done whole."""
+        """As `rebuild`, for the *changed* prefixes only; a peer that lacks room is done whole."""
         by_peer: dict[PeerName, set[Prefix]] = {}
         for name, prefix in changed:
             by_peer.setdefault(name, set()).add(prefix)
         wanted: dict[PeerName, dict[Prefix, Attributes]] = {}
-        for name, prefixes in by_peer.items():
+        for name, prefixes in tuple(by_peer.items()):
             peer = desired.peers.get(name)
             if peer is None or name not in stances:
                 continue
-            if peer.max_prefixes is not None:
+            if self._is_tight(peer, prefixes, desired):
                 wanted[name] = self._routes_for(peer, desired, stances[name])
+                del by_peer[name]
                 continue
             wanted[name] = self._touched(peer, prefixes, desired, stances[name])
-        return self._carry_out(plan(wanted, self._around(wanted, by_peer, desired)))
+        return self._carry_out(plan(wanted, self._around(wanted, by_peer)))
 
     def withdraw_all(self) -> tuple[PeerPlan, ...]:
         """Return what takes back every route from every peer."""
@@ -183,16 +187,26 @@ class Rib:
         self,
         wanted: Mapping[PeerName, Mapping[Prefix, Attributes]],
         by_peer: Mapping[PeerName, set[Prefix]],
-        desired: DesiredState,
     ) -> dict[PeerName, dict[Prefix, Attributes]]:
         """Return the part of the actual routes that `touch` compares with."""
         around: dict[PeerName, dict[Prefix, Attributes]] = {}
         for name in wanted:
             actual = self.actual.get(name, {})
-            if desired.peers[name].max_prefixes is None:
+            if name in by_peer:
                 actual = {p: actual[p] for p in by_peer[name] if p in actual}
             around[name] = actual
         return around
+
+    def _is_tight(self, peer: Peer, changed: AbstractSet[Prefix], desired: DesiredState) -> bool:
+        """Return whether one route of *peer* more or less may decide over another one."""
+        limit = peer.max_prefixes
+        if limit is None:
+            return False
+        actual = self.actual.get(peer.name, {}).keys()
+        known = desired.advertisements.get(peer.name, {})
+        tried = self.trial.get(peer.name, {})
+        most = max(len(known) + len(tried), len(actual) + len(changed - actual))
+        return peer.name in self._crowded or most > limit
 
     def _touched(
         self, peer: Peer, prefixes: Iterable[Prefix], desired: DesiredState, stance: Stance
@@ -240,6 +254,9 @@ class Rib:
                 verdict = verdicts[key] = attributes(advertisement, peer, ours)
             self._judge(verdict, advertisement, peer, wanted, refused)
         self._withheld[peer.name] = refused
+        self._crowded.discard(peer.name)
+        if any(one.reason is Reason.PREFIX_LIMIT for one in stopped):
+            self._crowded.add(peer.name)
         self._try_out(peer, known, wanted)
         return wanted
 

@@ -1,5 +1,6 @@
 """The rib: what peers are offered follows what is desired, through the lever and the gate."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -105,6 +106,44 @@ def test_the_prefix_limit_of_one_peer_does_not_touch_another() -> None:
     assert plans == {limited.name: 1, OTHER.name: 2}
 
 
+class Unread(dict[Prefix, Advertisement]):
+    """Routes of which each may be asked for, and nobody may look at all."""
+
+    def __iter__(self) -> Iterator[Prefix]:
+        """Refuse."""
+        raise AssertionError("all routes were looked at")
+
+
+def test_a_limit_that_leaves_room_costs_no_look_at_all_routes() -> None:
+    """Ten thousand routes and a limit of twenty thousand: an endpoint's way stays short."""
+    peer = replace(PEER, max_prefixes=3)
+    state = desired(advertisement(1), advertisement(2), peers=(peer,))
+    rib = Rib()
+    rib.rebuild(state, stances(state))
+    state.advertisements[peer.name] = Unread(state.advertisements[peer.name])
+    gone = Prefix("203.0.113.1/32")
+    back = state.advertisements[peer.name].pop(gone)
+    (plan,) = rib.touch([(peer.name, gone)], state, stances(state))
+    assert plan.withdraw == (gone,)
+    state.advertisements[peer.name][gone] = back
+    (plan,) = rib.touch([(peer.name, gone)], state, stances(state))
+    assert len(plan) == 1
+
+
+def test_who_found_no_room_gets_it_when_there_is_some() -> None:
+    """The last route beyond the limit is advertised when another one goes."""
+    peer = replace(PEER, max_prefixes=2)
+    state = desired(*map(advertisement, (1, 2, 3)), peers=(peer,))
+    rib = Rib()
+    rib.rebuild(state, stances(state))
+    gone = Prefix("203.0.113.1/32")
+    del state.advertisements[peer.name][gone]
+    (plan,) = rib.touch([(peer.name, gone)], state, stances(state))
+    assert plan.withdraw == (gone,)
+    assert [prefixes for _, prefixes in plan.advertise] == [(Prefix("203.0.113.3/32"),)]
+    assert rib.withheld == ()
+
+
 def test_a_lever_without_ranks_withdraws_in_doubt() -> None:
     """Where "worse" cannot be said, the routes go: other nodes carry them."""
     origin = replace(PEER, lever=Lever.ORIGIN)
@@ -131,7 +170,7 @@ wishes = st.lists(
     ),
     max_size=10,
 )
-limits = st.sampled_from([None, 2, 4])
+limits = st.sampled_from([None, 2, 4, 6, 8])
 
 
 @given(st.lists(st.tuples(wishes, wishes), max_size=5), limits)
