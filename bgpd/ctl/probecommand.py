@@ -135,9 +135,9 @@ def _lead(
 
 def _listen(run_dir: Path, known: tuple[bytes, ...], port: int) -> None:
     from bgpd.ctl import probelink  # noqa: PLC0415
+    from bgpd.ctl.probepartner import Partner  # noqa: PLC0415
     from bgpd.ctl.probeplan import ProbeError  # noqa: PLC0415
     from bgpd.ctl.proberoom import Room  # noqa: PLC0415
-    from bgpd.ctl.proberun import Partner  # noqa: PLC0415
 
     room = Room(run_dir)
     with _listener(port) as listener:
