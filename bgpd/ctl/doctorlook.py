@@ -32,7 +32,7 @@ from bgpd.ctl.doctorfacts import (
 from bgpd.ctl.doctorhost import elastic_ips, uplinks
 from bgpd.ctl.doctorsession import talks
 from bgpd.ctl.doctorthreads import Looks
-from bgpd.ctl.view import View, arranged
+from bgpd.ctl.view import View
 from bgpd.model.configuration import BGPPeer
 from bgpd.model.errors import BgpdError, ConfigError
 from bgpd.model.prefix import Address, Prefix
@@ -72,7 +72,7 @@ def look(where: Where) -> Facts:
     status, speaker_error, speaker_forbidden = first.result("speaker", silent)
     host = first.result("kernel", HostFacts(problem="the kernel does not answer"))
     kept, kept_problem = first.result("saved state", (None, "it takes too long to read"))
-    view = _view(node, agent_error, status, speaker_error)
+    view = observe.joined(node, agent_error, status, speaker_error)
     facts = Facts(
         view=view,
         now=time.time(),
@@ -215,20 +215,6 @@ def _ask(path: Path, kind: type[T], seconds: float) -> tuple[T | None, str, bool
         return None, str(error), True
     except (BgpdError, OSError) as error:
         return None, str(error), False
-
-
-def _view(
-    node: NodeStatus | None, agent_error: str, status: SpeakerStatus | None, speaker_error: str
-) -> View:
-    copy = node.speaker if node is not None and status is None else None
-    known = status or copy
-    return View(
-        agent=node,
-        agent_error=agent_error,
-        speaker=arranged(known) if known is not None else None,
-        speaker_error=speaker_error,
-        secondhand=copy is not None,
-    )
 
 
 def _or_nothing(

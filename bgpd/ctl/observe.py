@@ -27,6 +27,13 @@ def observe(*, agent: Path, speaker: Path, timeout: float) -> View:
     """
     node, agent_error = _or_error(agent, NodeStatus, timeout=timeout)
     status, speaker_error = _or_error(speaker, SpeakerStatus, timeout=timeout)
+    return joined(node, agent_error, status, speaker_error)
+
+
+def joined(
+    node: NodeStatus | None, agent_error: str, status: SpeakerStatus | None, speaker_error: str
+) -> View:
+    """Return what both said, or why not: without the speaker's own word, the agent's copy."""
     copy = node.speaker if node is not None and status is None else None
     known = status or copy
     return View(
