@@ -31,11 +31,12 @@ from exabgp.logger import log
 from bgpd import stderr
 from bgpd.exabgp import first
 from bgpd.exabgp.boot import SpeakerCapabilities, ran_in_this_boot
+from bgpd.exabgp.conversation import SessionProtocol
 from bgpd.exabgp.mends import Mend
 from bgpd.exabgp.process import FIRST_PING_SECONDS, ReflexProcess
 from bgpd.exabgp.reactor import SpeakerReactor
 from bgpd.exabgp.rib import AdjRibOut
-from bgpd.exabgp.session import Session, SessionProtocol
+from bgpd.exabgp.session import Session
 from bgpd.exabgp.transport import PeerConnection
 
 TERM_SECONDS = 30.0

@@ -5,32 +5,30 @@ A turn of ours is ExaBGP's, then a look at what changed, which is told to the re
 """
 
 import select
-from collections.abc import Iterator
 from time import monotonic
 from typing import Any, Final
 
 from exabgp.bgp.fsm import FSM
-from exabgp.bgp.message import KeepAlive, Message, Notification, Notify
-from exabgp.bgp.message.open.capability import Capability
+from exabgp.bgp.message import Notification, Notify
 from exabgp.protocol.family import AFI, SAFI
-from exabgp.reactor import peer, protocol
+from exabgp.reactor import peer
 from exabgp.reactor.delay import Delay
-from exabgp.reactor.network.error import LostConnection, NetworkError
+from exabgp.reactor.network.error import LostConnection
 from exabgp.reactor.peer import ACTION
 
 from bgpd.exabgp import refusal
+from bgpd.exabgp.conversation import known_families, restarts_gracefully
 from bgpd.exabgp.mends import Mend
 from bgpd.exabgp.message import SessionChanged
 from bgpd.exabgp.refusal import Story, Wanted
 from bgpd.exabgp.transport import PeerConnection
 from bgpd.model.peer import PeerState
-from bgpd.model.prefix import Address, Family
+from bgpd.model.prefix import Address
 
 FLUSH_TURNS: Final = 400
 """Turns that one flush may take: ten thousand UPDATEs, so that one peer delays no other."""
 
 EAGER_TURNS: Final = 8
-NOTIFICATION_SECONDS: Final = 1.0
 CLOSE_SECONDS: Final = 3.0
 
 _STATES: Final = {
@@ -38,27 +36,7 @@ _STATES: Final = {
     FSM.OPENCONFIRM: PeerState.OPEN_CONFIRM,
     FSM.ESTABLISHED: PeerState.ESTABLISHED,
 }
-_FAMILIES: Final = {
-    (AFI.ipv4, SAFI.unicast): Family.IPV4,
-    (AFI.ipv6, SAFI.unicast): Family.IPV6,
-}
 _EXTENDED: Final = (AFI.ipv4, SAFI.unicast, AFI.ipv6)
-# RFC 8538 and RFC 9384: what ExaBGP has no name for, it calls unknown, also to the peer.
-Notification._str_subcode.update({(6, 9): "Hard Reset", (6, 10): "BFD Down"})  # noqa: SLF001
-
-
-class PeerNotification(Notification):  # type: ignore[misc]
-    """A NOTIFICATION of the peer, with its data as it came.
-
-    ExaBGP turns some of it into text, and refuses what an operator says in more than 128 bytes.
-    """
-
-    def __init__(self, code: int, subcode: int, data: bytes = b"") -> None:
-        """Keep *data*."""
-        super().__init__(code, subcode, data, False)
-
-
-Message.registered_message[Notification.ID] = PeerNotification
 
 
 class PromptDelay(Delay):  # type: ignore[misc]
@@ -86,59 +64,6 @@ class PromptDelay(Delay):  # type: ignore[misc]
     def skip(self) -> None:
         """End the pause now."""
         self._next_start = 0.0
-
-
-class SessionProtocol(protocol.Protocol):  # type: ignore[misc]
-    """The messages of a session; knows whether some of them are still being written."""
-
-    def __init__(self, session: Any) -> None:
-        """Speak for *session*, which from now on knows this conversation as its latest."""
-        super().__init__(session)
-        self.writing = 0
-        self.confirmed = False
-        """Whether the peer's KEEPALIVE, the answer to our OPEN, has been read."""
-        session.latest = self
-
-    def connect(self) -> Iterator[bool]:
-        """Yield until connected."""
-        for connected in super().connect():
-            if connected and isinstance(self.connection, PeerConnection):
-                self.connection.tune(int(self.neighbor["hold-time"]))
-            yield connected
-
-    def new_update(self, include_withdraw: bool) -> Iterator[Any]:
-        """Yield while all that is queued is written.
-
-        ExaBGP passes over withdrawals in what it writes first: a peer that kept our routes from
-        before a restart needs them.
-        """
-        self.writing += 1
-        yield from super().new_update(include_withdraw or _restarts_gracefully(self.negotiated))
-        self.writing -= 1
-
-    def new_eors(self, *family: Any) -> Iterator[Any]:
-        """Yield while End-of-RIB is written."""
-        self.writing += 1
-        yield from super().new_eors(*family)
-        self.writing -= 1
-
-    def read_keepalive(self) -> Iterator[Any]:
-        """Yield until the peer has confirmed our OPEN, and once more."""
-        for message in super().read_keepalive():
-            self.confirmed = message.TYPE == KeepAlive.TYPE
-            yield message
-
-    def new_notification(self, notification: Any) -> Iterator[Any]:
-        """Yield while *notification* is written, for a second at most.
-
-        ExaBGP waits for as long as the kernel takes nothing, turn after turn without a pause:
-        a quarter of an hour with a peer that vanished.
-        """
-        deadline = monotonic() + NOTIFICATION_SECONDS
-        for step in super().new_notification(notification):
-            yield step
-            if monotonic() > deadline:
-                raise NetworkError("the NOTIFICATION could not be written")
 
 
 class Session(peer.Peer):  # type: ignore[misc]
@@ -177,7 +102,7 @@ class Session(peer.Peer):  # type: ignore[misc]
             router_id=Address(str(self.neighbor["router-id"])),
             port=int(self.neighbor["connect"] or 179),
             hold_time=int(self.neighbor["hold-time"]),
-            families=tuple(_FAMILIES[f] for f in self.neighbor.families() if f in _FAMILIES),
+            families=known_families(self.neighbor.families()),
             password=bool(self.neighbor["md5-password"]),
             ttl_security=self.neighbor["incoming-ttl"],
         )
@@ -321,9 +246,9 @@ class Session(peer.Peer):  # type: ignore[misc]
             state=state,
             hold_time=int(negotiated.holdtime),
             peer_router_id=Address(str(negotiated.received_open.router_id)),
-            families=_families(negotiated),
+            families=tuple(sorted(known_families(negotiated.families))),
             extended_next_hop=_EXTENDED in negotiated.nexthop,
-            graceful_restart=_restarts_gracefully(negotiated),
+            graceful_restart=restarts_gracefully(negotiated),
             error=error,
         )
 
@@ -369,7 +294,7 @@ class Session(peer.Peer):  # type: ignore[misc]
     def _say_goodbye(self) -> None:
         # ExaBGP closes silently as soon as *we* offered graceful restart. A peer that did not
         # offer it as well would see a broken connection instead of a reason.
-        if self.proto is not None and not _restarts_gracefully(self.proto.negotiated):
+        if self.proto is not None and not restarts_gracefully(self.proto.negotiated):
             self.neighbor["capability"]["graceful-restart"] = False
 
     def _abandon(self, why: str) -> None:
@@ -442,18 +367,6 @@ def _keeps_less(before: Any, after: Any) -> bool:
     """Return whether a router that kept the routes of *before* would keep some in vain."""
     restarts = bool(after["capability"]["graceful-restart"])
     return not restarts or not set(before.families()) <= set(after.families())
-
-
-def _families(negotiated: Any) -> tuple[Family, ...]:
-    return tuple(sorted(_FAMILIES[pair] for pair in negotiated.families if pair in _FAMILIES))
-
-
-def _restarts_gracefully(negotiated: Any) -> bool:
-    opens = (negotiated.sent_open, negotiated.received_open)
-    return all(
-        opened is not None and opened.capabilities.announced(Capability.CODE.GRACEFUL_RESTART)
-        for opened in opens
-    )
 
 
 def _without_notification(state: PeerState, error: Any, wanted: Wanted) -> str:
