@@ -8,54 +8,42 @@ import gc
 import signal
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
-from bgpd.agent.conditions import ConditionLog, from_memory, last_accepted
+from bgpd.agent.account import Account
 from bgpd.agent.deciding import Deciding
 from bgpd.agent.hosting import Hosting
+from bgpd.agent.inforce import InForce
 from bgpd.agent.link import Link
 from bgpd.agent.memory import Snapshot
 from bgpd.agent.noting import HealthLog, to_log
 from bgpd.agent.options import Options
-from bgpd.agent.origin import persistent, source_of, versions
+from bgpd.agent.origin import source_of
 from bgpd.agent.passwords import Passwords
 from bgpd.agent.people import People
 from bgpd.agent.planner import Planner
 from bgpd.agent.providing import Providing
-from bgpd.agent.public import providers_of, telling_of
 from bgpd.agent.recollection import Recollection
 from bgpd.agent.replies import Replies
+from bgpd.agent.rooms import Rooms
+from bgpd.agent.starting import Start
 from bgpd.agent.watching import Watching
 from bgpd.ipc.message import Beat, Delta, Desired, Standing
 from bgpd.ipc.server import Server
 from bgpd.kube.store import Changes
-from bgpd.model.errors import ConfigError
 from bgpd.model.prefix import Prefix
-from bgpd.model.status import Condition, HealthStatus, NodeStatus
-from bgpd.policy.startup import Boot
 from bgpd.telemetry import logs
 
 SOCKET_NAME: Final = "agent.sock"
 SPEAKER_SOCKET_NAME: Final = "speaker.sock"
 _BEAT_SECONDS: Final = 1.0
 _PASSWORDS_SECONDS: Final = 5
-_HOST_SECONDS: Final = 2.0
-"""How long a start waits for a look at the host's addresses, which takes milliseconds."""
-_MEMORY_SECONDS: Final = 2.0
-"""How long a start waits for its source, where there is something to go on with."""
-_UNREAD: Final = (
-    "the cluster was not read since the node booted, and what is remembered may not run"
-)
 _SWITCH_SECONDS: Final = 0.001
 """How long a thread that writes to the disk may keep the interpreter from the loop."""
 _COLLECT_SECONDS: Final = 60
 """How often cycles are collected during a start that takes so long."""
 _LOOK_SECONDS: Final = 0.02
 """How soon decisions are looked at that the speaker has heard of already."""
-_TELL_SECONDS: Final = 5
-"""How long a start is nobody's business."""
 
 
 class Service:
@@ -69,10 +57,10 @@ class Service:
             self._log, options.state_dir, origin=origin, written=self._tell_conditions
         )
         snapshot = self._disk.recall()
-        self._recalled = self._disk.recall_health(known=bool(snapshot.objects))
+        recalled = self._disk.recall_health(known=bool(snapshot.objects))
         clock = asyncio.get_running_loop().time
         note = to_log(self._log)
-        self._watching = Watching(options.node, self._recalled, self, clock, note)
+        self._watching = Watching(options.node, recalled, self, clock, note)
         self._planner = Planner(
             node=options.node,
             cluster_uid=options.cluster_uid,
@@ -93,9 +81,11 @@ class Service:
         self._planner.discovered = self._providing.discovered
         blamed = self._watching.judge.hearing.blamed
         self._health_log = HealthLog(note, self._planner, blamed, clock)
-        recalled = self._primed_with(snapshot)
-        self._passwords = Passwords(recalled.passwords)
-        before = recalled if self._primed else Snapshot()
+        primed = self._planner.prime(snapshot.view, snapshot.passwords)
+        if primed:
+            logs.write(self._log, "info", "recalled", [("documents", len(snapshot.objects))])
+        self._passwords = Passwords(snapshot.passwords)
+        before = snapshot if primed else Snapshot()
         self._source = source_of(options.source, before, node=options.node)
         self._deciding = Deciding(self._planner, self._source, self._passwords, act=self._act)
         self._replies = Replies(
@@ -121,28 +111,33 @@ class Service:
         """Whether what follows from decisions waits to be looked at."""
         self._held = False
         """Whether the first decision waits for what providers say, or for a look at the host."""
-        self._looked = False
-        """Whether the host was looked at, or that was waited for long enough."""
         self._synced = False
         """Whether the log was told that everything was decided on."""
         self._beats = 0
         self._stood = Standing()
         """What the speaker heard last of the node as a whole."""
-        self._telling = telling_of(
-            self._source,
-            self._planner,
-            program=options.program,
-            status=self._public,
-            on_conditions=self._tell_conditions,
+        rooms = Rooms(
+            source=self._source,
+            planner=self._planner,
+            deciding=self._deciding,
+            watching=self._watching,
+            providing=self._providing,
+            replies=self._replies,
+            hosting=self._hosting,
+            link=self._link,
+            disk=self._disk,
         )
-        self._conditions_log = ConditionLog(self._log, lambda: self._conditions)
+        self._in_force = InForce(rooms, self._passwords)
+        self._start = Start(rooms, self._log, primed=primed, boot=recalled.boot)
+        self._account = Account(rooms, options, self._log)
+        self._telling = self._account.telling
 
     async def run(self) -> None:
         """Serve until a signal ends it; what was wanted last stays in force without us."""
         try:
             await self._serve()
         finally:
-            self._conditions_log.close()
+            self._account.close()
             self._health_log.close()
 
     async def _serve(self) -> None:
@@ -151,7 +146,7 @@ class Service:
         people = People(
             node=self._options.node,
             program=self._options.program,
-            status=self.status,
+            status=self._account.status,
             accept=self._source.accept,
         )
         server = Server(
@@ -168,67 +163,16 @@ class Service:
                 group.create_task(self._providing.run(), name="providing"),
                 group.create_task(self._replies.run(), name="replies"),
                 group.create_task(self._hosting.run(), name="hosting"),
-                group.create_task(self._await_host(), name="host"),
+                group.create_task(self._start.await_host(self._decide_if_held), name="host"),
                 group.create_task(self._beat(), name="beat"),
-                group.create_task(self._start_from_memory(), name="memory"),
+                group.create_task(self._start.from_memory(self._decide_anew), name="memory"),
                 group.create_task(self._deciding.run(), name="deciding"),
             ]
             if self._telling is not None:
                 tasks.append(group.create_task(self._telling.run(), name="telling"))
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _cancel, tasks)
-        if self._settled and self._disk.behind:
-            self._remember()
-        self._disk.remember_health(self._watching.kept)
-        await self._disk.close()
-
-    # What was accepted last
-
-    def _primed_with(self, snapshot: Snapshot) -> Snapshot:
-        """Start from what was remembered if it makes a configuration."""
-        self._primed = self._planner.prime(snapshot.view, snapshot.passwords)
-        if self._primed:
-            logs.write(self._log, "info", "recalled", [("documents", len(snapshot.objects))])
-        return snapshot
-
-    async def _start_from_memory(self) -> None:
-        """Go on with what was accepted last, where the source lets us wait.
-
-        After a boot that is the last resort: what ran here does not run now, so far as is known.
-        """
-        same = self._recalled.boot is not Boot.ANOTHER
-        await asyncio.sleep(_MEMORY_SECONDS if same else self._planner.patience)
-        if self._primed and not (self._deciding.started or self._planner.busy):
-            logs.write(self._log, "warning", "started_from_memory")
-            if not same:
-                self._watching.doubt_reading(_UNREAD)
-            self._decide(Changes(conditions=True))
-
-    def _keep(self) -> None:
-        """Remember what is in force, when it is time; half a first look is not."""
-        if self._deciding.complete:
-            self._disk.remember_health(self._watching.kept)
-        if self._settled and self._disk.due():
-            self._remember()
-
-    @property
-    def _settled(self) -> bool:
-        """Whether what the source says is what is in force."""
-        return self._deciding.started and self._source.synced and not self._planner.busy
-
-    def _remember(self) -> None:
-        objects = self._planner.accepted(self._source.objects)
-        if objects is None:
-            self._disk.remember(None)
-            return
-        self._disk.remember(
-            Snapshot(
-                objects=objects,
-                sources=self._source.sources,
-                resource_versions=versions(objects, self._source.newest),
-                passwords=dict(self._passwords.contents),
-            )
-        )
+        await self._in_force.close()
 
     # The source of documents
 
@@ -251,28 +195,13 @@ class Service:
             objects = self._source.objects
             news = self._providing.follow(objects.peers, objects.node(self._options.node))
             self._planner.discovered = self._providing.discovered
-            known = self._providing.settled and self._host_known
-            self._held = not (self._deciding.started or known)
+            self._held = self._start.waits
         if self._held:
             self._tell_conditions()
         elif news:
             self._deciding.configure(changes)
         else:
             self._deciding.changed(changes)
-
-    @property
-    def _host_known(self) -> bool:
-        """Whether the host was looked at, as far as that is worth waiting for."""
-        peers = self._source.objects.peers
-        return self._looked or not any(one.gateway or one.provider for one in peers)
-
-    async def _await_host(self) -> None:
-        """Wait for a look at the host; in a task, so that a start that cannot work ends us."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_HOST_SECONDS):
-                await self._hosting.looked.wait()
-        self._looked = True
-        self._decide_if_held()
 
     def _discovered(self) -> None:
         """Take in that a provider said something else, or need not be waited for any more."""
@@ -285,14 +214,18 @@ class Service:
     def _decide_if_held(self) -> None:
         """Look whether the first decision can be made now."""
         if self._held:
-            self._decide(Changes(conditions=True))
+            self._decide_anew()
+
+    def _decide_anew(self) -> None:
+        """Decide on what is known now, though nothing changed."""
+        self._decide(Changes(conditions=True))
 
     def _act(self, message: Desired | Delta | None) -> None:
         """Tell the speaker what was decided, and everybody else soon."""
         if not self._deciding.started:
             self._tell_conditions()
             # Before anything is sent: a configuration that ends the start must change no route.
-            self._start()
+            self._start.end(self._options.source)
         self._link.send(message)
         if isinstance(message, Desired):
             self._stood = message.standing
@@ -323,19 +256,7 @@ class Service:
         if self._planner.context is not None:
             self._replies.want(wanted=self._planner.context.policy.egress)
         # What is told is made in one go, so it has a turn of its own.
-        asyncio.get_running_loop().call_soon(self._tell)
-
-    def _start(self) -> None:
-        """After the first complete look: refuse a configuration that cannot work."""
-        context = self._planner.context
-        errors = [self._planner.problem] if self._planner.problem else []
-        errors += [] if context is None else context.errors
-        if errors and not self._primed and not persistent(self._options.source):
-            raise ConfigError("; ".join(errors))
-        self._deciding.started = True
-        # What is here stays: with ten thousand Services a look at all of it takes 20 ms and more.
-        gc.freeze()
-        gc.enable()
+        asyncio.get_running_loop().call_soon(self._account.tell)
 
     def _everything(self) -> Desired | None:
         return self._planner.desired() if self._deciding.started else None
@@ -356,7 +277,7 @@ class Service:
         if self._deciding.started:
             self._send_standing()
             self._tell_conditions()
-            self._tell()
+            self._account.tell()
 
     def _send_standing(self) -> None:
         self._stood = self._planner.standing_now
@@ -370,41 +291,19 @@ class Service:
             self._beats += 1
             if not gc.isenabled() and self._beats % _COLLECT_SECONDS == 0:
                 gc.collect()
-            if self._beats % _TELL_SECONDS == 0:
-                self._tell()
+            self._account.beat()
             self._link.send(Beat())
             self._watching.beat()
             if self._deciding.started and self._beats % _PASSWORDS_SECONDS == 0:
                 self._read_passwords()
-            self._keep()
+            self._in_force.keep()
 
     def _read_passwords(self) -> None:
         objects = self._source.objects
         if self._passwords.read(objects.peers, objects.bfd_profiles.values()):
             self._deciding.configure(Changes())
 
-    # What people are told
-
-    def status(self) -> NodeStatus:
-        """Return what `bgpctl status` shows."""
-        return self._status(self._watching.status())
-
-    def _status(self, health: HealthStatus) -> NodeStatus:
-        return NodeStatus(
-            node=self._options.node,
-            version=self._options.program.partition("/")[2],
-            source=self._options.source,
-            synced=self._source.synced,
-            speaker=self._link.speaker,
-            withheld=self._planner.withheld,
-            conditions=self._conditions,
-            documents=len(self._source.objects),
-            services=self._planner.services,
-            health=health,
-            host=self._hosting.status,
-            providers=providers_of(self._planner),
-            silence_seconds=self._source.silence(asyncio.get_running_loop().time()),
-        )
+    # What people are told, and what else the rooms say
 
     def prefixes(self) -> Iterable[Prefix]:
         """Return what is advertised, or could be."""
@@ -415,11 +314,11 @@ class Service:
         self._replies.heard(self._link.speaker)
         if self._link.speaker is not None:
             self._providing.heard(self._link.speaker.sessions)
-        self._tell()
+        self._account.tell()
 
     def _heard_host(self) -> None:
         self._tell_conditions()
-        self._tell()
+        self._account.tell()
 
     def _addresses_moved(self) -> None:
         """Decide anew where a session may come from."""
@@ -427,38 +326,8 @@ class Service:
         if (moved or owed) and self._deciding.started:
             self._deciding.configure(Changes())
 
-    def _tell(self) -> None:
-        if self._telling is not None:
-            self._telling.changed()
-
-    def _public(self) -> NodeStatus | None:
-        """Return what the cluster is told: not that the cluster could not be told something."""
-        if not self._deciding.started and self._beats < _TELL_SECONDS:
-            return None
-        status = self._status(self._watching.status(every=False))
-        return replace(status, conditions=self._own_conditions)
-
-    @property
-    def _conditions(self) -> tuple[Condition, ...]:
-        telling = () if self._telling is None else self._telling.conditions
-        return (*self._own_conditions, *telling)
-
-    @property
-    def _own_conditions(self) -> tuple[Condition, ...]:
-        return (
-            *self._source.conditions,
-            *self._planner.conditions,
-            *self._watching.conditions(self._link.speaker),
-            *self._replies.conditions(),
-            *self._hosting.conditions(),
-            *self._providing.conditions(),
-            *last_accepted(self._source.outdated),
-            *from_memory(wanted=self._deciding.started and not self._source.synced),
-            *self._disk.conditions(),
-        )
-
     def _tell_conditions(self) -> None:
-        self._conditions_log.soon(synced=self._source.synced)
+        self._account.tell_conditions()
 
 
 def _cancel(tasks: list[asyncio.Task[None]]) -> None:
