@@ -4,21 +4,15 @@ The end of the agent ends nothing: what is there stays for the next one, which k
 marks. `bgpd.host.keeping` is the thread that does it; the loop only hears how it stands.
 """
 
-import asyncio
-import os
-import threading
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Final
 
 from bgpd.host.inventory import KINDS
 from bgpd.host.keeping import Keeping
 from bgpd.host.outcome import Outcome
 from bgpd.host.wish import Wanted, source_for
+from bgpd.host.woken import WokenThread
 from bgpd.model.prefix import Address
 from bgpd.model.status import Condition, HostStatus
-
-_JOIN_SECONDS: Final = 0.5
 
 
 class Keeper:
@@ -33,15 +27,18 @@ class Keeper:
         self._outcome = Outcome()
         self._addresses: frozenset[Address] | None = None
         self._changed = changed
-        self._kinds = kinds
         self._wanted: Wanted | None = None
-        self._wake_up = -1
+        self._thread = WokenThread(
+            "hosting",
+            lambda woken, tell: Keeping(lambda: self._wanted, tell, woken, kinds).run(),
+            self._heard,
+        )
 
     def want(self, wanted: Wanted) -> None:
         """Have this from now on, and nothing else of ours; until the first time all stays."""
         if wanted != self._wanted:
             self._wanted = wanted
-            self._wake()
+            self._thread.wake()
 
     @property
     def addresses(self) -> frozenset[Address] | None:
@@ -65,37 +62,9 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep it until cancelled; what is there then stays."""
-        loop = asyncio.get_running_loop()
-        woken, self._wake_up = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-
-        def tell(found: Outcome, reports: tuple[str, ...]) -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody listens
-                loop.call_soon_threadsafe(self._heard, found, reports)
-
-        def keep() -> None:
-            try:
-                Keeping(lambda: self._wanted, tell, woken, self._kinds).run()
-            finally:
-                os.close(woken)
-
-        # A daemon: a kernel that does not answer must not keep the agent from its end.
-        thread = threading.Thread(target=keep, name="hosting", daemon=True)
-        thread.start()
-        try:
-            await loop.create_future()
-        finally:
-            os.close(self._wake_up)
-            self._wake_up = -1
-            thread.join(_JOIN_SECONDS)
-
-    def _wake(self) -> None:
-        if self._wake_up >= 0:
-            with suppress(BlockingIOError):  # full: it is awake
-                os.write(self._wake_up, b"\0")
+        await self._thread.run()
 
     def _heard(self, found: Outcome, reports: tuple[str, ...]) -> None:
-        if self._wake_up < 0:
-            return
         before, self._outcome = (self._outcome, self._addresses), found
         self._addresses = None if found.present is None else found.present.own
         # That pods come and go is seen, but is no news.

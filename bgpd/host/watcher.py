@@ -4,19 +4,17 @@ A thread waits for the kernel's events and looks at everything again when one ma
 second in any case. The loop only ever hears a finished `HostFacts`.
 """
 
-import asyncio
 import os
 import select
-import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Final
 
 from bgpd.host import rtnetlink, wire
 from bgpd.host.facts import HostFacts
 from bgpd.host.netlink import Events, NetlinkKernel, because
 from bgpd.host.observer import Observer
+from bgpd.host.woken import WokenThread
 from bgpd.model.prefix import Address
 
 ASK_SECONDS: Final = 1.0
@@ -29,7 +27,6 @@ _CALM_SECONDS: Final = 0.05
 _HURRY_SECONDS: Final = 0.1
 """How soon the kernel is made to ask again where nothing is known: after a flush, at a start."""
 _AGAIN_SECONDS: Final = 5.0
-_JOIN_SECONDS: Final = 0.5
 _LINKS: Final = (rtnetlink.NEWLINK, rtnetlink.DELLINK)
 _NEIGHBORS: Final = (rtnetlink.NEWNEIGH, rtnetlink.DELNEIGH)
 
@@ -42,49 +39,26 @@ class Watcher:
     ) -> None:
         self.facts = HostFacts()
         self._changed = changed
-        self._ask_seconds = ask_seconds
         self._peers: frozenset[Address] = frozenset()
-        self._wake_up = -1
+        self._thread = WokenThread(
+            "host",
+            lambda woken, tell: _Watch(lambda: self._peers, tell, woken, ask_seconds).run(),
+            self._heard,
+        )
 
     def set_peers(self, addresses: Iterable[Address]) -> None:
         """Watch the way to these peers, and to no others."""
         peers = frozenset(addresses)
         if peers != self._peers:
             self._peers = peers
-            self._wake()
+            self._thread.wake()
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        loop = asyncio.get_running_loop()
-        woken, self._wake_up = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-
-        def tell(facts: HostFacts) -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody listens
-                loop.call_soon_threadsafe(self._heard, facts)
-
-        def watch() -> None:
-            try:
-                _Watch(lambda: self._peers, tell, woken, self._ask_seconds).run()
-            finally:
-                os.close(woken)
-
-        # A daemon: a kernel that does not answer must not keep the agent from its end.
-        thread = threading.Thread(target=watch, name="host", daemon=True)
-        thread.start()
-        try:
-            await loop.create_future()
-        finally:
-            os.close(self._wake_up)
-            self._wake_up = -1
-            thread.join(_JOIN_SECONDS)
-
-    def _wake(self) -> None:
-        if self._wake_up >= 0:
-            with suppress(BlockingIOError):  # full: it is awake
-                os.write(self._wake_up, b"\0")
+        await self._thread.run()
 
     def _heard(self, facts: HostFacts) -> None:
-        if facts != self.facts and self._wake_up >= 0:
+        if facts != self.facts:
             self.facts = facts
             self._changed(facts)
 
