@@ -5,7 +5,7 @@ from functools import lru_cache
 from sys import intern
 from typing import Final
 
-from bgpd.kube import objects
+from bgpd.kube import nativeform, objects
 from bgpd.kube.faults import Faults
 from bgpd.kube.nodestatus import MESH_ANNOTATION, member_at
 from bgpd.kube.scalar import parse_plain_address
@@ -30,9 +30,9 @@ _SHUTTING_DOWN: Final = "node is shutting down"
 node (KEP-2000); it may stand among other reasons. The condition's own reason says nothing of it."""
 
 
-def service(wire: objects.Service, faults: Faults) -> Service:
+def service(wire: nativeform.Service, faults: Faults) -> Service:
     """Return a Service."""
-    spec = wire.spec or objects.ServiceSpec()
+    spec = wire.spec or nativeform.ServiceSpec()
     policy = spec.external_traffic_policy or "Cluster"
     if policy not in {"Cluster", "Local"}:
         faults.rule(
@@ -54,7 +54,7 @@ def service(wire: objects.Service, faults: Faults) -> Service:
     )
 
 
-def endpoint_slice(wire: objects.EndpointSlice, *, node: str = "") -> EndpointSlice:
+def endpoint_slice(wire: nativeform.EndpointSlice, *, node: str = "") -> EndpointSlice:
     """Return an EndpointSlice: which of its endpoints can take traffic, and where they are.
 
     Addresses and ports are kept of those on *node* alone, which is ours: a node has few pods, and
@@ -74,7 +74,7 @@ def endpoint_slice(wire: objects.EndpointSlice, *, node: str = "") -> EndpointSl
     )
 
 
-def _here(wire: objects.EndpointSlice, node: str) -> tuple[LocalEndpoint, ...]:
+def _here(wire: nativeform.EndpointSlice, node: str) -> tuple[LocalEndpoint, ...]:
     ports = _ports(wire.ports)
     found = (
         _address(one.addresses)
@@ -98,7 +98,7 @@ def _parsed(text: str) -> Address | None:
         return None
 
 
-def _ports(wire: Iterable[objects.NamedPort] | None) -> tuple[NamedPort, ...]:
+def _ports(wire: Iterable[nativeform.NamedPort] | None) -> tuple[NamedPort, ...]:
     return _shared(
         tuple(
             (one.name or "", one.port, one.protocol or "TCP")
@@ -130,7 +130,7 @@ def node_report(wire: objects.BGPNodeStatus, faults: Faults) -> NodeReport:
     return NodeReport(name=NodeName(name), member=member)
 
 
-def _serves(endpoint: objects.Endpoint) -> bool:
+def _serves(endpoint: nativeform.Endpoint) -> bool:
     """Return whether an endpoint takes traffic: ready unless it says no, or still serving."""
     conditions = endpoint.conditions
     if not endpoint.addresses:
@@ -140,10 +140,10 @@ def _serves(endpoint: objects.Endpoint) -> bool:
     return conditions.ready or conditions.serving is True
 
 
-def node(wire: objects.Node, faults: Faults) -> Node:
+def node(wire: nativeform.Node, faults: Faults) -> Node:
     """Return a Node."""
-    spec = wire.spec or objects.NodeSpec()
-    status = wire.status or objects.NodeStatus()
+    spec = wire.spec or nativeform.NodeSpec()
+    status = wire.status or nativeform.NodeStatus()
     addresses = []
     for index, entry in enumerate(status.addresses or ()):
         if entry.type == "InternalIP":

@@ -20,6 +20,7 @@ from bgpd.kube import (
     healthform,
     metallb,
     metallbform,
+    nativeform,
     objects,
     peering,
     request,
@@ -311,8 +312,8 @@ def _key(kind: str, content: Mapping[str, Any]) -> Key | None:
 
 
 _CONVERTERS: Final[Mapping[type, Callable[[Any, Faults], Object]]] = {
-    objects.Service: convert.service,
-    objects.Node: convert.node,
+    nativeform.Service: convert.service,
+    nativeform.Node: convert.node,
     objects.IPAddressPool: configure.pool,
     objects.BGPAdvertisement: configure.advertisement,
     objects.BGPPeer: peering.peer,
@@ -333,7 +334,7 @@ def judge(wire: AnyDocument, form: type[AnyDocument], faults: Faults, node: str 
 
     *node* is ours: of what runs elsewhere less is kept.
     """
-    if isinstance(wire, objects.EndpointSlice):
+    if isinstance(wire, nativeform.EndpointSlice):
         # Nothing is left to refuse in a slice that decodes.
         return convert.endpoint_slice(wire, node=node)
     return _CONVERTERS[form](wire, faults)

@@ -7,12 +7,12 @@ and only wants to know where their addresses lead.
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from bgpd.kube import healthform, metallbform, objects, requestform
+from bgpd.kube import healthform, metallbform, nativeform, objects, requestform
 
 AnyDocument: TypeAlias = (
-    objects.Service
-    | objects.EndpointSlice
-    | objects.Node
+    nativeform.Service
+    | nativeform.EndpointSlice
+    | nativeform.Node
     | objects.IPAddressPool
     | objects.BGPAdvertisement
     | objects.BGPPeer
@@ -56,9 +56,9 @@ def _both(forms: Mapping[str, type[AnyDocument]]) -> Kinds:
 
 
 AGENT: Final[Kinds] = {
-    ("v1", "Service"): objects.Service,
-    ("v1", "Node"): objects.Node,
-    ("discovery.k8s.io/v1", "EndpointSlice"): objects.EndpointSlice,
+    ("v1", "Service"): nativeform.Service,
+    ("v1", "Node"): nativeform.Node,
+    ("discovery.k8s.io/v1", "EndpointSlice"): nativeform.EndpointSlice,
     ("v1", "Secret"): metallbform.Secret,
     **_both({**_SHARED, **_ROUTING}),
     (METALLB_PEER, "BGPPeer"): objects.BGPPeer,

@@ -11,7 +11,7 @@ from typing import Any, Final, get_type_hints
 
 import msgspec
 
-from bgpd.kube import objects
+from bgpd.kube import nativeform, objects
 from bgpd.kube.convert import endpoint_slice
 from bgpd.kube.documents import Key, Object, judge, judge_content
 from bgpd.kube.faults import Faults
@@ -69,7 +69,7 @@ class Interpreter:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ProtocolError(f"an object cannot be read: {error}") from None
         metadata = wire.metadata
-        if isinstance(wire, objects.EndpointSlice):
+        if isinstance(wire, nativeform.EndpointSlice):
             # Nothing is left to refuse in a slice that decodes, and routes wait for it.
             found = endpoint_slice(wire, node=self._node)
             key = Key(self._kind, found.namespace, found.name)

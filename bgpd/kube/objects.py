@@ -1,7 +1,8 @@
-"""The wire form of every document that bgpd reads: only the fields that it reads.
+"""The wire form of our kinds, and what all wire forms are made of: only the fields that we read.
 
-Kubernetes' own kinds ignore what they do not name; of our kinds an unknown field is refused,
-because it is nearly always a misspelled one. A field may be null wherever a server may send null.
+Kubernetes' own kinds (`nativeform`) ignore what they do not name; of our kinds an unknown field is
+refused, because it is nearly always a misspelled one. A field may be null wherever a server may
+send null.
 
 Legal ranges stand here and nowhere else: as bounds where they are numbers, as words (`legal`)
 where the check needs code. `bgpd.kube.fields` turns them into tables for errors and the reference.
@@ -133,122 +134,6 @@ class WeightedSelector(Strict):
 
 
 WeightedSelectors: TypeAlias = Annotated[list[WeightedSelector], Meta(max_length=32)]
-
-
-# Kubernetes' own kinds
-
-
-class NamedPort(Lenient):
-    """One entry of `ports` of a Service or of an EndpointSlice; no port means all of them."""
-
-    name: str | None = None
-    port: Port | None = None
-    protocol: str | None = None
-
-
-class ServiceSpec(Lenient):
-    """`spec` of a Service."""
-
-    type: str | None = None
-    load_balancer_class: str | None = None
-    external_traffic_policy: str | None = None
-    health_check_node_port: Annotated[int, Meta(ge=0, le=65535)] | None = None
-    ports: list[NamedPort] | None = None
-
-
-class Ingress(Lenient):
-    """One entry of `status.loadBalancer.ingress`."""
-
-    ip: str | None = None
-
-
-class LoadBalancerStatus(Lenient):
-    """`status.loadBalancer` of a Service."""
-
-    ingress: list[Ingress] | None = None
-
-
-class ServiceStatus(Lenient):
-    """`status` of a Service."""
-
-    load_balancer: LoadBalancerStatus | None = None
-
-
-class Service(Lenient):
-    """A Service."""
-
-    metadata: Metadata
-    spec: ServiceSpec | None = None
-    status: ServiceStatus | None = None
-
-
-class EndpointConditions(Lenient):
-    """Null means true for ready, and follows ready for serving."""
-
-    ready: bool | None = None
-    serving: bool | None = None
-
-
-class Endpoint(Lenient):
-    """One endpoint of a slice."""
-
-    addresses: list[str] | None = None
-    conditions: EndpointConditions | None = None
-    node_name: str | None = None
-
-
-class EndpointSlice(Lenient):
-    """An EndpointSlice of `discovery.k8s.io/v1`."""
-
-    metadata: Metadata
-    endpoints: list[Endpoint] | None = None
-    ports: list[NamedPort] | None = None
-
-
-class NodeAddress(Lenient):
-    """One entry of `status.addresses`."""
-
-    type: str
-    address: str
-
-
-class NodeCondition(Lenient):
-    """One entry of `status.conditions`."""
-
-    type: str
-    status: str
-    message: str | None = None
-
-
-class Taint(Lenient):
-    """One entry of `spec.taints` of a Node."""
-
-    key: str
-
-
-class NodeSpec(Lenient):
-    """`spec` of a Node."""
-
-    unschedulable: bool | None = None
-    taints: list[Taint] | None = None
-
-
-class NodeStatus(Lenient):
-    """`status` of a Node."""
-
-    addresses: list[NodeAddress] | None = None
-    conditions: list[NodeCondition] | None = None
-
-
-class Node(Lenient):
-    """A Node."""
-
-    metadata: AnnotatedMetadata
-    spec: NodeSpec | None = None
-    status: NodeStatus | None = None
-
-
-# Our kinds
 
 
 class ServiceAllocation(Strict):

@@ -1,6 +1,6 @@
 """The wire form of what an allocator reads of Kubernetes: whole requests of Services, Namespaces.
 
-An agent keeps the lean `bgpd.kube.objects.Service` of the same documents.
+An agent keeps the lean `bgpd.kube.nativeform.Service` of the same documents.
 """
 
 from typing import Annotated

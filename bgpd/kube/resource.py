@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from bgpd.kube import healthform, metallbform, objects, requestform
+from bgpd.kube import healthform, metallbform, nativeform, objects, requestform
 from bgpd.kube.convert import SERVICE_LABEL
 from bgpd.kube.kinds import KINDS, METALLB, METALLB_PEER, AnyDocument
 
@@ -78,7 +78,7 @@ def resources(namespace: str) -> tuple[Resource, ...]:
     ours = f"/apis/{GROUP}/namespaces/{namespace}"
     return (
         *_metallb("IPAddressPool", "BGPAdvertisement", "BGPPeer", "Community", "BFDProfile"),
-        Resource(kind="Node", form=objects.Node, path="/api/v1/nodes"),
+        Resource(kind="Node", form=nativeform.Node, path="/api/v1/nodes"),
         _ours("IPAddressPool", objects.IPAddressPool, f"{ours}/ipaddresspools"),
         _ours("BGPAdvertisement", objects.BGPAdvertisement, f"{ours}/bgpadvertisements"),
         _ours("BGPPeer", objects.BGPPeer, f"{ours}/bgppeers"),
@@ -96,13 +96,13 @@ def resources(namespace: str) -> tuple[Resource, ...]:
         ),
         Resource(
             kind="Service",
-            form=objects.Service,
+            form=nativeform.Service,
             path="/api/v1/services",
             fields="spec.type=LoadBalancer",
         ),
         Resource(
             kind="EndpointSlice",
-            form=objects.EndpointSlice,
+            form=nativeform.EndpointSlice,
             path="/apis/discovery.k8s.io/v1/endpointslices",
             labels=_SLICES,
         ),
