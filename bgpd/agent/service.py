@@ -13,7 +13,6 @@ from typing import Final
 from bgpd.agent.account import Account
 from bgpd.agent.deciding import Deciding
 from bgpd.agent.hosting import Hosting
-from bgpd.agent.inforce import InForce
 from bgpd.agent.link import Link
 from bgpd.agent.memory import Snapshot
 from bgpd.agent.noting import HealthLog, to_log
@@ -24,6 +23,7 @@ from bgpd.agent.people import People
 from bgpd.agent.planner import Planner
 from bgpd.agent.providing import Providing
 from bgpd.agent.recollection import Recollection
+from bgpd.agent.remembering import Remembering
 from bgpd.agent.replies import Replies
 from bgpd.agent.rooms import Rooms
 from bgpd.agent.starting import Start
@@ -127,7 +127,7 @@ class Service:
             link=self._link,
             disk=self._disk,
         )
-        self._in_force = InForce(rooms, self._passwords)
+        self._remembering = Remembering(rooms, self._passwords)
         self._start = Start(rooms, self._log, primed=primed, boot=recalled.boot)
         self._account = Account(rooms, options, self._log)
         self._telling = self._account.telling
@@ -172,7 +172,7 @@ class Service:
                 tasks.append(group.create_task(self._telling.run(), name="telling"))
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _cancel, tasks)
-        await self._in_force.close()
+        await self._remembering.close()
 
     # The source of documents
 
@@ -296,7 +296,7 @@ class Service:
             self._watching.beat()
             if self._deciding.started and self._beats % _PASSWORDS_SECONDS == 0:
                 self._read_passwords()
-            self._in_force.keep()
+            self._remembering.keep()
 
     def _read_passwords(self) -> None:
         objects = self._source.objects

@@ -6,7 +6,7 @@ from bgpd.agent.passwords import Passwords
 from bgpd.agent.rooms import Rooms
 
 
-class InForce:
+class Remembering:
     """Has the disk remember what was accepted, and how the node's health was."""
 
     def __init__(self, rooms: Rooms, passwords: Passwords) -> None:
