@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from bgpd.ctl.doctorfacts import Attempt
@@ -35,8 +34,10 @@ class Looks:
 
         def run() -> None:
             # A look that fails in a way that nobody thought of must not take the others along.
-            with suppress(Exception):
+            try:
                 self._results[name] = function(*arguments)
+            except Exception as error:  # noqa: BLE001 - said, and the check is skipped
+                sys.stderr.write(f"bgpctl: the look at {name} failed: {error!r}\n")
 
         thread = threading.Thread(target=run, name=name, daemon=True)
         self._threads[name] = thread
