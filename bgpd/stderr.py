@@ -12,9 +12,12 @@ open it anew needs a right that a container's user lacks.
 
 import atexit
 import io
+import json
 import os
 import select
 import sys
+import time
+from collections.abc import Callable
 from queue import SimpleQueue
 from threading import RLock, Thread
 from time import monotonic, sleep
@@ -23,6 +26,8 @@ from typing import Final, TextIO
 LIMIT: Final = 1024 * 1024
 """Bytes that wait for a reader; some thousand lines."""
 MAX_LINE: Final = 64 * 1024
+JSON_START: Final = '{"ts":'
+"""How a line begins that is JSON already."""
 FAREWELL_SECONDS: Final = 0.5
 """How long leaving waits for a reader to take the last lines."""
 _PIPE_BUF: Final = 4096
@@ -35,6 +40,8 @@ class LineWriter(io.TextIOBase):
         """Write to *fd* from a thread of our own."""
         self.dropped = 0
         """Lines that nobody will ever read."""
+        self.wrap: Callable[[str], str | None] = str
+        """What becomes of each line before it is written; None: nothing."""
         self._fd = fd
         self._lines: SimpleQueue[bytes] = SimpleQueue()
         self._waiting = 0
@@ -80,7 +87,10 @@ class LineWriter(io.TextIOBase):
             sleep(0.005)
 
     def _put(self, line: str) -> None:
-        data = line[:MAX_LINE].encode("utf-8", "backslashreplace") + b"\n"
+        wrapped = self.wrap(line[:MAX_LINE])
+        if wrapped is None:
+            return
+        data = wrapped.encode("utf-8", "backslashreplace") + b"\n"
         if self._waiting + len(data) > LIMIT:
             self.dropped += 1
             return
@@ -95,7 +105,8 @@ class LineWriter(io.TextIOBase):
                 self._waiting -= len(line)
             if self.dropped > self._owned_up and self._lines.empty():
                 lost, self._owned_up = self.dropped - self._owned_up, self.dropped
-                self._write(b"bgpd: %d log lines dropped: nobody read stderr\n" % lost)
+                said = self.wrap(f"bgpd: {lost} log lines dropped: nobody read stderr")
+                self._write((said or "").encode() + b"\n")
 
     def _write(self, data: bytes) -> None:
         # In pieces that a pipe takes whole: another process writes to it, too.
@@ -123,6 +134,61 @@ def install() -> LineWriter | None:
     sys.stderr = writer
     atexit.register(writer.drain, FAREWELL_SECONDS)
     return writer
+
+
+def chosen(form: str) -> str:
+    """Return what *form* of a log comes to here, `text` or `json`: `auto` is text at a terminal."""
+    if form != "auto":
+        return form
+    try:
+        return "text" if os.isatty(sys.stderr.fileno()) else "json"
+    except OSError:  # no file at all
+        return "json"
+
+
+def moment(at: float) -> str:
+    """Return a wall clock *at* as every line of a log begins with it."""
+    milliseconds = int(at * 1000)
+    second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
+    return f"{second}.{milliseconds % 1000:03d}Z"
+
+
+def as_text(process: str, level: str, line: str, at: float) -> str:
+    """Return *line*, which is no event of ours, with what each line begins with."""
+    return f"{moment(at)} {level} {process} {line}"
+
+
+def as_json(process: str, level: str, line: str, at: float) -> str:
+    """Return *line*, which is no event of ours, as one JSON object."""
+    words = {
+        "ts": moment(at),
+        "level": level,
+        "process": process,
+        "event": "line",
+        "message": line,
+    }
+    return json.dumps(words, ensure_ascii=False, separators=(",", ":"))
+
+
+def wrap(by: Callable[[str], str | None]) -> None:
+    """Have *by* say what becomes of each line, where lines are written by a thread of ours."""
+    writer = install()
+    if writer is not None:
+        writer.wrap = by
+
+
+def wrap_in_json(process: str) -> None:
+    """Write what is no JSON yet as JSON: a library's print, the last sentence, a traceback.
+
+    Whoever collects the log of *process* then meets no line that it cannot read.
+    """
+
+    def by(line: str) -> str | None:
+        if line.startswith(JSON_START):
+            return line
+        return as_json(process, "warning", line, time.time()) if line.strip() else None
+
+    wrap(by)
 
 
 def dropped() -> int:

@@ -90,7 +90,7 @@ from bgpd.telemetry import logs
 from bgpd import stderr
 logger = logs.start("test", "info")
 for _ in range({MANY}):
-    logs.write(logger, "info", "x" * 99)
+    logger.info("x" * 99)
 assert stderr.dropped()
 raise RuntimeError("the end")
 """

@@ -1,7 +1,6 @@
 """`python -m bgpd.agent`: the agent, as `bgpd agent` becomes it."""
 
 import argparse
-import asyncio
 import gc
 import sys
 from importlib.metadata import version
@@ -9,14 +8,17 @@ from pathlib import Path
 
 from bgpd.agent.options import Options
 from bgpd.agent.service import Service
-from bgpd.model.errors import BgpdError
 from bgpd.model.member import NodeName
+from bgpd.running import run
+from bgpd.telemetry.metricsarguments import add_arguments, metrics_options
+from bgpd.telemetry.metricsoptions import MOST_ELASTIC_IPS
 
 
 def _options(arguments: list[str]) -> Options:
     parser = argparse.ArgumentParser(prog="bgpd.agent", description=__doc__)
     parser.add_argument("--node", required=True)
     parser.add_argument("--source", required=True)
+    parser.add_argument("--documents", type=Path)
     parser.add_argument("--cluster-uid", required=True)
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--state-dir", type=Path)
@@ -24,10 +26,14 @@ def _options(arguments: list[str]) -> Options:
     parser.add_argument("--ignore-exclude-lb", choices=("yes", "no"), default="no")
     parser.add_argument("--socket-group")
     parser.add_argument("--log-level", default="info")
+    parser.add_argument("--log-format", choices=("auto", "text", "json"), default="text")
+    add_arguments(parser)
+    parser.add_argument("--metrics-elastic-ips", type=int, default=MOST_ELASTIC_IPS)
     parsed = parser.parse_args(arguments)
     return Options(
         node=NodeName(parsed.node),
         source=parsed.source,
+        documents=parsed.documents,
         cluster_uid=parsed.cluster_uid,
         run_dir=parsed.run_dir,
         state_dir=parsed.state_dir,
@@ -36,6 +42,9 @@ def _options(arguments: list[str]) -> Options:
         ignore_exclude_label=parsed.ignore_exclude_lb == "yes",
         socket_group=parsed.socket_group,
         log_level=parsed.log_level,
+        log_format=parsed.log_format,
+        metrics=metrics_options(parsed),
+        metrics_elastic_ips=parsed.metrics_elastic_ips,
     )
 
 
@@ -45,25 +54,9 @@ async def _serve(options: Options) -> None:
     await Service(options).run()
 
 
-def _sentences(error: BaseException) -> list[BgpdError]:
-    """Return our own errors in *error*, which a task group may have wrapped."""
-    if isinstance(error, BaseExceptionGroup):
-        return [one for inner in error.exceptions for one in _sentences(inner)]
-    return [error] if isinstance(error, BgpdError) else []
-
-
 def main() -> int:
     """Run the agent and return its exit status."""
-    try:
-        asyncio.run(_serve(_options(sys.argv[1:])))
-    except (BgpdError, BaseExceptionGroup) as error:
-        found = _sentences(error)
-        if not found:
-            raise
-        for one in found:
-            sys.stderr.write(f"bgpd agent: {one}\n")
-        return found[0].exit_code
-    return 0
+    return run("bgpd agent", lambda: _serve(_options(sys.argv[1:])))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ class Asking:
 
     def __init__(self, changed: Callable[[Heard], None]) -> None:
         self._changed = changed
-        self._prober = Prober(self._answered, turned=self._turned)
+        self._prober = Prober(self._answered)
         self._questions: dict[QuestionKey, Question] = {}
         self._ports: set[QuestionKey] = set()
         """Those of `_questions` that are asked as often as their number allows."""
@@ -42,6 +42,17 @@ class Asking:
     def states(self) -> Mapping[JobKey, JobState]:
         """What is known of each question that has begun."""
         return self._prober.states
+
+    @property
+    def passed(self) -> int:
+        """How many probes were answered as they should be."""
+        return self._prober.passed
+
+    @property
+    def failed(self) -> int:
+        """How many were not; that we could not ask is not the fault of what is asked."""
+        faults = self._prober.faults
+        return faults.total() - faults[Fault.NOT_ASKED]
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -89,36 +100,25 @@ class Asking:
             self._more.cancel()
             self._more = None
 
-    def unasked(self, key: QuestionKey) -> bool:
-        """Return whether we could not ask, the last time that we tried."""
+    def undecided(self, key: QuestionKey) -> bool:
+        """Return whether we could not ask when we last tried, or some answers were bad lately."""
         state = self._prober.states.get(key)
-        return state is not None and state.fault is Fault.NOT_ASKED
+        if state is None:
+            return False
+        return state.fault is Fault.NOT_ASKED or 0 < state.failures < state.probes
 
     def _answered(self, state: JobState) -> None:
         key = state.key
         assert isinstance(key, QuestionKey)
-        self._changed(_heard(key, state))
-
-    def _turned(self, state: JobState) -> None:
-        """Take in that something fails otherwise than before: a silent port may say no by now."""
-        assert isinstance(state.key, QuestionKey)
-        if state.key.check == NODE_PORT:
-            self._answered(state)
+        self._changed(Heard(key, state.health, state.message))
 
 
-def _heard(key: QuestionKey, state: JobState) -> Heard:
-    """Return what an answer means: a port that is silent is not a port that says no.
+def _job(question: Question, rhythm: Rhythm) -> Job:
+    """Return how *question* is put; a port that is silent is not a port that says no.
 
     Whoever answers for the Service may be restarting, which moves nothing; that it stays away is
     for the node's standing.
     """
-    silent = state.fault is not None and state.fault is not Fault.UNEXPECTED
-    if key.check == NODE_PORT and state.health is Health.UNHEALTHY and silent:
-        return Heard(key, Health.UNKNOWN, state.message)
-    return Heard(key, state.health, state.message)
-
-
-def _job(question: Question, rhythm: Rhythm) -> Job:
     key = question.key
     return Job(
         key=key,
@@ -128,4 +128,5 @@ def _job(question: Question, rhythm: Rhythm) -> Job:
         rhythm=rhythm,
         source_address=question.source_address,
         environment=question.environment,
+        only_answers=key.check == NODE_PORT,
     )

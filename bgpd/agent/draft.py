@@ -54,7 +54,13 @@ class Draft:
             service = objects.service(key)
             decision = None
             if service is not None:
-                decided = self._judge.decide(service, objects.slices(key), self.context)
+                before = self._before.decision(key)
+                decided = self._judge.decide(
+                    service,
+                    objects.slices(key),
+                    self.context,
+                    had=() if before is None else before.advertisements,
+                )
                 decision = self._shared(decided)
             touched.update(self.merged.put(key, decision))
         self.merged.settle(touched)

@@ -2,42 +2,40 @@
 
 Host routes for peers with a gateway, and elastic IPs of pools with `bindOnHost` on an interface of
 ours: where a route to them is advertised, or withheld for health alone, since a probe of the
-elastic IP needs the address. Until everything is decided on, nothing is taken away.
+elastic IP needs the address. Until everything is decided on, nothing is taken away. A route to an
+elastic IP that is bound waits for its address (`bgpd.agent.landing`).
 """
 
 import asyncio
-import ipaddress
 import logging
 from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import replace
 from typing import Final, Protocol
 
+from bgpd.agent import admitting
+from bgpd.agent.admitting import Admitting
+from bgpd.agent.elastic import Elastic, bound_pools
+from bgpd.agent.landing import Staying
 from bgpd.agent.lasting import Lasting
 from bgpd.host.keeper import Keeper
 from bgpd.host.wish import RouteWish, Wanted
+from bgpd.ipc.message import Delta, Desired
 from bgpd.kube.view import Objects
-from bgpd.model.cluster import Service
-from bgpd.model.configuration import IPAddressPool
-from bgpd.model.errors import ConfigError
 from bgpd.model.peer import Peer
-from bgpd.model.prefix import Address, parse_address
+from bgpd.model.prefix import Address
 from bgpd.model.status import Condition, HostStatus
 from bgpd.policy.context import Context
-from bgpd.policy.pools import index_of
+from bgpd.policy.merge import RouteKey
 from bgpd.telemetry import logs
 
 _SHARE: Final = 0.1
 """The part of the time that may be spent on what to bind; ten thousand Services take a while."""
 _AT_ONCE: Final = 200
 """Services that are looked at in one go."""
-_REMEMBERED: Final = 100_000
 
 
-class Plans(Protocol):
+class Plans(admitting.Plans, Protocol):
     """What was decided on (`bgpd.agent.planner.Planner`)."""
-
-    @property
-    def context(self) -> Context | None:
-        """None: nothing yet."""
 
     @property
     def unwell(self) -> Container[str]:
@@ -50,7 +48,7 @@ class Plans(Protocol):
 class Hosting:
     """Keeps the host's routes and addresses as they are decided; `run` it in a task."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the driver hears of three things
         self,
         plans: Plans,
         objects: Callable[[], Objects],
@@ -58,17 +56,23 @@ class Hosting:
         *,
         told: Callable[[], None],
         moved: Callable[[], None],
+        landed: Callable[[Iterable[RouteKey]], None],
+        anew: bool,
     ) -> None:
-        """Call *told* when there is news for people, *moved* when the host's addresses changed."""
+        """Call *told* when there is news for people, *moved* when the host's addresses changed.
+
+        *landed* hears which routes wait no more. *anew*: the speaker has none when we begin.
+        """
         self._plans = plans
         self._objects = objects
         self._log = log
         self._told = told
         self._moved = moved
-        self._keeper = Keeper(self._changed)
+        self._keeper = Keeper(self._changed, looked=self._looked)
         # A provider's word on the source is checked against what the host has: it is known before
         # the first decision.
-        self._keeper.want(Wanted(watch=True, keep=True))
+        self._wish = Wanted(watch=True, keep=True)
+        self._keeper.want(self._wish)
         self.looked = asyncio.Event()
         """Whether the network was looked at once, or nobody could."""
         self._lasting = Lasting()
@@ -78,6 +82,11 @@ class Hosting:
         self._complete = False
         self._decided = asyncio.Event()
         self._elastic = Elastic()
+        self._left = False
+        self._staying = Staying()
+        self._admitting = Admitting(
+            plans, objects, self._keeper, log, expect=self._expect, landed=landed, anew=anew
+        )
 
     async def run(self) -> None:
         """Keep them until cancelled; what is there then stays."""
@@ -90,6 +99,20 @@ class Hosting:
         self._complete = complete
         self._decided.set()
 
+    def passes(self, message: Desired | Delta | None) -> Desired | Delta | None:
+        """Return what the speaker may hear of *message* now; the rest is *landed* later."""
+        return self._admitting.passes(message)
+
+    @property
+    def partial(self) -> bool:
+        """Whether routes of a whole state wait for their addresses."""
+        return self._admitting.partial
+
+    def leave(self) -> None:
+        """Take everything of ours back, and want nothing any more."""
+        self._left = True
+        self._keeper.want(Wanted())
+
     async def _following(self) -> None:
         clock = asyncio.get_running_loop().time
         while True:
@@ -97,14 +120,14 @@ class Hosting:
             self._decided.clear()
             begun = clock()
             context = self._plans.context
-            if context is not None:
+            if context is not None and not self._left:
                 await self._follow(context)
             await asyncio.sleep((clock() - begun) / _SHARE)
 
     async def _follow(self, context: Context) -> None:
         complete, objects = self._complete, self._objects()
         documents = objects.all_peers
-        pools = tuple(one for one in context.in_force.pools.values() if one.bind)
+        pools = bound_pools(context)
         self._elastic.choose(pools)
         found: set[Address] = set()
         services = objects.services if pools else ()
@@ -114,16 +137,34 @@ class Hosting:
                     found.update(self._elastic.of(service))
             # Ten thousand Services in one go would keep everything else from its turn.
             await asyncio.sleep(0)
-        self._keeper.want(
-            Wanted(
-                routes=tuple(wishes(context.peers)),
-                addresses=frozenset(found),
-                interface=bool(pools),
-                keep=not (complete and self._complete),
-                uplinks=frozenset(one.address for one in context.peers),
-                watch=any(one.provider is not None or one.gateway for one in documents),
-            )
+        if self._left:
+            return
+        addresses = self._stay(self._admitting.awaited().union(found))
+        self._wish = Wanted(
+            routes=tuple(wishes(context.peers)),
+            addresses=addresses,
+            interface=bool(pools or addresses),
+            keep=not (complete and self._complete),
+            uplinks=frozenset(one.address for one in context.peers),
+            watch=any(one.provider is not None or one.gateway for one in documents),
         )
+        self._keeper.want(self._wish)
+
+    def _expect(self, addresses: frozenset[Address]) -> None:
+        """Have these *addresses*, too, without the usual rest: routes wait for them."""
+        if not self._left:
+            every = self._wish.addresses | addresses
+            self._wish = replace(self._wish, addresses=every, interface=True)
+            self._keeper.want(self._wish)
+
+    def _stay(self, wanted: frozenset[Address]) -> frozenset[Address]:
+        """Return *wanted*, and what routers may not have let go of yet; look again in time."""
+        loop = asyncio.get_running_loop()
+        found = self._staying.keep(wanted, self._wish.addresses, loop.time())
+        due = self._staying.deadline()
+        if due is not None:
+            loop.call_at(due, self._decided.set)
+        return found
 
     def _carries(self, service: str) -> bool:
         return self._plans.advertises(service) or service in self._plans.unwell
@@ -164,6 +205,9 @@ class Hosting:
         self._wait_for_gaps()
         self._told()
 
+    def _looked(self) -> None:
+        self._admitting.look()
+
     def _wait_for_gaps(self) -> None:
         """Look at the clock when an address was gone for longer than a moment."""
         due = self._lasting.deadline()
@@ -187,34 +231,3 @@ def wishes(peers: Iterable[Peer]) -> Iterator[RouteWish]:
                 gateway=peer.gateway,
                 source=peer.local_address,
             )
-
-
-class Elastic:
-    """Finds the elastic IPs of the pools that are bound; each text is read once."""
-
-    def __init__(self) -> None:
-        self._pools: tuple[IPAddressPool, ...] = ()
-        self._index = index_of(())
-        self._known: dict[str, Address | None] = {}
-
-    def choose(self, pools: tuple[IPAddressPool, ...]) -> None:
-        """Go by these pools from now on."""
-        if pools != self._pools or len(self._known) > _REMEMBERED:
-            self._pools, self._index = pools, index_of(pools)
-            self._known.clear()
-
-    def of(self, service: Service) -> Iterator[Address]:
-        """Yield those that *service* has."""
-        for text in service.ingress:
-            if text not in self._known:
-                self._known[text] = self._read(text)
-            address = self._known[text]
-            if address is not None:
-                yield address
-
-    def _read(self, text: str) -> Address | None:
-        try:
-            address = parse_address(text)
-        except ConfigError:
-            return None
-        return None if self._index.pool_of(ipaddress.ip_address(address)) is None else address

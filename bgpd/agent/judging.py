@@ -1,8 +1,8 @@
 """Decisions on Services with everything that is known of this node.
 
-That is policy's rules, what probes say, whether the node has only just booted, and how restless a
-Service is. Where no HealthCheck is about a Service and it has no healthCheckNodePort, this costs
-two looks into small dictionaries.
+That is policy's rules, what probes say, whether the node has only just booted, how restless a
+Service is, and whether its documents may not be complete yet. Where no HealthCheck is about a
+Service and it has no healthCheckNodePort, this costs a few looks into small dictionaries.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,10 +13,12 @@ from bgpd.model.cluster import EndpointSlice, Service
 from bgpd.model.health import HealthCheck
 from bgpd.model.prefix import Address
 from bgpd.model.reason import BY_HEALTH, Reason
+from bgpd.model.route import Advertisement
 from bgpd.model.status import Condition
 from bgpd.policy.context import Context
 from bgpd.policy.flapping import FLIPS, LAST_PAUSE, WINDOW_SECONDS, Flapping
 from bgpd.policy.hearing import Hearing
+from bgpd.policy.lingering import Lingering
 from bgpd.policy.merge import Decision
 from bgpd.policy.probing import Checks, inquiries, portless
 from bgpd.policy.service import decide
@@ -45,9 +47,10 @@ class Judge:
         hearing: Hearing | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        """Decide for *node*; without a *clock* (monotonic seconds) nothing ever flaps."""
+        """Decide for *node*; without a *clock* (monotonic seconds) nothing flaps or lingers."""
         self.hearing = hearing or Hearing(node)
         self.flapping = Flapping()
+        self.lingering = Lingering()
         self.general: Verdict = FINE
         """What holds for every Service."""
         self.prepare: Callable[[Context], None] = _nothing
@@ -74,23 +77,33 @@ class Judge:
         self.prepare(context)
 
     def decide(
-        self, service: Service, slices: Iterable[EndpointSlice], context: Context
+        self,
+        service: Service,
+        slices: Iterable[EndpointSlice],
+        context: Context,
+        *,
+        had: tuple[Advertisement, ...] = (),
     ) -> Decision:
-        """Return the decision on *service* in a state that is not in force yet."""
+        """Return the decision on *service* in a state that is not in force yet; *had* is."""
         endpoints, key = tuple(slices), service.key
-        decision = self._on_facts(key, service, endpoints, context)
+        decision = self._for_now(service, endpoints, context, had)
         if decision.advertisements and self.flapping.held(key):
             return decide(service, endpoints, context, _FLAPS)
         return decision
 
     def follow(
-        self, service: Service, slices: Iterable[EndpointSlice], context: Context, *, was_up: bool
+        self,
+        service: Service,
+        slices: Iterable[EndpointSlice],
+        context: Context,
+        *,
+        had: tuple[Advertisement, ...] = (),
     ) -> Decision:
-        """Return the decision on *service* in the state in force; *was_up*: it is advertised."""
+        """Return the decision on *service* in the state in force; *had* is advertised for it."""
         endpoints, key = tuple(slices), service.key
-        decision = self._on_facts(key, service, endpoints, context)
+        decision = self._for_now(service, endpoints, context, had)
         up = bool(decision.advertisements)
-        if self._clock is None or not ((was_up and not up) or key in self.flapping):
+        if self._clock is None or not ((had and not up) or key in self.flapping):
             return decision
         if self.flapping.note(key, up=up, now=self._clock()):
             return decide(service, endpoints, context, _FLAPS)
@@ -100,6 +113,7 @@ class Judge:
         """Note that *service* is no more."""
         self._choose(service, ())
         self.flapping.forget(service)
+        self.lingering.forget(service)
         self.asks_anew |= self.hearing.forget(service)
 
     def unused(self) -> Iterator[Condition]:
@@ -118,13 +132,35 @@ class Judge:
                     " of the protocol that is to be asked, so nothing is; set the port",
                 )
 
-    def _on_facts(
-        self, key: str, service: Service, slices: tuple[EndpointSlice, ...], context: Context
+    def _for_now(
+        self,
+        service: Service,
+        slices: tuple[EndpointSlice, ...],
+        context: Context,
+        had: tuple[Advertisement, ...],
     ) -> Decision:
+        """Return the decision on *service*, which may keep of what it *had* for a moment."""
+        clock, key = self._clock, service.key
+        if clock is None or not (had and self.lingering.may_keep(key)):
+            had = ()
+        decision = self._on_facts(service, slices, context, had)
+        if clock is not None and (decision.kept or key in self.lingering):
+            up = bool(decision.advertisements)
+            self.lingering.note(key, kept=decision.kept, up=up, now=clock())
+        return decision
+
+    def _on_facts(
+        self,
+        service: Service,
+        slices: tuple[EndpointSlice, ...],
+        context: Context,
+        had: tuple[Advertisement, ...],
+    ) -> Decision:
+        key = service.key
         if not (self._checked or self.hearing.questions or service.health_check_node_port):
-            return decide(service, slices, context, self.general)
+            return decide(service, slices, context, self.general, had)
         verdict = self._verdict(key)
-        decision = decide(service, slices, context, verdict)
+        decision = decide(service, slices, context, verdict, had)
         chosen = self._checks.of(service) if self._checked else ()
         if not (chosen or key in self._chosen):
             # Nothing, or its port at most: the same again, where only an endpoint moved.
@@ -133,7 +169,7 @@ class Judge:
                 return decision
         self._inquire(service, slices, decision, chosen)
         after = self._verdict(key)
-        return decision if after == verdict else decide(service, slices, context, after)
+        return decision if after == verdict else decide(service, slices, context, after, had)
 
     def _verdict(self, service: str) -> Verdict:
         heard = self.hearing.verdict(service)

@@ -9,6 +9,7 @@ from bgpd.ipc.connection import Connection
 from bgpd.ipc.message import AnyMessage, Desired, Report, Silent
 from bgpd.model.prefix import Address
 from bgpd.model.status import SpeakerStatus
+from bgpd.model.timeline import Failover
 from bgpd.telemetry import logs
 
 
@@ -35,6 +36,8 @@ class Link:
         self._told = told
         self._silent = silent
         self._status: SpeakerStatus | None = None
+        self.failovers: tuple[Failover, ...] = ()
+        """The last failovers that the speaker told of, the oldest first."""
         self._lost_reason = ""
 
     async def run(self) -> None:
@@ -55,6 +58,7 @@ class Link:
         """Send everything: the speaker may be new."""
         logs.write(self._log, "info", "speaker_connected")
         self._lost_reason = ""
+        self._status = None  # of the one before
         desired = self._desired()
         if desired is not None:
             connection.send(desired)
@@ -63,6 +67,7 @@ class Link:
         """Remember what the speaker says of itself."""
         if isinstance(message, Report):
             self._status = message.status
+            self.failovers = message.failovers
             self._told()
         elif isinstance(message, Silent):
             self._silent(message.peers)

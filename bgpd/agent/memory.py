@@ -65,10 +65,14 @@ class Snapshot:
     objects: Mapping[Key, Object] = field(default_factory=dict)
     sources: Mapping[Key, str] = field(default_factory=dict)
     """Where each comes from, if that has a name: the file of a directory."""
+    held: frozenset[Key] = frozenset()
+    """Those that vanished, and that no person accepted to be gone (`bgpd.kube.vanish`)."""
     resource_versions: Mapping[Key, str] = field(default_factory=dict)
     """The API server's opaque `resourceVersion` of each, where it has one."""
     passwords: Mapping[str, str] = field(default_factory=dict)
     """The password files that could be read, by path."""
+    whole: bool = True
+    """Whether all of it could be read: a decision on the rest would withdraw what is missing."""
 
     @property
     def view(self) -> Objects:
@@ -94,6 +98,7 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     namespace: str = ""
     source: str = ""
+    held: bool = False
     resource_version: str = ""
     object: msgspec.Raw
 
@@ -162,18 +167,29 @@ class Memory:
         objects: dict[Key, Object] = {}
         sources: dict[Key, str] = {}
         versions: dict[Key, str] = {}
+        held: set[Key] = set()
+        whole = True
         for kept in file.objects:
             key = Key(kept.kind, kept.namespace, kept.name)
             found = self._object(key, kept.object)
             if found is None:
+                # A kind that we do not know is nothing that we would decide by.
+                whole = whole and key.kind not in _KINDS
                 continue
             objects[key] = found
             if kept.source:
                 sources[key] = kept.source
+            if kept.held:
+                held.add(key)
             if kept.resource_version:
                 versions[key] = kept.resource_version
         return Snapshot(
-            objects=objects, sources=sources, resource_versions=versions, passwords=file.passwords
+            objects=objects,
+            sources=sources,
+            held=frozenset(held),
+            resource_versions=versions,
+            passwords=file.passwords,
+            whole=whole,
         )
 
     def _object(self, key: Key, raw: msgspec.Raw) -> Object | None:
@@ -214,6 +230,7 @@ def _kept(snapshot: Snapshot, key: Key, value: Object) -> _Kept:
         name=key.name,
         namespace=key.namespace,
         source=snapshot.sources.get(key, ""),
+        held=key in snapshot.held,
         resource_version=snapshot.resource_versions.get(key, ""),
         object=msgspec.Raw(
             msgspec.json.encode(kept_check(value) if isinstance(value, HealthCheck) else value)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from bgpd.host.facts import HostFacts, judge
+from bgpd.host.facts import HostFacts, judge, without_gateway
 from bgpd.model.health import Health, LocalHealthPolicy
 from bgpd.policy.probing import Question, part_question
 from bgpd.policy.standing import CARRIER, GATEWAY, KUBE_PROXY, KUBELET, Evidence
@@ -56,6 +56,9 @@ class Parts:
         policy, news = self._policy, False
         if policy is None:
             return False
+        if without_gateway(self._facts):
+            # One that was silent is none any more: nobody will ever hear of it again.
+            news = self._leave(GATEWAY)
         wanted = {CARRIER: policy.carrier, GATEWAY: policy.gateway}
         for part, (health, sentence) in judge(self._facts).items():
             if wanted[part]:
@@ -63,3 +66,8 @@ class Parts:
             else:
                 news |= self.evidence.forget(part)
         return news
+
+    def _leave(self, part: str) -> bool:
+        """Doubt *part* no longer; return whether that is news."""
+        doubted = self.evidence.health(part) is Health.UNHEALTHY
+        return doubted and self.evidence.forget(part)

@@ -1,9 +1,10 @@
 """What people hear on agent.sock: a greeting, the status, and what became of a question."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bgpd.ipc.connection import Connection
 from bgpd.ipc.message import VERSION, Answer, AnyMessage, Ask, Hello, Welcome
+from bgpd.model.event import Event
 from bgpd.model.member import NodeName
 from bgpd.model.status import NodeStatus
 
@@ -18,11 +19,18 @@ class People:
         program: str,
         status: Callable[[], NodeStatus],
         accept: Callable[[], int],
+        events: Callable[[], tuple[Event, ...]],
+        knows: Callable[[str, Mapping[str, str]], object],
     ) -> None:
-        """Answer with *status*; *accept* lets go of what vanished and says how much that was."""
+        """Answer with what is asked for; *accept* lets go of what vanished, and counts it.
+
+        *knows* answers what is asked about configuration and decisions, by question and arguments.
+        """
         self._welcome = Welcome(version=VERSION, node=node, program=program)
         self._status = status
         self._accept = accept
+        self._events = events
+        self._knows = knows
 
     def opened(self, connection: Connection) -> None:
         """Wait for the greeting."""
@@ -34,6 +42,10 @@ class People:
                 connection.send(self._welcome)
             case Ask(question="status"):
                 connection.send(Answer(content=self._status()))
+            case Ask(question="events"):
+                connection.send(Answer(content=self._events()))
+            case Ask(question="inventory" | "grounds" | "routes" | "timeline" as question):
+                connection.send(Answer(content=self._knows(question, message.arguments)))
             case Ask(question="accept-vanished"):
                 connection.send(Answer(content={"accepted": self._accept()}))
             case Ask():

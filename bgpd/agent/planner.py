@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from bgpd.agent.blaming import Turn, turned
 from bgpd.agent.draft import Draft, difference
 from bgpd.agent.judging import Judge
 from bgpd.ipc.message import Delta, Desired, Standing
@@ -22,9 +23,10 @@ from bgpd.model.member import NodeName, SpeakerPolicy
 from bgpd.model.prefix import Address, Prefix
 from bgpd.model.provider import Discovery
 from bgpd.model.reason import Withheld
+from bgpd.model.route import Advertisement
 from bgpd.model.status import Condition
 from bgpd.policy.context import Context
-from bgpd.policy.merge import Merged, RouteKey
+from bgpd.policy.merge import Decision, Merged, RouteKey
 from bgpd.policy.peers import SourceFor
 from bgpd.policy.provided import may_matter
 from bgpd.policy.selector import matches_any
@@ -58,6 +60,8 @@ class Planner:
         """All addresses of this host; None while they are not known. As *discovered*."""
         self.source_for: SourceFor | None = None
         """From which of them an address is reached over a gateway."""
+        self.awaits = False
+        """Whether routes that are desired wait for their addresses (`bgpd.agent.landing`)."""
         self._cluster_uid = cluster_uid
         self._load_balancer_class = load_balancer_class
         self._ignore_exclude_label = ignore_exclude_label
@@ -65,6 +69,8 @@ class Planner:
         self._draft: Draft | None = None
         self._replaced: Merged | None = None
         self._sequence = 0
+        self.turns: list[Turn] = []
+        """What was decided last otherwise than before; of everything, one that is to blame."""
         self._primed: Context | None = None
         """What was accepted before we started: it stays where the newest cannot hold."""
 
@@ -92,7 +98,7 @@ class Planner:
         A pause of a restless Service counts from end to end: its endpoint may come and go ten
         times a second, and a drained node must not take its routes back and forth with it.
         """
-        withholds = self._merged.withholds or self.judge.flapping.pausing
+        withholds = self._merged.withholds or self.judge.flapping.pausing or self.awaits
         standing = self.standing
         if standing.partial or not withholds:
             return standing
@@ -110,6 +116,24 @@ class Planner:
     def knows(self, service: str) -> bool:
         """Return whether there is a *service*."""
         return self._merged.knows(service)
+
+    def decision_on(self, service: str) -> Decision | None:
+        """Return what was decided on *service*; None: there is no such Service."""
+        return self._merged.decision_on(service)
+
+    @property
+    def advertisements(self) -> Mapping[RouteKey, Advertisement]:
+        """What is wanted of each peer now; only read it."""
+        return self._merged.advertisements
+
+    @property
+    def replaced(self) -> Mapping[RouteKey, Advertisement]:
+        """What was wanted before everything was decided on last, until it is let go of."""
+        return {} if self._replaced is None else self._replaced.advertisements
+
+    def tell_again(self, keys: Iterable[RouteKey]) -> Delta | None:
+        """Return what tells the speaker of the routes *keys* as they are wanted now."""
+        return self._delta(frozenset(keys))
 
     @property
     def services(self) -> dict[Prefix, tuple[str, ...]]:
@@ -216,6 +240,7 @@ class Planner:
         before, self.context = self.context, draft.context
         self._replaced, self._merged = self._merged, draft.merged
         self._draft = None
+        self.turns = turned(self._replaced, self._merged)
         if self._facts_differ(before):
             return self.desired()
         changed = difference(self._replaced, self._merged)
@@ -294,12 +319,13 @@ class Planner:
 
     def _decide(self, keys: Iterable[str], objects: Objects) -> frozenset[RouteKey]:
         """Decide anew on the Services *keys*; return the routes that changed."""
+        self.turns = []
         if self.context is None:
             return frozenset()
         touched: set[RouteKey] = set()
         for key in keys:
             service = objects.service(key)
-            decision = None
+            decision, before = None, self._merged.decision(key)
             if service is None:
                 self.judge.forget(key)
             else:
@@ -307,8 +333,9 @@ class Planner:
                     service,
                     objects.slices(key),
                     self.context,
-                    was_up=self._merged.advertises(key),
+                    had=() if before is None else before.advertisements,
                 )
+            self.turns.append(Turn(key, before, decision))
             touched.update(self._merged.put(key, decision))
         return self._merged.settle(touched)
 

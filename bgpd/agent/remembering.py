@@ -45,6 +45,7 @@ class Remembering:
             Snapshot(
                 objects=objects,
                 sources=rooms.source.sources,
+                held=rooms.source.held,
                 resource_versions=versions(objects, rooms.source.newest),
                 passwords=dict(self._passwords.contents),
             )

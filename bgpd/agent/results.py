@@ -4,7 +4,7 @@ The cluster is told of those that fail, each second and of thousands of checks: 
 with each answer, and never worked out from the beginning.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from bgpd.health.job import JobKey, JobState
 from bgpd.model.health import Health, ProbeResult
@@ -24,11 +24,19 @@ class Results:
     @property
     def every(self) -> tuple[ProbeResult, ...]:
         """Each check of each Service that was asked, in order."""
-        found = []
+        return tuple(self.walk())
+
+    @property
+    def services(self) -> int:
+        """About how many Services anything is asked."""
+        return len(self._hearing.services())
+
+    def walk(self) -> Iterator[ProbeResult]:
+        """Yield each check of each Service, in order; there may be a pause before the next."""
         for service in sorted(self._hearing.services()):
             results = self._of(service)
-            found += [results[check] for check in sorted(results)]
-        return tuple(found)
+            for check in sorted(results):
+                yield results[check]
 
     @property
     def failed(self) -> tuple[ProbeResult, ...]:

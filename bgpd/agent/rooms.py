@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bgpd.agent.deciding import Deciding
+from bgpd.agent.departing import Departing
 from bgpd.agent.hosting import Hosting
 from bgpd.agent.link import Link
 from bgpd.agent.planner import Planner
@@ -25,4 +26,5 @@ class Rooms:
     replies: Replies
     hosting: Hosting
     link: Link
+    departing: Departing
     disk: Recollection

@@ -12,6 +12,7 @@ from typing import Final
 
 from bgpd.agent.account import Account
 from bgpd.agent.deciding import Deciding
+from bgpd.agent.departing import Departing
 from bgpd.agent.hosting import Hosting
 from bgpd.agent.link import Link
 from bgpd.agent.memory import Snapshot
@@ -32,6 +33,8 @@ from bgpd.ipc.message import Beat, Delta, Desired, Standing
 from bgpd.ipc.server import Server
 from bgpd.kube.store import Changes
 from bgpd.model.prefix import Prefix
+from bgpd.policy.merge import RouteKey
+from bgpd.policy.startup import Boot
 from bgpd.telemetry import logs
 
 SOCKET_NAME: Final = "agent.sock"
@@ -51,7 +54,7 @@ class Service:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._log = logs.start("agent", options.log_level)
+        self._log = logs.start("agent", options.log_level, options.log_format, runs=options.program)
         origin = f"{options.source} {options.cluster_uid} {options.node}"
         self._disk = Recollection(
             self._log, options.state_dir, origin=origin, written=self._tell_conditions
@@ -86,17 +89,19 @@ class Service:
             logs.write(self._log, "info", "recalled", [("documents", len(snapshot.objects))])
         self._passwords = Passwords(snapshot.passwords)
         before = snapshot if primed else Snapshot()
-        self._source = source_of(options.source, before, node=options.node)
-        self._deciding = Deciding(self._planner, self._source, self._passwords, act=self._act)
-        self._replies = Replies(
-            options.state_dir or options.run_dir, self._log, self._tell_conditions
+        self._source = source_of(
+            options.source, before, node=options.node, documents=options.documents
         )
+        self._deciding = Deciding(self._planner, self._source, self._passwords, act=self._act)
+        self._replies = Replies(options.kept_in, self._log, self._tell_conditions)
         self._hosting = Hosting(
             self._planner,
             lambda: self._source.objects,
             self._log,
             told=self._heard_host,
             moved=self._addresses_moved,
+            landed=self._landed,
+            anew=recalled.boot is not Boot.SAME,
         )
         self._planner.source_for = self._hosting.source_for
         self._link = Link(
@@ -106,6 +111,9 @@ class Service:
             desired=self._everything,
             told=self._heard_speaker,
             silent=self._replies.silent,
+        )
+        self._departing = Departing(
+            options.node, self._link, self._log, self, state=options.kept_in
         )
         self._looks = False
         """Whether what follows from decisions waits to be looked at."""
@@ -124,11 +132,14 @@ class Service:
             providing=self._providing,
             replies=self._replies,
             hosting=self._hosting,
+            departing=self._departing,
             link=self._link,
             disk=self._disk,
         )
         self._remembering = Remembering(rooms, self._passwords)
-        self._start = Start(rooms, self._log, primed=primed, boot=recalled.boot)
+        self._start = Start(
+            rooms, self._log, primed=primed, whole=snapshot.whole, boot=recalled.boot
+        )
         self._account = Account(rooms, options, self._log)
         self._telling = self._account.telling
 
@@ -143,11 +154,14 @@ class Service:
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         sys.setswitchinterval(_SWITCH_SECONDS)
+        self._account.open()
         people = People(
             node=self._options.node,
             program=self._options.program,
             status=self._account.status,
             accept=self._source.accept,
+            events=logs.recorder(self._log).recent,
+            knows=self._account.knows,
         )
         server = Server(
             self._options.run_dir / SOCKET_NAME,
@@ -164,6 +178,7 @@ class Service:
                 group.create_task(self._replies.run(), name="replies"),
                 group.create_task(self._hosting.run(), name="hosting"),
                 group.create_task(self._start.await_host(self._decide_if_held), name="host"),
+                group.create_task(self._departing.run(), name="departing"),
                 group.create_task(self._beat(), name="beat"),
                 group.create_task(self._start.from_memory(self._decide_anew), name="memory"),
                 group.create_task(self._deciding.run(), name="deciding"),
@@ -181,14 +196,20 @@ class Service:
         if self._telling is not None:
             self._telling.heard(changes)
         if self._source.synced:
-            self._decide(changes)
-        elif changes.conditions:
+            # First, so that an agent which starts while it is to leave brings no route back.
+            self._departing.heard(self._source.objects)
+            self._decide(changes, self._source.read_at)
+            return
+        if changes.services:
+            self._deciding.meanwhile(changes.services)
+        if changes.conditions:
             self._tell_conditions()
 
-    def _decide(self, changes: Changes) -> None:
-        """Decide on *changes*; the first time not before what sessions depend on is known.
+    def _decide(self, changes: Changes, at: float | None = None) -> None:
+        """Decide on *changes*, which were read *at* a time.
 
-        What ran before us has sessions from the right source: a guess would move them twice.
+        The first time not before what sessions depend on is known. What ran before us has sessions
+        from the right source: a guess would move them twice.
         """
         news = False
         if changes.configuration or not self._deciding.started:
@@ -199,9 +220,9 @@ class Service:
         if self._held:
             self._tell_conditions()
         elif news:
-            self._deciding.configure(changes)
+            self._deciding.configure(changes, at)
         else:
-            self._deciding.changed(changes)
+            self._deciding.changed(changes, at)
 
     def _discovered(self) -> None:
         """Take in that a provider said something else, or need not be waited for any more."""
@@ -226,6 +247,7 @@ class Service:
             self._tell_conditions()
             # Before anything is sent: a configuration that ends the start must change no route.
             self._start.end(self._options.source)
+        message = self._passes(message)
         self._link.send(message)
         if isinstance(message, Desired):
             self._stood = message.standing
@@ -244,6 +266,7 @@ class Service:
     def _look(self) -> None:
         """Ask what the decisions want to be asked, and tell people."""
         self._looks = False
+        self._link.send(self._deciding.why())
         self._tell_conditions()
         self._health_log.soon()
         if self._deciding.complete and not self._synced:
@@ -253,13 +276,46 @@ class Service:
         complete = self._deciding.complete and not self._planner.busy
         self._watching.follow(complete=complete)
         self._hosting.follow(complete=complete)
-        if self._planner.context is not None:
+        if self._planner.context is not None and not self._departing.leaving:
             self._replies.want(wanted=self._planner.context.policy.egress)
         # What is told is made in one go, so it has a turn of its own.
         asyncio.get_running_loop().call_soon(self._account.tell)
 
     def _everything(self) -> Desired | None:
-        return self._planner.desired() if self._deciding.started else None
+        message = self._planner.desired() if self._deciding.started else None
+        found = self._passes(message)
+        if not isinstance(found, Desired):
+            return None
+        self._stood = found.standing
+        return found
+
+    def _passes(self, message: Desired | Delta | None) -> Desired | Delta | None:
+        """Return what the speaker may hear of *message* now."""
+        found = self._hosting.passes(self._departing.passes(message))
+        self._planner.awaits = self._hosting.partial
+        return found
+
+    def _landed(self, routes: Iterable[RouteKey]) -> None:
+        """Tell the speaker of *routes* that waited for their addresses."""
+        self._link.send(self._departing.passes(self._planner.tell_again(routes)))
+        if self._planner.awaits:
+            self._planner.awaits = self._hosting.partial
+            self._send_standing()
+
+    # The end of all of it (bgpd.agent.departing.Acts)
+
+    def withdraw_all(self) -> None:
+        """Have the speaker hear that there is no route any more."""
+        self._link.send(self._everything())
+
+    def let_go(self) -> None:
+        """Take back what was added to the host."""
+        self._hosting.leave()
+        self._replies.want(wanted=False)
+
+    def departed(self) -> None:
+        """Tell people how far that is."""
+        self._heard_host()
 
     # What was seen of the node (bgpd.agent.watching.Acts)
 

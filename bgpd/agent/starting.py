@@ -29,12 +29,18 @@ _UNREAD: Final = (
 
 
 class Start:
-    """One start; *primed*: what was remembered in *boot* makes a configuration."""
+    """One start; *primed*: what was remembered in *boot* makes a configuration.
 
-    def __init__(self, rooms: Rooms, log: logging.Logger, *, primed: bool, boot: Boot) -> None:
+    *whole*: and none of it is in words of another version.
+    """
+
+    def __init__(
+        self, rooms: Rooms, log: logging.Logger, *, primed: bool, whole: bool, boot: Boot
+    ) -> None:
         self._rooms = rooms
         self._log = log
         self._primed = primed
+        self._whole = whole
         self._same = boot is not Boot.ANOTHER
         self._looked = False
         """Whether the host was looked at, or that was waited for long enough."""
@@ -48,8 +54,10 @@ class Start:
     @property
     def _host_known(self) -> bool:
         """Whether the host was looked at, as far as that is worth waiting for."""
-        peers = self._rooms.source.objects.peers
-        return self._looked or not any(one.gateway or one.provider for one in peers)
+        objects = self._rooms.source.objects
+        matters = any(one.gateway or one.provider for one in objects.peers)
+        # What an agent before us bound is there: its routes have nothing to wait for.
+        return self._looked or not (matters or any(one.bind for one in objects.pools))
 
     async def await_host(self, known: Callable[[], None]) -> None:
         """Wait for a look at the host, then call *known*; in a task: a bad start ends us."""
@@ -63,8 +71,11 @@ class Start:
         """Go on with what was accepted last, where the source lets us wait.
 
         After a boot that is the last resort: what ran here does not run now, so far as is known.
+        In the same boot the speaker goes on anyway, and half a memory would take routes from it.
         """
         rooms = self._rooms
+        if self._same and not self._whole:
+            return
         await asyncio.sleep(_MEMORY_SECONDS if self._same else rooms.planner.patience)
         if self._primed and not (rooms.deciding.started or rooms.planner.busy):
             logs.write(self._log, "warning", "started_from_memory")

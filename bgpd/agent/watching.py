@@ -19,6 +19,7 @@ from bgpd.agent.results import Results
 from bgpd.host.facts import HostFacts
 from bgpd.host.watcher import Watcher
 from bgpd.ipc.message import Standing
+from bgpd.model.health import ProbeResult
 from bgpd.model.member import DrainTrigger, NodeName
 from bgpd.model.prefix import Prefix
 from bgpd.model.status import Condition, DrainPhase, HealthStatus, MemberState, SpeakerStatus
@@ -144,7 +145,7 @@ class Watching:
                 hearing.starting, anew = False, True
                 self._start_log.over()
         # A lost endpoint comes by here: it must not wait for a look at everything else.
-        if anew or self.judge.flapping.deadline() is not None:
+        if anew or self._pausing() is not None:
             self.refresh()
 
     def beat(self) -> None:
@@ -187,16 +188,21 @@ class Watching:
             if self._look_at_gate(context, now) or self._overdue:
                 self._overdue = False
                 self._acts.decide_everything()
-            services = self.judge.flapping.due(now)
+            services = (*self.judge.flapping.due(now), *self.judge.lingering.due(now))
             hearing = self.judge.hearing
             if hearing.waiting and now >= self._began + context.policy.startup.patience_seconds:
-                services = (*services, *hearing.give_up(self._asking.unasked))
+                services = (*services, *hearing.give_up(self._asking.undecided))
             if services:
                 self._acts.decide_again(services)
             self._stand(context, now)
             self._arm(context, now)
         finally:
             self._refreshing = False
+
+    def _pausing(self) -> float | None:
+        """Return when the next Service may come back, or keeps its routes no longer."""
+        ends = (self.judge.flapping.deadline(), self.judge.lingering.deadline())
+        return min((at for at in ends if at is not None), default=None)
 
     def _look_at_gate(self, context: Context, now: float) -> bool:
         policy = context.policy
@@ -261,7 +267,7 @@ class Watching:
         times = (
             self._gate.deadline(policy.startup),
             self._evidence.deadline(policy.health.doubt_seconds, now),
-            self.judge.flapping.deadline(),
+            self._pausing(),
         )
         due = min((at for at in times if at is not None), default=None)
         if due is not None:
@@ -312,6 +318,19 @@ class Watching:
             doubt=self._doubt,
             probes=self._results.every if every else self._results.failed,
         )
+
+    def checks(self, most: int) -> Iterable[ProbeResult]:
+        """Return each check in order, or of more than *most* as many that failed once.
+
+        There may be a pause before each.
+        """
+        results = self._results
+        return results.walk() if results.services <= most else results.failed[:most]
+
+    @property
+    def probes(self) -> tuple[int, int]:
+        """How many probes passed, and how many failed."""
+        return self._asking.passed, self._asking.failed
 
     def conditions(self, speaker: SpeakerStatus | None) -> tuple[Condition, ...]:
         """Return what a person should know."""

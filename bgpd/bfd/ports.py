@@ -19,10 +19,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from bgpd.bfd.packet import State
+from bgpd.model.port import BFD_MULTIHOP_PORT, BFD_PORT
 from bgpd.timestamp import enable_timestamps
 
-SINGLE_HOP_PORT: Final = 3784
-MULTIHOP_PORT: Final = 4784
 TTL: Final = 255
 
 _BUFFER_BYTES: Final = 1 << 20
@@ -48,7 +47,7 @@ class Kind(NamedTuple):
     @property
     def port(self) -> int:
         """The UDP port of this kind."""
-        return MULTIHOP_PORT if self.multihop else SINGLE_HOP_PORT
+        return BFD_MULTIHOP_PORT if self.multihop else BFD_PORT
 
 
 class Queues(NamedTuple):

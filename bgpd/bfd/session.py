@@ -6,8 +6,8 @@ happened from `events`, and calls `handle_timer` at `deadline`. Nothing here kno
 a clock, and randomness is an argument. Times are seconds, intervals microseconds.
 
 A session says everything in every packet, so that nothing has to be repeated: what the periodic
-packets say is what the peer knows. Only a change of intervals waits for the peer's word (Poll
-and Final), because each end counts on what the other was told.
+packets say is what the peer knows. Only a change of intervals waits for the peer's word
+(`intervals`).
 
 *The one who slept.* Silence is judged by when the kernel received packets, not by when we looked.
 Yet a machine that stood still received nothing: a judgement that comes late is put off once, by
@@ -21,14 +21,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from bgpd.bfd.intervals import Intervals
+from bgpd.bfd.memory import Memory
 from bgpd.bfd.packet import ControlPacket, Diag, Refusal, State, encode
 from bgpd.bfd.seal import Key, Seal
-from bgpd.model.errors import in_range
 
-SLOW_INTERVAL: Final = 1_000_000
-"""Least bfd.DesiredMinTxInterval while the session is not up (section 6.8.3)."""
-_SECOND: Final = 1_000_000
-_LARGEST: Final = 2**32 - 1
 _LATE_SHARE: Final = 0.1
 """The part of the detection time by which a judgement may be late without being put off."""
 
@@ -52,25 +49,6 @@ class Settings:
     detect_mult: int
     passive: bool = False
     key: Key | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
-    """What a session must know to go on where another process left it."""
-
-    my_discr: int
-    your_discr: int
-    remote_detect_mult: int
-    remote_desired_min_tx: int
-    remote_min_rx: int
-
-    def __post_init__(self) -> None:
-        """Raise `ValueError` for what no packet can say: it comes from a disk."""
-        for name in ("my_discr", "your_discr"):
-            in_range(name, getattr(self, name), 1, _LARGEST)
-        in_range("remote_detect_mult", self.remote_detect_mult, 1, 255)
-        for name in ("remote_desired_min_tx", "remote_min_rx"):
-            in_range(name, getattr(self, name), 0, _LARGEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,16 +88,12 @@ class Session:
         self.remote_state = State.DOWN
         self.remote_diag = 0
         self.remote_discr = 0
-        self.remote_detect_mult = 0
-        self.remote_desired_min_tx = 0
-        self.remote_min_rx = 1
-        self.polling = False
         self._random = random
         self._seal = None if settings.key is None else Seal(settings.key, sequence=sequence)
         self._remote_demand = False
-        self._poll_again = False
-        self._desired_min_tx = self._used_min_tx = max(SLOW_INTERVAL, settings.desired_min_tx)
-        self._required_min_rx = self._used_min_rx = settings.required_min_rx
+        self._intervals = Intervals(
+            desired_min_tx=settings.desired_min_tx, required_min_rx=settings.required_min_rx
+        )
         self._heard: float | None = None
         self._excused_until = 0.0
         self._excused = False
@@ -155,11 +129,11 @@ class Session:
         self.remote_discr = packet.my_discr
         self.remote_state, self.remote_diag = packet.state, packet.diag
         self._remote_demand = packet.demand
-        self.remote_desired_min_tx = packet.desired_min_tx
-        self.remote_detect_mult = packet.detect_mult
+        self._intervals.remote_desired_min_tx = packet.desired_min_tx
+        self._intervals.remote_detect_mult = packet.detect_mult
         self._note_heard(at)
         if packet.final and self.polling:
-            self._poll_ends(at)
+            self._final(at)
         self._hear_min_rx(packet.required_min_rx, at)
         if self.state is State.ADMIN_DOWN:
             return Refusal.ADMIN_DOWN
@@ -196,7 +170,7 @@ class Session:
         """Note that the driver came late: silence up to *now* is not judged at once."""
         if not self._excused:
             self._excused = True
-            self._excused_until = now + self._interval_in() / _SECOND
+            self._excused_until = now + self._intervals.receive
 
     def configure(self, settings: Settings, now: float) -> bool:
         """Change the intervals by a Poll Sequence; return False where only a new session can."""
@@ -204,7 +178,7 @@ class Session:
             return False
         changed = settings.detect_mult != self.settings.detect_mult
         self.settings = settings
-        if self._set_intervals(now) or changed:
+        if self._want_intervals() or changed:
             self._send(now)
         return True
 
@@ -231,10 +205,15 @@ class Session:
 
     def silent_at(self) -> float | None:
         """Return when the peer's silence is long enough; None while none would be noticed."""
-        detection = self.detection_time
+        detection = self._intervals.detection
         if detection is None or self._heard is None or self.state is State.ADMIN_DOWN:
             return None
         return max(self._heard + detection, self._excused_until)
+
+    @property
+    def polling(self) -> bool:
+        """Whether the peer has yet to say that it knows our intervals."""
+        return self._intervals.polling
 
     def packets(self) -> list[bytes]:
         """Return what is to be sent, and forget it."""
@@ -254,25 +233,21 @@ class Session:
     @property
     def detection_time(self) -> float | None:
         """Seconds of the peer's silence that end the session; None while nothing is known."""
-        if not self.remote_detect_mult:
-            return None
-        return self.remote_detect_mult * self._interval_in() / _SECOND
+        return self._intervals.detection
 
     @property
     def remote_detection_time(self) -> float | None:
         """Seconds of our silence after which the peer gives up, by what we told it last."""
-        if not self.remote_detect_mult:
-            return None
-        return self.settings.detect_mult * max(self._desired_min_tx, self.remote_min_rx) / _SECOND
+        return self._intervals.remote_detection(self.settings.detect_mult)
 
     @property
     def transmit_interval(self) -> float | None:
         """Seconds between our packets, before jitter; None while none are sent."""
-        if not self.remote_min_rx or (self.settings.passive and not self.remote_discr):
+        if not self._intervals.remote_min_rx or (self.settings.passive and not self.remote_discr):
             return None
         if self._remote_demand and self.state is self.remote_state is State.UP and not self.polling:
             return None
-        return max(self._used_min_tx, self.remote_min_rx) / _SECOND
+        return self._intervals.transmit
 
     @property
     def memory(self) -> Memory | None:
@@ -286,9 +261,9 @@ class Session:
         return Memory(
             my_discr=self.my_discr,
             your_discr=self.remote_discr,
-            remote_detect_mult=self.remote_detect_mult,
-            remote_desired_min_tx=self.remote_desired_min_tx,
-            remote_min_rx=self.remote_min_rx,
+            remote_detect_mult=self._intervals.remote_detect_mult,
+            remote_desired_min_tx=self._intervals.remote_desired_min_tx,
+            remote_min_rx=self._intervals.remote_min_rx,
         )
 
     # Receiving
@@ -310,28 +285,28 @@ class Session:
         self._excused_until = 0.0
         self._forget_due = None
 
+    def _final(self, at: float) -> None:
+        if self._intervals.answered() and self.transmit_interval is None:
+            self._plan(at)
+
     def _hear_min_rx(self, value: int, at: float) -> None:
-        if value != self.remote_min_rx:
-            before, self.remote_min_rx = self.remote_min_rx, value
-            if value < before or self._tx_due is None:
-                # Section 6.8.3: what may be faster from now on is, at once.
-                self._plan(self._sent, earliest=at)
+        before, self._intervals.remote_min_rx = self._intervals.remote_min_rx, value
+        if value < before or (value != before and self._tx_due is None):
+            # Section 6.8.3: what may be faster from now on is, at once.
+            self._plan(self._sent, earliest=at)
 
     # Silence
 
-    def _interval_in(self) -> int:
-        return max(self._used_min_rx, self.remote_desired_min_tx)
-
     def _judge(self, due: float, now: float) -> None:
-        detection = self.detection_time or 0.0
+        detection = self._intervals.detection or 0.0
         if now - due > _LATE_SHARE * detection and not self._excused:
             self.slept(now)
             return
         # Section 6.8.1: with the peer gone, so is what it said, its discriminator above all: a
         # peer that restarted answers only to packets that name none, or its new one.
         self.remote_state = State.DOWN
-        self.remote_discr = self.remote_detect_mult = self.remote_desired_min_tx = 0
-        self.remote_min_rx = 1
+        self.remote_discr = 0
+        self._intervals.forget()
         self._remote_demand = False
         self._usual = b""
         heard, self._heard = due if self._heard is None else self._heard, None
@@ -358,48 +333,28 @@ class Session:
         self.state, self.diag = new, diag
         self._usual = b""
         if new is not State.UP:
-            self.polling = self._poll_again = False
-        self._set_intervals(at)
+            self._intervals.stop_polling()
+        self._want_intervals()
         self._send(at)
 
-    def _set_intervals(self, now: float) -> bool:
-        """Take over what the settings and the state want; return whether that changes anything."""
-        up = self.state is State.UP
-        tx = self.settings.desired_min_tx
-        tx = tx if up else max(SLOW_INTERVAL, tx)
-        rx = self.settings.required_min_rx
-        if (tx, rx) == (self._desired_min_tx, self._required_min_rx):
-            return False
-        self._desired_min_tx, self._required_min_rx = tx, rx
-        # Section 6.8.3: slower sending, and a shorter time to detect, wait until the peer knows.
-        if not up or tx < self._used_min_tx:
-            self._used_min_tx = tx
-            self._plan(self._sent, earliest=now)
-        if not up or rx > self._used_min_rx:
-            self._used_min_rx = rx
-        if up:
-            # A Final that is on its way answers the poll before this one.
-            self._poll_again = self.polling
-            self.polling = True
-        return True
-
-    def _poll_ends(self, at: float) -> None:
-        self.polling, self._poll_again = self._poll_again, False
-        if not self.polling:
-            self._used_min_tx, self._used_min_rx = self._desired_min_tx, self._required_min_rx
-            if self.transmit_interval is None:
-                self._plan(at)
+    def _want_intervals(self) -> bool:
+        """Want what the settings say in this state; return whether the peer must hear of it."""
+        return self._intervals.want(
+            desired_min_tx=self.settings.desired_min_tx,
+            required_min_rx=self.settings.required_min_rx,
+            up=self.state is State.UP,
+        )
 
     def _resume(self, memory: Memory, now: float) -> None:
         self.my_discr, self.remote_discr = memory.my_discr, memory.your_discr
-        self.remote_detect_mult = memory.remote_detect_mult
-        self.remote_desired_min_tx = memory.remote_desired_min_tx
-        self.remote_min_rx = memory.remote_min_rx
+        self._intervals.remote_detect_mult = memory.remote_detect_mult
+        self._intervals.remote_desired_min_tx = memory.remote_desired_min_tx
+        self._intervals.remote_min_rx = memory.remote_min_rx
         self.state = State.UP
         self._heard = now
         # What the settings say now may differ from what the process before us told the peer.
-        self._set_intervals(now)
-        self.polling = True
+        self._want_intervals()
+        self._intervals.polling = True
         self._tx_due = now
 
     # Sending
@@ -416,8 +371,8 @@ class Session:
             detect_mult=self.settings.detect_mult,
             my_discr=self.my_discr,
             your_discr=self.remote_discr,
-            desired_min_tx=self._desired_min_tx,
-            required_min_rx=self._required_min_rx,
+            desired_min_tx=self._intervals.desired_min_tx,
+            required_min_rx=self._intervals.required_min_rx,
         )
         self._packets.append(encode(packet) if self._seal is None else self._seal.sign(packet))
         if not final or self._tx_due is None:

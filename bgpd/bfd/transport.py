@@ -20,14 +20,13 @@ from typing import Final, Protocol
 
 from bgpd.bfd.endpoint import Way
 from bgpd.bfd.ports import (
-    MULTIHOP_PORT,
-    SINGLE_HOP_PORT,
     Kind,
     Queues,
     listen,
     mark_as_control,
     problem,
 )
+from bgpd.model.port import BFD_MULTIHOP_PORT, BFD_PORT
 from bgpd.model.prefix import Address
 from bgpd.timestamp import ANCILLARY_SIZE, Clock
 
@@ -150,7 +149,7 @@ class Transport:
         """Send *packet* now or not at all."""
         try:
             sock = self._sending.get(way) or self._open(way)
-            port = MULTIHOP_PORT if way.multihop else SINGLE_HOP_PORT
+            port = BFD_MULTIHOP_PORT if way.multihop else BFD_PORT
             sock.sendto(packet, (way.address, port))
         except OSError as error:
             self.counters[_SEND_ERRORS.get(error.errno or 0, "send_failed")] += 1

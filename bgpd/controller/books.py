@@ -10,8 +10,7 @@ Times are seconds of a monotonic clock.
 
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from dataclasses import replace
 from heapq import heappop, heappush
 from typing import Final
 
@@ -19,7 +18,9 @@ from bgpd.allocator import Allocator
 from bgpd.controller.converge import Decision, News, adopt, converge, ours
 from bgpd.controller.together import hold_together
 from bgpd.controller.wish import shown
+from bgpd.controller.written import End, Open
 from bgpd.kube import backoff
+from bgpd.kube.vanish import SETTLE
 from bgpd.model.allocation import Namespace, ServiceRequest
 from bgpd.model.configuration import IPAddressPool
 from bgpd.model.prefix import Address
@@ -34,33 +35,6 @@ RETRY: Final = 1.0
 NOTED: Final = 100
 """Services whose addresses are noted in one go."""
 RETRY_EACH: Final = 0.002
-
-
-class End(Enum):
-    """What became of a write."""
-
-    WRITTEN = auto()
-    CONFLICT = auto()
-    """The document changed in the meantime."""
-    GONE = auto()
-    REFUSED = auto()
-    """The server will not have it, and a person has to see to that."""
-    FAILED = auto()
-    """Trying again may help; it is certain that nothing was written."""
-    UNANSWERED = auto()
-    """Nobody knows whether it was written."""
-
-
-@dataclass(slots=True)
-class _Open:
-    """Writes about one version of a document, which may yet put *addresses* into it."""
-
-    version: str
-    addresses: frozenset[Address]
-    lost: frozenset[Address] = frozenset()
-    """Of those, the ones of writes that were never answered."""
-    answered: bool = False
-    """Whether it was written: the document says so itself before long."""
 
 
 class Books:
@@ -87,12 +61,14 @@ class Books:
         self._ready: deque[str] = deque()
         self._writing: dict[str, Decision] = {}
         self._later: list[tuple[float, str]] = []
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, Open] = {}
         self._showing: dict[Address, set[str]] = {}
         """Which documents of ours show an address, or may yet do so."""
         self._shows: dict[str, frozenset[Address]] = {}
         self._blocked: dict[Address, dict[str, None]] = {}
         self._kept: set[str] = set()
+        self._bereft: dict[str, float | None] = {}
+        """Services that lost addresses by a change of pools -> until when to wait for another."""
         self._retry_at: float | None = None
         self._warned: dict[str, tuple[News, ...]] = {}
 
@@ -124,7 +100,11 @@ class Books:
         admission = hold_together(wanted, in_force, self._requests.values())
         self.pools, self.clashes = admission.admitted, admission.refused
         before = self.allocator.changes
-        self.allocator.set_pools(self.pools, tuple(namespaces))
+        lost = self.allocator.set_pools(self.pools, tuple(namespaces))
+        # A pool that is removed was waited for already, and what it said held meanwhile.
+        there = {one.name for one in self.pools}
+        moved = (key for key in sorted(lost) if self._requests[key].pool_noted in there)
+        self._bereft = {**dict.fromkeys(moved), **self._bereft}
         if self.allocator.changes == before and self._migrating is followed:
             return
         holding = [key for key, one in self._requests.items() if one.ingress]
@@ -161,6 +141,7 @@ class Books:
         self._warned.pop(key, None)
         self.failures.pop(key, None)
         self._kept.discard(key)
+        self._bereft.pop(key, None)
         self._note_shown(key)
         if self.allocator.release(key, now):
             self._more_room(now)
@@ -242,6 +223,7 @@ class Books:
 
     def _decide(self, request: ServiceRequest, now: float) -> Decision:
         key = request.key
+        until = self._patience(key, now)
         decision = converge(
             request,
             self.allocator,
@@ -249,7 +231,13 @@ class Books:
             pools=self.pools,
             load_balancer_class=self._class,
             migrating=self._migrating,
+            patient=now < until,
         )
+        if decision.waits:
+            self._wanted.pop(key, None)
+            heappush(self._later, (until, key))
+            return decision
+        self._bereft.pop(key, None)
         if decision.pending:
             self._pending[key] = None
         else:
@@ -267,6 +255,20 @@ class Books:
             self.failures.pop(key, None)
         return decision
 
+    def _patience(self, key: str, now: float) -> float:
+        """Return until when *key* is left alone, because it just lost an address by the pools.
+
+        A range that goes from one pool to another is in neither between two writes, and a label
+        that a pool chooses namespaces by may be taken off and put on. The Service would move, and
+        not come back; nobody else is given its address meanwhile.
+        """
+        if key not in self._bereft:
+            return now
+        until = self._bereft[key]
+        if until is None:
+            until = self._bereft[key] = now + SETTLE
+        return until
+
     def _fresh(self, key: str, news: tuple[News, ...]) -> tuple[News, ...]:
         """Return what was not told the last time, so that nobody is warned again and again."""
         warnings = tuple(one for one in news if one.warning)
@@ -283,6 +285,10 @@ class Books:
             key = self._ready.popleft()
             decision = self._wanted.get(key)
             if decision is None or key in self._writing:
+                continue
+            if decision.request is not self._requests.get(key):
+                # The document is another one by now, and would refuse the write. If no answer to
+                # that came, its address would count as shown until the document changes again.
                 continue
             blocked = self._blocked_by(decision)
             if blocked:
@@ -304,7 +310,7 @@ class Books:
         lost: frozenset[Address] = frozenset()
         if before is not None and before.version == version and not before.answered:
             lost = before.lost
-        self._open[key] = _Open(version, decision.granted | lost, lost)
+        self._open[key] = Open(version, decision.granted | lost, lost)
         self._note_shown(key)
 
     def _end(self, decision: Decision, end: End) -> None:

@@ -8,6 +8,7 @@ elsewhere the Service keeps it, because nobody else can be given it.
 import ipaddress
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Final
 
 from bgpd.allocator import Allocator, Assigned, Refused
@@ -61,6 +62,8 @@ class Decision:
     why_kept: str = ""
     pending: bool = False
     """Whether to decide again when there is room somewhere."""
+    waits: bool = False
+    """Whether nothing is decided yet: the pools changed of late, and may change once more."""
     freed: bool = False
     """Whether there is more room for others than before."""
     news: tuple[News, ...] = ()
@@ -97,11 +100,28 @@ def ours(request: ServiceRequest, load_balancer_class: str) -> bool:
 
 
 def adopt(request: ServiceRequest, allocator: Allocator, now: float) -> bool:
-    """Note that *request* has the addresses that it shows; return whether that is legal."""
+    """Note that *request* has the addresses that it shows; return whether that is legal.
+
+    Where it is not, and nothing else is noted of it, what is legal of them is.
+    """
     current = one_of_each(shown(request))
     if not request.load_balancer or not request.cluster_ips or not current:
         return False
-    return isinstance(allocator.assign(request, current, now), Assigned)
+    if isinstance(allocator.assign(request, current, now), Assigned):
+        return True
+    if not allocator.addresses_of(request.key):
+        _part(request, allocator, now, current)
+    return False
+
+
+def _part(
+    request: ServiceRequest, allocator: Allocator, now: float, current: tuple[Address, ...]
+) -> tuple[Address, ...]:
+    """Let *request* have the first of *current* that is legal alone; return what it has then."""
+    if len(current) < 2:
+        return ()
+    fit = (one for one in current if isinstance(allocator.assign(request, (one,), now), Assigned))
+    return tuple(islice(fit, 1))
 
 
 def _follow(request: ServiceRequest, allocator: Allocator, now: float) -> Decision:
@@ -114,7 +134,7 @@ def _follow(request: ServiceRequest, allocator: Allocator, now: float) -> Decisi
     return Decision(request=request)
 
 
-def converge(
+def converge(  # noqa: PLR0913 - one Service, all that is known, and how to take it
     request: ServiceRequest,
     allocator: Allocator,
     now: float,
@@ -122,10 +142,12 @@ def converge(
     pools: Collection[IPAddressPool],
     load_balancer_class: str = "",
     migrating: bool = False,
+    patient: bool = False,
 ) -> Decision:
     """Return what to write and to tell; *pools* are those that *allocator* has.
 
     While *migrating*, or while one of *pools* is, nothing is written: MetalLB's controller writes.
+    *patient* leaves a Service alone that cannot keep an address that it shows.
 
     Call `adopt` first for every Service that shows an address: this may give any other away.
     """
@@ -136,7 +158,7 @@ def converge(
         return Decision(request=request, pending=request.load_balancer)
     if migrating or any(one.migrating for one in pools):
         return _follow(request, allocator, now)
-    turn = _Turn(request, allocator, now, pools, allocator.addresses_of(request.key))
+    turn = _Turn(request, allocator, now, pools, allocator.addresses_of(request.key), patient)
     if not request.load_balancer or not request.cluster_ips:
         return turn.give_up(pending=False)
     for annotation in request.deprecated:
@@ -158,6 +180,7 @@ class _Turn:
     pools: Collection[IPAddressPool]
     before: tuple[Address, ...]
     """What the allocator had noted."""
+    patient: bool = False
     news: list[News] = field(default_factory=list)
 
     def tell(self, reason: Reason, note: str) -> None:
@@ -236,17 +259,29 @@ class _Turn:
                 if set(current) != set(wish.addresses):
                     self._tell_allocated(answer)
                 return self.keep()
+            if self._may_come_back(wish.addresses):
+                return Decision(request=self.request, waits=True)
             wrong = answer.sentence
         return self._fail(wrong)
+
+    def _may_come_back(self, addresses: Iterable[Address]) -> bool:
+        """Return whether one of *addresses*, which cannot be kept, is shown and waited for."""
+        found = shown(self.request)
+        return self.patient and any(one in found for one in addresses)
 
     def _again(self, wish: Wish, current: tuple[Address, ...]) -> Decision:
         """Keep *current* if that is still legal."""
         answer = self._assign(current)
         if isinstance(answer, Refused):
+            order = sorted(current, key=lambda one: wish.families.index(family_of(one)))
+            kept = _part(self.request, self.allocator, self.now, tuple(order))
+            lost = tuple(one for one in current if one not in kept)
+            if self._may_come_back(lost):
+                return Decision(request=self.request, waits=True)
             self.tell(
-                Reason.CLEAR_ASSIGNMENT, f"{', '.join(current)} cannot be kept: {answer.sentence}"
+                Reason.CLEAR_ASSIGNMENT, f"{', '.join(lost)} cannot be kept: {answer.sentence}"
             )
-            return self._anew(wish, current)
+            return self._mend(wish, kept, lost) if kept else self._anew(wish, current)
         if families_of(current) == frozenset(wish.families):
             return self.keep()
         return self._add(wish, current)
@@ -267,6 +302,21 @@ class _Turn:
         )
         return self._anew(wish, ())
 
+    def _mend(self, wish: Wish, kept: tuple[Address, ...], lost: tuple[Address, ...]) -> Decision:
+        """Let the Service have *kept*, which is legal, and another address in place of *lost*."""
+        if any(_within(one, self.pools) for one in lost):
+            return self._add(wish, kept)
+        key = self.request.key
+        answer = self.allocator.allocate(self.request, wish.families, self.now)
+        if not wish.prefers and isinstance(answer, Refused):
+            self.allocator.release(key, self.now)
+            answer = self.allocator.allocate(self.request, wish.families, self.now)
+        if isinstance(answer, Assigned) and len(answer.addresses) == len(wish.families):
+            self._tell_allocated(answer)
+            return self.keep()
+        self._assign(kept)
+        return self._outside(lost, answer, beside=kept)
+
     def _anew(self, wish: Wish, current: tuple[Address, ...]) -> Decision:
         """Find addresses anywhere; *current* are those that cannot be kept by right."""
         self.allocator.release(self.request.key, self.now)
@@ -278,16 +328,28 @@ class _Turn:
             return self._outside(current, answer)
         return self._fail(answer.sentence)
 
-    def _outside(self, current: tuple[Address, ...], answer: Refused) -> Decision:
-        """Leave the Service what nobody else can be given, until there is another one for it."""
+    def _outside(
+        self,
+        lost: tuple[Address, ...],
+        answer: Assigned | Refused,
+        *,
+        beside: tuple[Address, ...] = (),
+    ) -> Decision:
+        """Leave the Service what nobody else can be given, until there is another one for it.
+
+        What it has *beside* is of a pool, and noted.
+        """
         self.news = [one for one in self.news if one.reason is not Reason.CLEAR_ASSIGNMENT]
         why = (
-            f"{', '.join(current)} is in no pool, and stays until there is another address: give a"
-            f" pool room, or put this one back into a pool. {answer.sentence}"
+            f"{', '.join(lost)} is in no pool, and stays until there is another address: give a"
+            " pool room, or put this one back into a pool."
         )
+        why += f" {answer.sentence}" if isinstance(answer, Refused) else ""
         self.tell(Reason.ADDRESS_OUTSIDE_POOLS, why)
-        decision = self._decision(current, pending=True)
-        return replace(decision, pool=self.request.pool_noted, kept=True, why_kept=why)
+        order = tuple(one for one in self._current() if one in {*lost, *beside})
+        decision = self._decision(order, pending=True)
+        pool = self.allocator.pool_of(self.request.key) or self.request.pool_noted
+        return replace(decision, pool=pool, kept=True, why_kept=why)
 
     def _fail(self, why: str) -> Decision:
         self.tell(Reason.ALLOCATION_FAILED, why)

@@ -20,6 +20,8 @@ from bgpd.model.status import Condition
 
 NAME: Final = "bgpd-controller"
 _CONFLICT: Final = 409
+_STUCK: Final = 3 * (RENEW + REQUEST)
+"""Seconds without a request after which the election counts as stuck."""
 Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -57,11 +59,21 @@ class Leadership:
         )
         self._namespace = access.namespace
         self._trouble: Condition | None = None
+        self._asked = clock()
+        """When an answer was given up on, or came, last."""
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """What a person should know."""
         return () if self._trouble is None else (self._trouble,)
+
+    @property
+    def stuck(self) -> str:
+        """Why nobody knows who leads, in a sentence; empty: it is looked at all the time."""
+        if self._trouble is not None:
+            return self._trouble.message
+        silent = self.clock() - self._asked
+        return f"the Lease was not looked at for {silent:.0f} s" if silent > _STUCK else ""
 
     def may_begin(self) -> bool:
         """Return whether a write may begin now."""
@@ -174,6 +186,12 @@ class Leadership:
         return await self._ask(Call(method="POST", target=target, document=document))
 
     async def _ask(self, call: Call) -> Reply | Unanswered:
+        try:
+            return await self._asked_for(call)
+        finally:
+            self._asked = self.clock()
+
+    async def _asked_for(self, call: Call) -> Reply | Unanswered:
         try:
             async with asyncio.timeout(REQUEST):
                 return await self._caller.ask(call)

@@ -9,15 +9,17 @@ import fcntl
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
-from bgpd.controller.books import Books, End
+from bgpd.controller.books import Books
 from bgpd.controller.converge import Decision
 from bgpd.controller.manifest import Edit, ManifestError, edited
 from bgpd.controller.patch import condition_of, ingress_of, notes_of
+from bgpd.controller.written import End
 from bgpd.kube.documents import Key
 from bgpd.kube.file import BusyError, read_whole
 from bgpd.kube.request import OUTSIDE_POOLS
@@ -38,8 +40,10 @@ class Files:
         sources: Callable[[], Mapping[Key, str]],
         *,
         on_change: Callable[[], None],
+        writes: Counter[str] | None = None,
     ) -> None:
-        """Write what *books* wants into the files that *sources* names."""
+        """Write what *books* wants into the files that *sources* names; count *writes*."""
+        self._writes = Counter() if writes is None else writes
         self._directory = directory
         self._books = books
         self._sources = sources
@@ -108,6 +112,7 @@ class Files:
                 self._on_change()
         now = asyncio.get_running_loop().time()
         chance = random.random()  # noqa: S311 - it spreads attempts
+        self._writes["written" if end is End.WRITTEN else "failed"] += len(decisions)
         for one in decisions:
             self._books.ended(one, end, now, chance=chance)
 

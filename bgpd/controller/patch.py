@@ -10,9 +10,9 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from bgpd.allocator import Counters
-from bgpd.controller.books import End
 from bgpd.controller.converge import VIP, Decision
 from bgpd.controller.lease import SERVER
+from bgpd.controller.written import End
 from bgpd.kube.call import MERGE, Call
 from bgpd.kube.crd import MOST_COUNTED
 from bgpd.kube.happening import Happening, Regarding

@@ -8,6 +8,7 @@ after a while: one that was replaced, or copied from MetalLB's, has a status of 
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final, NoReturn
@@ -32,7 +33,7 @@ AGAIN_ABSENT: Final = (15.0, 30.0)
 class Reviewer:
     """The conditions of our objects, and which of them the server has."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - where, what and when to write, and who counts it
         self,
         access: Access,
         source: KeptSource,
@@ -41,16 +42,17 @@ class Reviewer:
         may_begin: Callable[[], bool],
         clashes: Callable[[], Iterable[tuple[IPAddressPool, str]]] = tuple,
         again: tuple[tuple[float, float], tuple[float, float]] = (AGAIN, AGAIN_ABSENT),
+        writes: Counter[str] | None = None,
     ) -> None:
         """Say what *source* makes of its objects, as the User-Agent *agent*.
 
         *clashes* are the pools that do not hold beside others, and why; *again* is when to read
-        once more what the server has, and what it has not.
+        once more what the server has, and what it has not; *writes* are counted by their end.
         """
         self._clashes = clashes
         self._namespace = access.namespace
         self._source = source
-        self._caller = Caller(access, agent=agent)
+        self._caller = Caller(access, agent=agent, writes=writes)
         self._may_begin = may_begin
         self._again = again
         self._said: dict[Key, tuple[tuple[Verdict, ...], float]] = {}

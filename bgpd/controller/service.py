@@ -17,6 +17,7 @@ from bgpd.controller.converge import Decision
 from bgpd.controller.deadline import Deadline, now
 from bgpd.controller.election import End, Leadership
 from bgpd.controller.lease import REQUEST
+from bgpd.controller.metricspages import Pages
 from bgpd.controller.patch import happenings
 from bgpd.controller.reviewer import Reviewer
 from bgpd.controller.telling import Telling
@@ -27,11 +28,13 @@ from bgpd.kube.access import Access, reach
 from bgpd.kube.directory import DirectorySource
 from bgpd.kube.kept import KeptSource
 from bgpd.kube.source import KubernetesSource
-from bgpd.kube.vocabulary import CONTROLLER
+from bgpd.kube.vocabulary import CONTROLLER, configuring
 from bgpd.model.errors import ConfigError
 from bgpd.model.status import Condition
 from bgpd.telemetry import logs
 from bgpd.telemetry.conditions import ConditionLog
+from bgpd.telemetry.http import Http
+from bgpd.telemetry.metricsoptions import UNSERVED, MetricsOptions
 
 _LOCK_SECONDS: Final = 1.0
 _WAY_OUT: Final = "the controller is restarted"
@@ -48,8 +51,14 @@ class Options:
     identity: str
     """What no other process is called, also not our next one."""
     program: str
+    documents: Path | None = None
+    """A directory of documents beside the Kubernetes API."""
     load_balancer_class: str = ""
     log_level: str = "info"
+    log_format: str = "text"
+    """`auto`, `text` or `json`."""
+    metrics: MetricsOptions = UNSERVED
+    """Where metrics and health are served."""
 
 
 class Service:
@@ -57,19 +66,27 @@ class Service:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._log = logs.start("controller", options.log_level)
+        self._log = logs.start(
+            "controller", options.log_level, options.log_format, runs=options.program
+        )
         self._conditions_log = ConditionLog(self._log, lambda: self.conditions)
         self._leadership: Leadership | None = None
         self._telling: Telling | None = None
-        self._term: Term | None = None
         self._waits: Condition | None = None
+        self._pages = Pages(
+            self._log,
+            conditions=lambda: self.conditions,
+            stuck=lambda: "" if self._leadership is None else self._leadership.stuck,
+        )
+        self._http = Http(options.metrics, self._pages, self._log)
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """What a person should know or correct."""
         parts = (self._leadership, self._term, self._telling)
         found = tuple(one for part in parts if part is not None for one in part.conditions)
-        return found if self._waits is None else (*found, self._waits)
+        waits = () if self._waits is None else (self._waits,)
+        return (*found, *waits, *self._http.conditions())
 
     async def run(self) -> None:
         """Serve until a signal ends it."""
@@ -80,6 +97,7 @@ class Service:
                 serving = self._over_kubernetes(reach(path, os.environ))
             case _:
                 raise ConfigError(f"--source {self._options.source!r}: must be {_KNOWN}")
+        self._http.open()
         try:
             async with asyncio.TaskGroup() as group:
                 task = group.create_task(serving, name="serve")
@@ -88,7 +106,12 @@ class Service:
                         number, lambda: group.create_task(self._leave(task))
                     )
         finally:
+            self._http.close()
             self._conditions_log.close()
+
+    @property
+    def _term(self) -> Term | None:
+        return self._pages.term
 
     async def _leave(self, task: asyncio.Task[None]) -> None:
         """End in order: what has begun to be written is waited for."""
@@ -111,13 +134,14 @@ class Service:
             on_conditions=self._tell_conditions,
         )
         self._leadership = leadership
-        self._telling = Telling(access, identity=options.identity, agent=agent)
+        writes = self._pages.writes
+        self._telling = Telling(access, identity=options.identity, agent=agent, writes=writes)
         open_books: list[Books] = []
 
         async def lead() -> None:
             books = Books(load_balancer_class=options.load_balancer_class)
             open_books[:] = [books]
-            source = KeptSource(KubernetesSource(access, vocabulary=CONTROLLER), way_out=_WAY_OUT)
+            source = KeptSource(self._source(access), way_out=_WAY_OUT)
             desk = self._desk(access, books, leadership)
             reviewer = Reviewer(
                 access,
@@ -125,6 +149,7 @@ class Service:
                 agent=agent,
                 may_begin=leadership.may_begin,
                 clashes=lambda: books.clashes,
+                writes=writes,
             )
             term = Term(
                 source,
@@ -148,6 +173,13 @@ class Service:
             finally:
                 telling.cancel()
 
+    def _source(self, access: Access) -> KubernetesSource:
+        path = self._options.documents
+        if path is None:
+            return KubernetesSource(access, vocabulary=CONTROLLER)
+        files = DirectorySource(path, vocabulary=configuring(CONTROLLER), option="--documents")
+        return KubernetesSource(access, vocabulary=CONTROLLER, documents=files)
+
     def _end(self) -> End:
         """Return what ends this process where it overstays."""
         return Deadline()
@@ -160,6 +192,7 @@ class Service:
             agent=f"{self._options.program} ({self._options.identity})",
             may_begin=leadership.may_begin,
             on_change=self._tell_conditions,
+            writes=self._pages.writes,
         )
 
     # Over a directory
@@ -167,7 +200,13 @@ class Service:
     async def _over_directory(self, path: Path) -> None:
         books = Books(load_balancer_class=self._options.load_balancer_class)
         source = KeptSource(DirectorySource(path, vocabulary=CONTROLLER), way_out=_WAY_OUT)
-        desk = files.Files(path, books, lambda: source.sources, on_change=self._tell_conditions)
+        desk = files.Files(
+            path,
+            books,
+            lambda: source.sources,
+            on_change=self._tell_conditions,
+            writes=self._pages.writes,
+        )
         number = await self._locked(path)
         try:
             await self._serve(
@@ -209,12 +248,12 @@ class Service:
     # Both
 
     async def _serve(self, term: Term) -> None:
-        self._term = term
+        self._pages.term = term
         logs.write(self._log, "info", "leading")
         try:
             await term.run()
         finally:
-            self._term = None
+            self._pages.over()
             logs.write(self._log, "info", "not_leading")
 
     def _tell(self, decision: Decision) -> None:

@@ -6,6 +6,7 @@ Events are no record: where ten thousand Services get their addresses at once, s
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final, NoReturn
 from urllib.parse import quote
@@ -28,10 +29,17 @@ _IDLE: Final = 60.0
 class Telling:
     """What happened to Services, and what of it the cluster was told."""
 
-    def __init__(self, access: Access, *, identity: str, agent: str) -> None:
-        """Tell as the process *identity*, with the User-Agent *agent*."""
+    def __init__(
+        self,
+        access: Access,
+        *,
+        identity: str,
+        agent: str,
+        writes: Counter[str] | None = None,
+    ) -> None:
+        """Tell as the process *identity*, with the User-Agent *agent*; count *writes*."""
         self._identity = identity
-        self._caller = Caller(access, agent=agent)
+        self._caller = Caller(access, agent=agent, writes=writes)
         self._series = Series(identity, burst=BURST, rate=RATE, most=MOST)
         self._failed = 0
         self._free = 0.0
@@ -105,7 +113,7 @@ class Telling:
             self._series.gone(entry, wall=time.time())
         else:
             self._series.refused(entry)
-            if outcome.code != 404:
+            if not outcome.homeless:
                 self._trouble = Condition(
                     type="EventsNotWritten",
                     status=True,

@@ -5,7 +5,7 @@ Until Services, pools and Namespaces are all known, nothing is decided.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NoReturn, Protocol
 
 from bgpd.controller.books import Books
@@ -74,6 +74,15 @@ class Term:
     def synced(self) -> bool:
         """Whether everything is known."""
         return self._begun
+
+    @property
+    def errors(self) -> Mapping[str, int]:
+        """How often the source could not be followed, by why."""
+        return self._source.errors
+
+    def silence(self, now: float) -> float | None:
+        """Return for how many seconds a part of the source said nothing; None: it never does."""
+        return self._source.silence(now)
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

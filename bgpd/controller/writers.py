@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, NoReturn
 
-from bgpd.controller.books import Books, End
+from bgpd.controller.books import Books
 from bgpd.controller.converge import Decision
 from bgpd.controller.lease import REQUEST
 from bgpd.controller.patch import end_of, pool_call, service_call
+from bgpd.controller.written import End
 from bgpd.kube import backoff
 from bgpd.kube.access import Access
 from bgpd.kube.call import Call, Caller
@@ -41,8 +42,13 @@ class Writers:
         agent: str,
         may_begin: Callable[[], bool],
         on_change: Callable[[], None],
+        writes: Counter[str] | None = None,
     ) -> None:
-        """Write what *books* wants as the User-Agent *agent*; tell *on_change* after each end."""
+        """Write what *books* wants as the User-Agent *agent*; tell *on_change* after each end.
+
+        *writes* counts all that is written, also by those before us.
+        """
+        self._writes = writes
         self.counters: Counter[str] = Counter()
         self.why = ""
         """Why the last write that failed did so."""
@@ -103,7 +109,7 @@ class Writers:
         )
 
     def _caller(self) -> Caller:
-        found = Caller(self._access, agent=self._agent)
+        found = Caller(self._access, agent=self._agent, writes=self._writes)
         self._callers.append(found)
         return found
 

@@ -18,13 +18,16 @@ _GONE: Final = 404
 _CONFLICT: Final = 409
 _NO_RIGHT: Final = frozenset({401, 403})
 _LATER: Final = frozenset({408, 429, 500, 502, 503, 504})
-_DEFAULT: Final = Path("~/.kube/config")
 
 Document = dict[str, Any]
 
 
 class ConflictError(TransientError):
     """Somebody else wrote the object since it was read."""
+
+
+class NoRightError(ConfigError):
+    """The account that asks may not read or write that."""
 
 
 class ConversionError(TransientError):
@@ -34,7 +37,12 @@ class ConversionError(TransientError):
 class Cluster:
     """One API server, asked by a person. Use it as a context: it holds a connection."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, *, within: float | None = None) -> None:
+        """Ask the server of *access*; *within* bounds the seconds of each answer.
+
+        None: they are what a server that works may need.
+        """
+        self._within = within
         self._caller = Caller(access, agent="bgpctl")
         self._runner = asyncio.Runner()
         self._where = access.where
@@ -86,12 +94,19 @@ class Cluster:
         await asyncio.sleep(0)  # a transport closes in the loop's next turn
 
     def _ask(self, call: Call) -> Reply:
-        outcome = self._runner.run(self._caller.ask(call))
+        outcome = self._runner.run(self._asked(call))
         if isinstance(outcome, Unanswered):
             if outcome.untrusted:
                 raise ConfigError(f"{self._where}: {outcome.why}")
             raise TransientError(f"{self._where}: {outcome.why}")
         return outcome
+
+    async def _asked(self, call: Call) -> Reply | Unanswered:
+        try:
+            async with asyncio.timeout(self._within):
+                return await self._caller.ask(call)
+        except TimeoutError:
+            return Unanswered(f"no answer within {self._within:g} s")
 
     def _good(self, path: str, reply: Reply) -> Reply:
         if reply.good:
@@ -104,27 +119,37 @@ class Cluster:
         if reply.code in _LATER:
             raise TransientError(sentence)
         if reply.code in _NO_RIGHT:
-            raise ConfigError(f"{sentence}; use an account that may do this")
+            raise NoRightError(f"{sentence}; use an account that may do this")
         raise ConfigError(sentence)
 
 
 def has_access(kubeconfig: Path | None) -> bool:
     """Return whether anything here names a cluster, be it within reach or not."""
     named = kubeconfig is not None or bool(os.environ.get("KUBECONFIG"))
-    return named or mounted() or _DEFAULT.expanduser().exists()
+    return named or mounted() or os.path.exists(_default())  # noqa: PTH110 - never an error
 
 
-def access_of(kubeconfig: Path | None) -> Access:
+def access_of(kubeconfig: Path | None, context: str = "") -> Access:
     """Return the way in: a kubeconfig that was named, $KUBECONFIG, the pod's account, or ~/.kube.
 
-    Raises `ConfigError` where none of them works.
+    *context* is one of the kubeconfig's; a pod's account has none. Raises `ConfigError` where none
+    of them works.
     """
     from bgpd.kube.kubeconfig import Kubeconfig  # noqa: PLC0415 - see its docstring
 
     if kubeconfig is not None:
-        return Kubeconfig(kubeconfig)
+        return Kubeconfig(kubeconfig, context=context)
     if named := os.environ.get("KUBECONFIG", ""):
-        return Kubeconfig(Path(named.split(os.pathsep)[0]))
-    if mounted():
+        return Kubeconfig(Path(named.split(os.pathsep)[0]), context=context)
+    if mounted() and not context:
         return InCluster(os.environ)
-    return Kubeconfig(_DEFAULT.expanduser())
+    try:
+        return Kubeconfig(Path(_default()), context=context)
+    except ConfigError as error:
+        hint = "name another with --kubeconfig PATH or $KUBECONFIG"
+        raise ConfigError(f"{error}; {hint}") from None
+
+
+def _default() -> str:
+    """Return where kubectl looks, too; a user without a home has none, and that is no error."""
+    return os.path.expanduser("~/.kube/config")  # noqa: PTH111 - `Path` raises without a home

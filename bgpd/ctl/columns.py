@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 WIDTH: Final = 80
+NONE: Final = "<none>"
 UNKNOWN: Final = "<unknown>"
 _LEAST: Final = 6
 """No column is cut below this."""

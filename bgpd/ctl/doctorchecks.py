@@ -8,6 +8,7 @@ from bgpd.ctl import (
     doctorhost,
     doctormesh,
     doctornode,
+    doctorports,
     doctorroute,
     doctorsession,
 )
@@ -178,6 +179,12 @@ CHECKS: Final = (
         asks="Do heartbeats come from each member, and reach it?",
         remedy="Open UDP port 7179 between the nodes, both ways; give all of them the same key.",
         find=doctormesh.mesh,
+    ),
+    Check(
+        name="ports",
+        asks="Do our processes, and nobody else, listen on their ports of this node?",
+        remedy="Move the other program, or give `--metrics-address` another port.",
+        find=doctorports.ports,
     ),
     Check(
         name="takeover",

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from bgpd.ctl.options import LONGEST
 from bgpd.ctl.program import ListOutput
 
 EXIT_CODES: Final = (
@@ -47,7 +48,8 @@ def doctor_command(
         ),
     ] = Path("/var/lib/bgpd"),
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, help="Seconds to wait for each answer.")
+        float,
+        typer.Option("--timeout", min=0.1, max=LONGEST, help="Seconds to wait for each answer."),
     ] = 2.0,
 ) -> None:
     """Check this node from its documents to its packets, and say what to do.

@@ -8,8 +8,9 @@ from bgpd.ctl.doctorfacts import MemberFacts, PeerFacts
 from bgpd.ctl.view import View
 from bgpd.ipc.message import Desired
 from bgpd.model.health import LocalHealthPolicy
-from bgpd.model.member import MESH_PORT, Member
+from bgpd.model.member import Member
 from bgpd.model.peer import Peer
+from bgpd.model.port import MESH_PORT
 from bgpd.model.status import SessionStatus
 
 

@@ -136,6 +136,20 @@ class ProcessFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PortFacts:
+    """Who listens on one of our ports on this node."""
+
+    name: str
+    """As in `bgpd.model.port.PORTS`."""
+    addresses: tuple[str, ...] = ()
+    """Where somebody listens, `127.0.0.1:7180`; empty: nobody does."""
+    ours: bool = False
+    """Whether one of our processes does."""
+    holder: str = ""
+    """Which other program does, `name (pid 42)`; empty: none, or we may not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StateFacts:
     """The directory with what outlives a process."""
 
@@ -172,6 +186,8 @@ class Facts:
     now: float
     """Wall clock, seconds since the epoch."""
     user: int = 0
+    pod_of: str = ""
+    """The node whose pod this runs in; empty: it runs in none."""
     agent_forbidden: bool = False
     """Whether the agent's socket is there, and not for us."""
     speaker_forbidden: bool = False
@@ -189,3 +205,4 @@ class Facts:
     kube_proxy: Attempt = Attempt()
     state: StateFacts = StateFacts(path="/var/lib/bgpd", problem="nobody looked")
     processes: tuple[ProcessFacts, ...] = ()
+    ports: tuple[PortFacts, ...] = ()

@@ -43,6 +43,7 @@ _TIMEX_BYTES: Final = 512
 """More than struct timex takes anywhere; all zeros ask and set nothing."""
 _SYS: Final = Path("/proc/sys")
 _NETSTAT: Final = Path("/proc/net/netstat")
+_PORTS: Final = ("net.ipv4.ip_local_port_range", "net.ipv4.ip_local_reserved_ports")
 
 
 class Kernel:
@@ -171,7 +172,7 @@ def ways(
 def host(seconds: float) -> HostFacts:
     """Return what the kernel says of this host, without what has names of interfaces."""
     known = HostFacts(
-        sysctls=dict(_sysctls(("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"))),
+        sysctls=dict(_sysctls(("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", *_PORTS))),
         counters=counters(),
         synchronized=synchronized(),
     )

@@ -18,6 +18,7 @@ from bgpd.ctl import (
     doctormetadata,
     doctorprocess,
     doctorreach,
+    doctorsockets,
     observe,
 )
 from bgpd.ctl.doctorfacts import (
@@ -30,6 +31,7 @@ from bgpd.ctl.doctorfacts import (
     Way,
 )
 from bgpd.ctl.doctorhost import elastic_ips, uplinks
+from bgpd.ctl.doctorports import LISTENING
 from bgpd.ctl.doctorsession import talks
 from bgpd.ctl.doctorthreads import Looks
 from bgpd.ctl.view import View
@@ -77,6 +79,7 @@ def look(where: Where) -> Facts:
         view=view,
         now=time.time(),
         user=os.geteuid(),
+        pod_of=node_of(view) if "KUBERNETES_SERVICE_HOST" in os.environ else "",
         agent_forbidden=agent_forbidden,
         speaker_forbidden=speaker_forbidden,
         kept_problem=kept_problem,
@@ -125,6 +128,9 @@ def _reached(facts: Facts, where: Where) -> Facts:
     asked, unasked = doctormetadata.documents(where.state, node_of(facts.view))
     for document, node in asked:
         second.start(f"provider of {document.name}", doctormetadata.ask, document, node, seconds)
+    running = second.result("processes", ())
+    third = Looks(seconds)
+    third.start("ports", doctorsockets.holders, LISTENING, running)
     done = replace(
         facts,
         host=replace(facts.host, sysctls={**facts.host.sysctls, **sysctls}),
@@ -132,7 +138,8 @@ def _reached(facts: Facts, where: Where) -> Facts:
         ending_here=_ending_here(facts, seconds),
         members=tuple(_tried_member(second, one) for one in facts.members),
         kube_proxy=second.found("kube-proxy"),
-        processes=second.result("processes", ()),
+        processes=running,
+        ports=third.result("ports", ()),
         metadata=tuple(_of_provider(second, document) for document, _ in asked),
         metadata_problem=unasked,
     )

@@ -82,14 +82,14 @@ def agent(facts: Facts) -> Findings:
         Level.FAIL,
         "",
         f"does not answer ({view.agent_error}); {since}",
-        "pgrep -af bgpd.agent",
+        _whether_alive(facts, "bgpd.agent"),
     )
 
 
 def speaker(facts: Facts) -> Findings:
     """Judge whether the speaker answers and has its ExaBGP."""
     view = facts.view
-    command = "pgrep -af bgpd.exabgp"
+    command = _whether_alive(facts, "bgpd.exabgp")
     if view.speaker is None or view.secondhand:
         if facts.speaker_forbidden:
             yield _forbidden("speaker", facts)
@@ -294,6 +294,13 @@ def _files(one: ProcessFacts) -> Finding:
         sentence = f"it may open only {one.limit} files, {_FEW_FILES} are usual; raise LimitNOFILE"
         return _of("files", Level.WARN, one.what, sentence, command)
     return _of("files", Level.OK, one.what, f"{used} files")
+
+
+def _whether_alive(facts: Facts, program: str) -> str:
+    """Return what shows whether *program* runs: a container sees no process but its own."""
+    if facts.pod_of:
+        return f"kubectl get pods -A --field-selector spec.nodeName={facts.pod_of}"
+    return f"pgrep -af {program}"
 
 
 def _forbidden(what: str, facts: Facts) -> Finding:

@@ -12,10 +12,8 @@ from bgpd.ctl.doctor import Finding, Findings, Level
 from bgpd.ctl.doctoragreed import established
 from bgpd.ctl.doctorfacts import Answer, Facts, PeerFacts
 from bgpd.model.peer import PeerState
-from bgpd.model.status import SessionStatus
+from bgpd.model.status import SINCE, SessionStatus
 
-_SINCE: Final = "; since then "
-"""What a session's last error has between its cause and what keeps it from returning."""
 _UNANSWERED: Final = "does not answer"
 _UNREACHED: Final = (
     _UNANSWERED,
@@ -67,7 +65,7 @@ def talks(peer: PeerFacts) -> bool:
 
 def reached(error: str) -> bool:
     """Return whether a session that ended with *error* had a TCP connection at its last attempt."""
-    last = error.rpartition(_SINCE)[2]
+    last = error.rpartition(SINCE)[2]
     if "NOTIFICATION" in last:
         # What we ended ourselves says nothing of the router.
         return not last.startswith("we ") or "NOTIFICATION 6/" not in last

@@ -5,10 +5,13 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bgpd.ctl.view import View, verdict
-from bgpd.model.timeline import Failover
+
+if TYPE_CHECKING:
+    from bgpd.ctl.timelinejoin import Joined
+    from bgpd.model.timeline import Failover
 
 API_VERSION: Final = "bgpd.io/v1alpha1"
 
@@ -19,6 +22,7 @@ def status_document(view: View) -> dict[str, object]:
     agent = plain(view.agent) if view.agent else None
     if isinstance(agent, dict):
         del agent["speaker"]
+        del agent["failovers"]  # of `bgpctl timeline`
     return {
         "apiVersion": API_VERSION,
         "kind": "NodeStatus",
@@ -33,7 +37,7 @@ def status_document(view: View) -> dict[str, object]:
     }
 
 
-def timeline_document(failovers: Iterable[Failover]) -> dict[str, object]:
+def timeline_document(failovers: "Iterable[Failover]") -> dict[str, object]:
     """Return what `bgpctl timeline -o json` prints."""
     return {
         "apiVersion": API_VERSION,
@@ -42,11 +46,20 @@ def timeline_document(failovers: Iterable[Failover]) -> dict[str, object]:
     }
 
 
+def joined_document(happened: "Iterable[Joined]") -> dict[str, object]:
+    """Return what `bgpctl timeline --join -o json` prints."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "JoinedFailoverList",
+        "items": [plain(one) for one in happened],
+    }
+
+
 def plain(value: object) -> object:
     """Return *value* as dictionaries and lists: fields in camelCase, mappings sorted by key."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            _camel(field.name): plain(getattr(value, field.name))
+            camel(field.name): plain(getattr(value, field.name))
             for field in dataclasses.fields(value)
         }
     if isinstance(value, Enum):
@@ -72,5 +85,6 @@ def dump(document: Mapping[str, object], form: str) -> str:
     return text
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
+    """Return the name of a field as it is printed."""
     return re.sub(r"_(\w)", lambda match: match[1].upper(), name)

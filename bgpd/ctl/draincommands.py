@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bgpd.ctl.migrate import Kubeconfig
+from bgpd.ctl.options import RUN_DIR as _RUN_DIR
+from bgpd.ctl.options import Kubeconfig, RunDir, given
 from bgpd.ctl.program import INTERRUPTED, complain
 from bgpd.model.errors import BgpdError, ConfigError
 
@@ -20,24 +21,16 @@ EXIT_CODES: Final = (
 )
 
 Node = Annotated[
-    str,
-    typer.Argument(metavar="NODE", help="Its name; another node than this needs the API."),
-]
-RunDir = Annotated[
-    Path,
-    typer.Option(
-        "--run-dir",
-        envvar="BGPD_RUN_DIR",
-        help="Where agent.sock and speaker.sock are.",
-        metavar="PATH",
+    str | None,
+    typer.Argument(
+        metavar="NODE", help="Its name; another node than this needs the API.", callback=given
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
-_RUN_DIR: Final = Path("/run/bgpd")
 
 
 def drain_command(  # noqa: PLR0913 - one for each option
-    node: Node = "",
+    node: Node = None,
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Show how it goes, until it is.")] = False,
     force: Annotated[
@@ -65,6 +58,7 @@ def drain_command(  # noqa: PLR0913 - one for each option
     """
     from bgpd.ctl import drain  # noqa: PLC0415
 
+    node = node or ""
     near = _near(node, run_dir)
     at = _named(near, node)
     if at is None:
@@ -85,7 +79,7 @@ def drain_command(  # noqa: PLR0913 - one for each option
 
 
 def undrain_command(
-    node: Node = "",
+    node: Node = None,
     *,
     dry_run: DryRun = False,
     kubeconfig: Kubeconfig = None,
@@ -94,6 +88,7 @@ def undrain_command(
     """Give a node its routes back: end what bgpctl drain began."""
     from bgpd.ctl import drain  # noqa: PLC0415
 
+    node = node or ""
     near = _near(node, run_dir)
     at = _named(near, node)
     if at is None:

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bgpd.ctl.columns import duration, wrapped
+from bgpd.ctl.explainrank import why_rank
 from bgpd.ctl.table import lever_cell
 from bgpd.ctl.view import View, verdict
 from bgpd.model.health import Health
 from bgpd.model.peer import PeerState
 from bgpd.model.reason import Reason
-from bgpd.model.route import RANK_DOUBT, RANK_DRAIN, RANK_NORMAL, RANK_SLOW_START, RANK_STANDBY
-from bgpd.model.status import MemberState, SessionStatus, SpeakerStatus
+from bgpd.model.route import RANK_STANDBY
+from bgpd.model.status import SINCE, MemberState, SessionStatus, SpeakerStatus
 
 _ORDINARY = frozenset({Reason.NOT_LOAD_BALANCER, Reason.OTHER_LOAD_BALANCER_CLASS})
 """Services that nobody meant us with: told when they are asked for."""
@@ -30,6 +31,8 @@ class Fact:
     sentence: str
     well: bool = True
     """Whether it is as it should be."""
+    routing: bool = False
+    """Whether it is about a route: where the chain of decisions is shown, that says more."""
 
 
 def explain(view: View, what: str, *, now: float) -> tuple[Fact, ...]:
@@ -50,10 +53,15 @@ def report(facts: Sequence[Fact]) -> str:
     return "".join(f"{wrapped(line, indent='  ')}\n" for line in lines)
 
 
-def document(facts: Sequence[Fact]) -> dict[str, object]:
-    """Return *facts* for programs."""
+def document(facts: Sequence[Fact], chains: Sequence[object] = ()) -> dict[str, object]:
+    """Return *facts* for programs, and *chains* of decisions beside them."""
     items = [{"about": f.subject, "what": f.sentence, "well": f.well} for f in facts]
-    return {"apiVersion": "bgpd.io/v1alpha1", "kind": "ExplanationList", "items": items}
+    return {
+        "apiVersion": "bgpd.io/v1alpha1",
+        "kind": "ExplanationList",
+        "items": items,
+        "chains": list(chains),
+    }
 
 
 def _facts(view: View, now: float) -> Iterator[Fact]:
@@ -96,31 +104,19 @@ def _advertised(view: View) -> Iterator[Fact]:
     if speaker is None:
         return
     services = view.agent.services if view.agent is not None else {}
+    doubt = view.agent.health.doubt if view.agent is not None else ()
     for route in speaker.routes:
         owners = route.services or services.get(route.prefix, ())
         med = f", MED {route.med}" if route.med is not None else ""
         where = f"advertised to {', '.join(route.peers)}" if route.peers else "waits for a session"
-        why = _why_rank(route.rank, route.prefix, speaker)
+        why = why_rank(route.rank, route.prefix, speaker, doubt)
         yield Fact(
             names=_names(route.prefix, *owners),
             subject=f"{route.prefix} ({', '.join(owners)})" if owners else route.prefix,
             sentence=f"{where} at rank {route.rank}{med}{f': {why}' if why else ''}",
             well=bool(route.peers) and route.rank <= RANK_STANDBY,
+            routing=True,
         )
-
-
-def _why_rank(rank: int, prefix: str, speaker: SpeakerStatus) -> str:
-    if rank >= RANK_DRAIN:
-        if prefix in speaker.drain.alone:
-            return "the node is drained, but no other live, undrained node carries it"
-        return "the node is drained, and routers move its traffic"
-    if rank >= RANK_DOUBT:
-        return "the node is in doubt"
-    if rank >= RANK_SLOW_START:
-        return "the node has just booted"
-    if prefix in speaker.drain.busy:
-        return "the node is drained, but connections are open"
-    return "" if rank == RANK_NORMAL else "other nodes come first"
 
 
 def _withheld(view: View) -> Iterator[Fact]:
@@ -131,6 +127,7 @@ def _withheld(view: View) -> Iterator[Fact]:
             subject=" ".join(filter(None, (one.service, one.prefix))),
             sentence=f"not advertised{to}: {one.reason.value}: {one.message}",
             well=one.reason in _ORDINARY,
+            routing=True,
         )
 
 
@@ -139,19 +136,31 @@ def _probes(view: View, now: float) -> Iterator[Fact]:
         name = f"HealthCheck {one.check}" if one.check else "healthCheckNodePort"
         since = f" for {duration(now - one.since)}" if one.since else ""
         said = f": {one.message}" if one.message else ""
+        # A BGPNodeStatus tells that it fails, and not how often it was asked.
+        told = one.probes or one.health is Health.UNKNOWN
+        count = f" ({one.failures} of {one.probes} failed)" if told else ""
         yield Fact(
             names=_names(one.service, one.check),
             subject=f"{name} of {one.service}",
-            sentence=f"{one.health.value}{since}{said} ({one.failures} of {one.probes} failed)",
+            sentence=f"{one.health.value}{since}{said}{count}",
             well=one.health is Health.HEALTHY,
         )
+
+
+def _last_error(session: SessionStatus) -> str:
+    """Return why a session is down; of one that is up, why the one before it ended."""
+    if not session.last_error:
+        return ""
+    if session.state is PeerState.ESTABLISHED:
+        return f"; it had ended before: {session.last_error.partition(SINCE)[0]}"
+    return f"; last error: {session.last_error}"
 
 
 def _session(session: SessionStatus, now: float) -> Iterator[Fact]:
     names = _names(session.peer, session.address)
     since = f" for {duration(now - session.since)}" if session.since is not None else ""
     keeps = ", keeps our routes over a restart" if session.graceful_restart else ""
-    error = f"; last error: {session.last_error}" if session.last_error else ""
+    error = _last_error(session)
     lever = f", lever {lever_cell(session)}" if session.lever_probed else ""
     routes = f"{session.advertised} advertised"
     yield Fact(
@@ -198,8 +207,22 @@ def _members(speaker: SpeakerStatus) -> Iterator[Fact]:
 
 
 def _node(view: View) -> Iterator[Fact]:
-    """Yield what is wrong with the node as a whole, and the conditions, by what they name."""
+    """Yield what is wrong with the node as a whole, and the conditions, by what they name.
+
+    Of a session or a member, its own fact has told it.
+    """
+    own = tuple(_own(view))
     for problem in verdict(view).problems:
+        if problem.startswith(own):
+            continue
         words = (word.strip("()[]{}:;,.'\"") for word in problem.split())
         node = (view.node,) if view.node else ()
         yield Fact(names=_names(*words, *node), subject="node", sentence=problem, well=False)
+
+
+def _own(view: View) -> Iterator[str]:
+    """Yield how problems begin that a fact of their own tells."""
+    if view.speaker is not None:
+        yield from (f"session {one.peer} is " for one in view.speaker.sessions)
+        if view.speaker.mesh is not None:
+            yield from (f"member {one.name} is " for one in view.speaker.mesh.members)

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
-from bgpd.ctl.columns import WIDTH, columns, counted, duration, wrapped
+from bgpd.ctl.columns import NONE, WIDTH, columns, counted, duration, wrapped
 from bgpd.model.health import Health, ProbeResult
 from bgpd.model.status import BFDStatus, HealthStatus, SessionStatus
 
-NONE: Final = "<none>"
 _HEADER: Final = ("SERVICE", "CHECK", "HEALTH", "SINCE", "FAILED", "MESSAGE")
 
 

@@ -3,20 +3,18 @@
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
-from bgpd.ctl.program import SETTINGS, ListOutput, complain
+from bgpd.ctl.options import LONGEST
+from bgpd.ctl.program import SETTINGS, complain
 from bgpd.model.errors import BgpdError, ConfigError, TransientError
 
 if TYPE_CHECKING:
     from bgpd.ctl.hostview import HostView
     from bgpd.model.status import HostStatus
 
-_GET_EXIT_CODES: Final = (
-    "Exit status: 0 fine, 1 failed, 2 usage, 3 degraded, 78 change the configuration."
-)
 _EXIT_CODES: Final = (
     "Exit status: 0 nothing of ours is left (or would be), 1 something is, 2 usage, "
     "75 the agent runs: end it first."
@@ -31,12 +29,6 @@ RunDir = Annotated[
     typer.Option("--run-dir", envvar="BGPD_RUN_DIR", help="Where agent.sock is.", metavar="PATH"),
 ]
 
-get_app = typer.Typer(
-    help="List what a node has.",
-    context_settings=SETTINGS,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 host_app = typer.Typer(
     help="The routes, addresses and the interface that bgpd adds to this host.",
     context_settings=SETTINGS,
@@ -45,48 +37,94 @@ host_app = typer.Typer(
 )
 
 
-@get_app.callback()
-def every_get() -> None:
-    """List what a node has."""
-
-
 @host_app.callback()
 def every_host() -> None:
     """Take back the routes, addresses and the interface that bgpd adds to this host."""
 
 
-@get_app.command("host", epilog=_GET_EXIT_CODES)
-def get_host_command(
-    *,
-    output: Annotated[
-        ListOutput, typer.Option("-o", "--output", help="The form.")
-    ] = ListOutput.TABLE,
-    run_dir: RunDir = RUN_DIR,
-    timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, help="Seconds to wait for the agent.")
-    ] = 3.0,
-) -> None:
-    """Show the routes to peers and the bound elastic IPs that bgpd added to this host.
+def show_host(agent: Path, form: str, *, timeout: float) -> NoReturn:
+    """Show the routes to peers and the bound elastic IPs that bgpd added to this host, and exit.
 
     The agent answers; when it is dead, the kernel says what is there.
     """
     from bgpd.ctl.document import dump  # noqa: PLC0415
     from bgpd.ctl.hostview import host_document, host_table  # noqa: PLC0415
 
-    view = _view(run_dir / _AGENT_SOCKET, timeout=timeout)
-    if output is ListOutput.TABLE:
-        sys.stdout.write(host_table(view))
+    view = _view(agent, timeout=timeout)
+    if form in {"json", "yaml"}:
+        sys.stdout.write(dump(host_document(view), form))
     else:
-        sys.stdout.write(dump(host_document(view), output.value))
+        sys.stdout.write(host_table(view))
     raise typer.Exit(3 if view.status.problems else 0)
 
 
-@host_app.command("cleanup", epilog=_EXIT_CODES)
-def cleanup_command(
+@host_app.command(
+    "prepare",
+    epilog="Exit status: 0 done, 2 usage, 78 it takes root or CAP_CHOWN.",
+    short_help="Give directories to the user of our processes.",
+)
+def prepare_command(
+    *,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Directories; those that are missing are made.", metavar="PATH"),
+    ],
+    user: Annotated[
+        int, typer.Option("--user", min=1, help="The number of the user, and of its group.")
+    ] = 65532,
+    wrapper: Annotated[
+        str,
+        typer.Option(
+            "--wrapper",
+            help="Put a script bgpctl there that enters the speaker's container.",
+            metavar="DIR",
+        ),
+    ] = "",
+    namespace: Annotated[
+        str, typer.Option("--namespace", help="For the script: where the speaker's pod is.")
+    ] = "bgpd-system",
+) -> None:
+    """Give directories of this host to the user that our processes run as.
+
+    Where no script can be put, that is said, and nothing else fails.
+    """
+    from bgpd.ctl.prepare import prepare  # noqa: PLC0415
+
+    prepare(paths, user)
+    if wrapper:
+        from bgpd.ctl import wrapper as script  # noqa: PLC0415
+
+        try:
+            script.write(Path(wrapper), namespace)
+        except ConfigError as error:
+            complain("bgpd", f"--wrapper: {error}")
+
+
+@host_app.command(
+    "cleanup", epilog=_EXIT_CODES, short_help="Take back all that bgpd has added to this host."
+)
+def cleanup_command(  # noqa: PLR0913 - each is an option of the command line
     *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
+    all_nodes: Annotated[
+        bool,
+        typer.Option(
+            "--all-nodes",
+            help="Have the agents of all nodes withdraw their routes and do this, and wait.",
+        ),
+    ] = False,
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", min=1, max=LONGEST, help="With --all-nodes: seconds to wait."),
+    ] = 120.0,
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(
+            "--kubeconfig", help="With --all-nodes: how to reach the API.", metavar="PATH"
+        ),
+    ] = None,
     force: Annotated[
         bool,
         typer.Option("--force", help="Also while the agent runs, which then adds it all again."),
@@ -107,6 +145,9 @@ def cleanup_command(
 
     Default routes that host.egress changed are put back. Nothing else is touched.
     """
+    if all_nodes:
+        _clean_everywhere(timeout, kubeconfig)
+        return
     from bgpd.disk import Write, carry_out  # noqa: PLC0415
     from bgpd.host.cleanup import clean  # noqa: PLC0415
     from bgpd.host.netlink import because  # noqa: PLC0415
@@ -131,6 +172,30 @@ def cleanup_command(
     for problem in found.problems:
         complain("bgpd", problem)
     raise typer.Exit(1 if found.problems else 0)
+
+
+def _clean_everywhere(seconds: float, kubeconfig: Path | None) -> None:
+    from bgpd.ctl.cluster import Cluster, access_of  # noqa: PLC0415
+    from bgpd.ctl.everywhere import leave  # noqa: PLC0415
+
+    with Cluster(access_of(kubeconfig)) as api:
+        left = leave(api, seconds=seconds, say=_say)
+    if not left.unclean:
+        _say(f"{len(left.cleaned)} nodes are clean: no route, and nothing of ours on the host")
+        return
+    for node, why in left.unclean.items():
+        complain("bgpd", f"{node} is not clean: {why}")
+    complain(
+        "bgpd",
+        f"{len(left.unclean)} of {len(left.unclean) + len(left.cleaned)} nodes are not clean after"
+        f" {seconds:g} s: {', '.join(left.unclean)}; `helm uninstall --no-hooks` goes on all the"
+        " same, then run bgpd host cleanup on them",
+    )
+    raise typer.Exit(1)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
 
 
 def _view(agent: Path, *, timeout: float) -> "HostView":

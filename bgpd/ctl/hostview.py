@@ -2,13 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
-from bgpd.ctl.columns import WIDTH, columns, counted, wrapped
+from bgpd.ctl.columns import NONE, WIDTH, columns, counted, wrapped
 from bgpd.ctl.document import API_VERSION, plain
 from bgpd.model.status import HostState, HostStatus
-
-NONE: Final = "<none>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

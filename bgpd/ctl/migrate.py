@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from bgpd.ctl.options import LONGEST, Kubeconfig
 from bgpd.ctl.program import SETTINGS, ListOutput, complain
 from bgpd.model.errors import ConfigError, TransientError
 
@@ -34,15 +35,6 @@ migrate_app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Kubeconfig = Annotated[
-    Path | None,
-    typer.Option(
-        "--kubeconfig",
-        help="The cluster.  [default: $KUBECONFIG, the pod's account, ~/.kube/config]",
-        metavar="PATH",
-        readable=False,
-    ),
-]
 Namespace = Annotated[
     str,
     typer.Option(
@@ -53,7 +45,7 @@ Output = Annotated[ListOutput, typer.Option("-o", "--output", help="The form.")]
 Files = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="[FILE]...",
+        metavar="FILE",
         help="Manifests in place of a cluster: files, directories of them, or -.",
         readable=False,
     ),
@@ -85,7 +77,9 @@ def walk_command(
         sys.stdout.write(document.dump(migratetable.stand_document(at), output.value))
 
 
-@migrate_app.command("check", epilog=_EXIT_CODES)
+@migrate_app.command(
+    "check", epilog=_EXIT_CODES, short_help="Say what carries over, what differs, what blocks."
+)
 def check_command(
     files: Files = None,
     *,
@@ -150,7 +144,7 @@ def copy_command(
     raise typer.Exit(1 if made.left else 0)
 
 
-@migrate_app.command("finish", epilog=_EXIT_CODES)
+@migrate_app.command("finish", epilog=_EXIT_CODES, short_help="Turn the takeover on everywhere.")
 def finish_command(
     *,
     kubeconfig: Kubeconfig = None,
@@ -158,7 +152,8 @@ def finish_command(
     undo: Annotated[bool, typer.Option("--undo", help="Turn it off again.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also where MetalLB still runs.")] = False,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, help="Seconds to wait for all nodes.")
+        float,
+        typer.Option("--timeout", min=0.1, max=LONGEST, help="Seconds to wait for all nodes."),
     ] = 60.0,
 ) -> None:
     """Turn the takeover on everywhere, at one generation: MetalLB carries nothing any more.

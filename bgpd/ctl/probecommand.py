@@ -13,6 +13,7 @@ import typer
 
 from bgpd.ctl.program import INTERRUPTED, ListOutput, complain
 from bgpd.model.errors import BgpdError
+from bgpd.model.port import PROBE_PORT
 
 EXIT_CODES: Final = (
     "Exit status: 0 the configured lever moves the traffic, 1 it does not, 2 wrong usage or "
@@ -20,7 +21,6 @@ EXIT_CODES: Final = (
 )
 _RUN_DIR: Final = Path("/run/bgpd")
 _KEY_FILE: Final = Path("/etc/bgpd/mesh-key")
-_PORT: Final = 7181
 _CALL_SECONDS: Final = 5.0
 _SILENCE_SECONDS: Final = 10.0
 """Our own route has gone long before: it is prolonged only while the other node speaks."""
@@ -39,7 +39,9 @@ def probe_command(  # noqa: PLR0913 - its options
     listen: Annotated[
         bool, typer.Option("--listen", help="Be the partner of one probe, then end.")
     ] = False,
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="TCP, both nodes.")] = _PORT,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="TCP, both nodes.")
+    ] = PROBE_PORT,
     peer: Annotated[
         list[str] | None, typer.Option("--peer", help="Only this peer; may be repeated.")
     ] = None,

@@ -15,13 +15,11 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, Final, Self
 
 from bgpd.ctl.probeplan import ProbeError
 from bgpd.mesh.seal import key_id
 
-PORT: Final = 7181
 _GREETING: Final = b"bgpd-probe 1"
 _NONCE_BYTES: Final = 16
 _CODE_BYTES: Final = 16
@@ -46,12 +44,7 @@ class Link:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
 
     def fileno(self) -> int:

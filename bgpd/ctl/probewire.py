@@ -11,7 +11,6 @@ import socket
 import struct
 import time
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Final, Self
 
 from bgpd.ctl import probepacket
@@ -129,12 +128,7 @@ class Counter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
 
     def fileno(self) -> int:

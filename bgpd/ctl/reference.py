@@ -16,8 +16,17 @@ from typing import Final, Protocol
 import typer
 
 from bgpd.ctl import app as bgpctl
+from bgpd.ctl import (
+    configurationpage,
+    eventspage,
+    metricspage,
+    portspage,
+    reasonspage,
+    schemas,
+    schemaspage,
+)
 from bgpd.ctl import daemon as bgpd
-from bgpd.kube import crd, crdpage
+from bgpd.kube import crd, crdpage, referencefile
 from bgpd.kube import reference as documents
 
 _INTRODUCTIONS: Final = {
@@ -47,21 +56,37 @@ def pages() -> Mapping[str, str]:
     }
     return {
         **programs,
+        "conditions.md": eventspage.conditions_page(),
+        "configuration.md": configurationpage.page(),
         "custom-resources.md": crdpage.page(),
         "documents.md": documents.page(),
+        "events.md": eventspage.events_page(),
+        "metrics.md": metricspage.page(),
+        "ports.md": portspage.page(),
+        "reasons.md": reasonspage.page(),
+        "schemas.md": schemaspage.page(),
     }
 
 
 def folders() -> Mapping[str, Mapping[str, str]]:
     """Return every folder that is written whole, with the name and the text of each file."""
-    return {"docs/reference": pages(), "charts/bgpd/files/crds": crd.files()}
+    return {
+        "docs/reference": pages(),
+        schemas.FOLDER: schemas.files(),
+        "charts/bgpd/files/crds": crd.files(),
+    }
+
+
+def singles() -> Mapping[str, str]:
+    """Return the path and the text of each file that stands among others written by hand."""
+    return {referencefile.PATH: referencefile.file()}
 
 
 def drifted(root: Path) -> tuple[str, ...]:
     """Return the paths below *root* that are not what they should be, also those left over."""
-    return tuple(
-        path for folder, files in folders().items() for path in _stale(root, folder, files)
-    )
+    alone = (one for one, text in singles().items() if _differs(root / one, text))
+    whole = (path for folder, files in folders().items() for path in _stale(root, folder, files))
+    return (*alone, *whole)
 
 
 def write(root: Path) -> None:
@@ -70,11 +95,14 @@ def write(root: Path) -> None:
         (root / folder).mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             (root / folder / name).write_text(text)
+    for name, text in singles().items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
 
 
 def main(arguments: list[str]) -> int:
     """Write the files, or with `--check` only say which ones differ."""
-    parser = argparse.ArgumentParser(prog="scripts/docs", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bgpd.ctl.reference", description=__doc__)
     parser.add_argument("root", type=Path)
     parser.add_argument("--check", action="store_true")
     parsed = parser.parse_args(arguments)
@@ -89,11 +117,14 @@ def main(arguments: list[str]) -> int:
 
 
 def _stale(root: Path, folder: str, files: Mapping[str, str]) -> Iterator[str]:
-    present = {path.name for path in (root / folder).glob("*")}
+    present = {path.name for path in (root / folder).glob("*") if path.is_file()}
     for name in sorted(files.keys() | present):
-        path = root / folder / name
-        if name not in files or name not in present or path.read_text() != files[name]:
+        if name not in files or _differs(root / folder / name, files[name]):
             yield f"{folder}/{name}"
+
+
+def _differs(path: Path, text: str) -> bool:
+    return not path.is_file() or path.read_text() != text
 
 
 def _page(name: str, program: typer.Typer) -> str:

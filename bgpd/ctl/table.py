@@ -4,10 +4,9 @@ Pure functions of a value and of *now*, so that every screen has a golden test.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
-from bgpd.ctl.columns import UNKNOWN, WIDTH, columns, counted, duration, wrapped
+from bgpd.ctl.columns import NONE, UNKNOWN, WIDTH, columns, counted, duration, wrapped
 from bgpd.ctl.drainview import Names, named
 from bgpd.ctl.healthtable import bfd_cell, health_block
 from bgpd.ctl.view import View, advertised, armed, verdict
@@ -18,9 +17,6 @@ from bgpd.model.status import (
     SessionStatus,
     SpeakerStatus,
 )
-from bgpd.model.timeline import Failover
-
-NONE: Final = "<none>"
 
 _Columns: TypeAlias = tuple[str, ...]
 _SESSION: Final[_Columns] = ("PEER", "ADDRESS", "ASN", "STATE", "SINCE", "HOLD", "ADVERTISED")
@@ -50,19 +46,14 @@ def status_table(view: View, *, now: float, wide: bool = False) -> str:
     return "\n".join(block for block in blocks if block)
 
 
-def timeline_table(failovers: Sequence[Failover]) -> str:
-    """Return `bgpctl timeline` for people: the newest last, next to the prompt."""
-    if not failovers:
-        return "no failover since the speaker started\n"
-    return "\n".join(_failover(failover) for failover in failovers)
-
-
 def _head(view: View, *, now: float) -> str:
     judged = verdict(view)
     name = view.node or "this node"
     lines = [f"{name} is {judged.state.value}: {_summary(view)}"]
     lines.extend(f"- {problem}" for problem in judged.problems)
     text = "".join(f"{wrapped(line, indent='  ')}\n" for line in lines)
+    if view.unasked:
+        text += f"{wrapped(f'not asked: {view.unasked}', indent='  ')}\n"
     if view.agent is None and view.speaker is None:
         return text
     return text + f"{wrapped(_programs(view, now=now), indent='  ')}\n"
@@ -86,6 +77,8 @@ def _programs(view: View, *, now: float) -> str:
     parts = []
     if view.agent is not None:
         source = f"{view.agent.source}, {counted(view.agent.documents, 'document')}"
+        if view.agent.sources:
+            source += f", {len(view.agent.sources)} of them from files beside it"
         parts.append(f"agent {view.agent.version} ({source})")
     elif view.agent_asked:
         parts.append(f"{_absence(view, now=now)}: this is the speaker's own word")
@@ -241,15 +234,16 @@ def _member(member: MemberStatus) -> tuple[str, ...]:
     return (
         member.name,
         member.address,
-        ",".join((member.state.value, *_words(member))),
-        _heard(member.last_heard_milliseconds),
+        ",".join((member.state.value, *member_words(member))),
+        heard(member.last_heard_milliseconds),
         f"{member.loss_percent:.1f}%",
         str(member.generation) if member.generation is not None else UNKNOWN,
         str(member.version) if member.version is not None else UNKNOWN,
     )
 
 
-def _words(member: MemberStatus) -> Iterator[str]:
+def member_words(member: MemberStatus) -> Iterator[str]:
+    """Yield what is remarkable about *member*, beside its state."""
     if member.draining:
         yield "draining"
     if member.doubtful:
@@ -266,7 +260,8 @@ def _member_wide(member: MemberStatus) -> tuple[str, ...]:
     )
 
 
-def _heard(milliseconds: float | None) -> str:
+def heard(milliseconds: float | None) -> str:
+    """Return how long ago a member was heard."""
     if milliseconds is None:
         return "never"
     return f"{milliseconds:.0f}ms" if milliseconds < 10_000 else duration(milliseconds / 1000)
@@ -282,18 +277,3 @@ def _conditions(view: View, *, wide: bool) -> str:
         return "CONDITIONS\n" + columns(header, rows, width=None)
     # The problems at the top hold the messages already.
     return "CONDITIONS\n" + columns(header[:3], [row[:3] for row in rows], flexible=(2, 0))
-
-
-def _failover(failover: Failover) -> str:
-    moment = datetime.fromtimestamp(failover.at, tz=UTC).isoformat(timespec="milliseconds")
-    head = (
-        f"{moment.removesuffix('+00:00')}Z {failover.kind}, generation {failover.generation},"
-        f" {counted(failover.routes, 'route')}: {failover.cause}"
-    )
-    return f"{wrapped(head, indent='  ')}\n" + "".join(_steps(failover))
-
-
-def _steps(failover: Failover) -> Iterator[str]:
-    for step in failover.steps:
-        line = f"  {step.milliseconds:9.1f} ms  {step.name:<8}  {step.detail}".rstrip()
-        yield f"{wrapped(line, indent=' ' * 24)}\n"

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from bgpd.ctl.columns import counted
+from bgpd.ctl.document import API_VERSION, plain
+from bgpd.ctl.textplace import Marks, Spot
 from bgpd.kube.documents import Key, Object, read
 from bgpd.kube.text import MAX_BYTES
 from bgpd.model.configuration import BGPAdvertisement, BGPPeer, Community, IPAddressPool
@@ -20,6 +22,19 @@ STDIN: Final = Path("-")
 _NAMES: Final = "*.yaml, *.yml, *.json"
 _SHOWN: Final = 5
 _Kind = TypeVar("_Kind")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """One thing that a person should correct, and where."""
+
+    level: str
+    """`error` or `warning`."""
+    file: str
+    line: int | None
+    """Counted from 1, as *column*; None: it is about the whole file."""
+    column: int | None
+    sentence: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,6 +53,23 @@ class Findings:
     """The file that names each of them first."""
     refused: set[Key] = field(default_factory=set)
     """What is there, but would be refused."""
+    mistakes: list[Mistake] = field(default_factory=list)
+    """The errors and warnings about single documents, with their places."""
+
+    def add(self, source: str, spot: Spot | None, message: str, *, refused: bool) -> None:
+        """Take in that *message* is to be said of the file *source* at *spot*."""
+        rest = message.removeprefix(source).lstrip(": ")
+        sentence = message if spot is None else f"{source}:{spot}: {rest}"
+        (self.errors if refused else self.warnings).append(sentence)
+        self.mistakes.append(
+            Mistake(
+                level="error" if refused else "warning",
+                file=source,
+                line=spot.line if spot else None,
+                column=spot.column if spot else None,
+                sentence=rest,
+            )
+        )
 
 
 def validate(paths: Iterable[Path]) -> Findings:
@@ -79,10 +111,13 @@ def skipped(findings: Findings) -> str:
 def document(findings: Findings) -> dict[str, object]:
     """Return *findings* for scripts."""
     return {
+        "apiVersion": API_VERSION,
+        "kind": "Validation",
         "valid": [str(key) for key in findings.objects],
         "errors": findings.errors,
         "warnings": findings.warnings,
         "skipped": findings.skipped,
+        "mistakes": [plain(one) for one in findings.mistakes],
     }
 
 
@@ -126,8 +161,11 @@ def _text(file: Path) -> bytes | None:
 
 def _judge(source: str, text: bytes, findings: Findings) -> None:
     documents = read(source, text)
+    marks = Marks(text) if documents.problems else None
     for problem in documents.problems:
-        (findings.errors if problem.refused else findings.warnings).append(problem.message)
+        assert marks is not None
+        spot = marks.of(problem.source.removeprefix(source), problem.path, problem.message)
+        findings.add(source, spot, problem.message, refused=problem.refused)
     findings.skipped += (f"{one} in {source}" for one in documents.foreign)
     findings.refused |= documents.damaged
     for key, one in documents.objects.items():

@@ -37,6 +37,9 @@ class State(StrEnum):
     DOWN = "down"
 
 
+QUARANTINED: Final = (
+    "the others took over from this node three times within ten minutes and hold it in quarantine"
+)
 EXIT_CODES: Final = {State.FINE: 0, State.DEGRADED: 3, State.DOWN: 4}
 
 _FAULTS: Final = frozenset(
@@ -72,6 +75,8 @@ class View:
     """Whether the speaker's part is the agent's copy, which is some seconds old."""
     agent_asked: bool = True
     """False when a person asked for the speaker alone: then no agent is no problem."""
+    unasked: str = ""
+    """Why one of the two was not asked, in a sentence: that we may not says nothing of the node."""
 
     @property
     def node(self) -> str:
@@ -206,6 +211,8 @@ def _session(session: SessionStatus) -> str:
 
 
 def _mesh(mesh: MeshStatus) -> Iterator[str]:
+    if mesh.quarantined:
+        yield f"{QUARANTINED}: its routes rank 250 until it was steady for ten minutes"
     for member in mesh.members:
         if member.state is not MemberState.ALIVE and member.name != mesh.node:
             yield f"member {member.name} is {member.state.value}"

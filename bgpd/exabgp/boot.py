@@ -36,7 +36,7 @@ def ran_in_this_boot(directory: Path) -> bool:
     note = directory / "boot"
     try:
         boot = BOOT_ID.read_text().strip()
-        known = note.read_text().strip() if note.exists() else ""
+        known = note.read_text("utf-8", "replace").strip() if note.exists() else ""
         if known != boot:
             note.write_text(f"{boot}\n")
     except OSError:

@@ -50,6 +50,8 @@ class Update:
 
     id: int
     peers: tuple[PeerUpdate, ...]
+    watched: bool = False
+    """Whether to say as well when each router has it: `Arrived`, after `Done`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from exabgp.reactor.api import API
 
 from bgpd.exabgp import command as commands
 from bgpd.exabgp import wire
+from bgpd.exabgp.arrival import Arrivals
 from bgpd.exabgp.command import (
     Close,
     Command,
@@ -47,6 +48,7 @@ class ReflexCommands(API):  # type: ignore[misc]
         self.builder = RouteBuilder(without)
         self._without = without
         self._closing: list[tuple[Close, float, tuple[Any, ...]]] = []
+        self._arrivals = Arrivals()
 
     def process(self, reactor: Any, service: str, line: bytes) -> bool:
         """Carry out *line*; the reactor calls this."""
@@ -64,7 +66,9 @@ class ReflexCommands(API):  # type: ignore[misc]
         return True
 
     def tick(self) -> None:
-        """Answer `Close` commands whose sessions are gone."""
+        """Answer `Close` commands whose sessions are gone, and tell what has reached routers."""
+        for arrived in self._arrivals.look():
+            self._answer(arrived)
         for entry in list(self._closing):
             close, began, sessions = entry
             if not any(session is self._session(session.address) for session in sessions):
@@ -82,6 +86,11 @@ class ReflexCommands(API):  # type: ignore[misc]
     def closing(self) -> bool:
         """Whether a `Close` waits for its answer."""
         return bool(self._closing)
+
+    @property
+    def patience(self) -> int:
+        """In how many milliseconds `tick` has something to look at."""
+        return self._arrivals.patience
 
     def _obey(self, found: Command | None, began: float) -> None:  # noqa: C901 - one for each kind
         match found:
@@ -125,6 +134,8 @@ class ReflexCommands(API):  # type: ignore[misc]
                 session.rib.change(change)
         sessions = [session for session, _, _ in plan]
         self._flushed(update.id, sessions, [wanted.peer for wanted in update.peers], began)
+        if update.watched:
+            self._arrivals.watch(update.id, sessions)
 
     def _changes(self, session: Any, wanted: PeerUpdate) -> tuple[list[Any], list[Any]]:
         return (
@@ -166,11 +177,12 @@ class ReflexCommands(API):  # type: ignore[misc]
         self, number: int, sessions: list[Any], asked: Iterable[Address], began: float
     ) -> None:
         established = [session for session in sessions if session.established()]
-        written = {id(session) for session in established if session.flush()}
+        written = {id(session): monotonic() for session in established if session.flush()}
         self._answer(
             Done(
                 id=number,
                 flushed=tuple(s.address for s in established if id(s) in written),
+                flushed_at=tuple(written.values()),
                 pending=tuple(s.address for s in established if id(s) not in written),
                 waiting=tuple(s.address for s in sessions if s not in established),
                 unknown=tuple(self._unknown(asked, sessions)),

@@ -17,6 +17,7 @@ import base64
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Final
+from urllib.parse import quote
 
 from bgpd.model.errors import ConfigError
 from bgpd.model.peer import Peer
@@ -28,6 +29,8 @@ REFLEX: Final = "reflex"
 MAX_KEY: Final = 80
 """Bytes of a TCP MD5 key that Linux accepts (TCP_MD5SIG_MAXKEYLEN)."""
 
+_SPECIAL: Final = "\\\"'#;{},[]"
+"""What ExaBGP's tokeniser does not take for a part of a word."""
 _WORDS: Final = frozenset(
     """
     process run encoder respawn neighbor local-address router-id local-as peer-as connect hold-time
@@ -133,14 +136,18 @@ def _families(peer: Peer) -> list[Family]:
 
 
 def _command(reflex: str) -> str:
-    # ExaBGP's tokeniser splits at blanks and knows no escape inside quotes.
-    words = shlex.split(reflex)
-    for word in words:
-        if not word or any(not " " < char <= "~" or char in "\\\"'#;{},[]" for char in word):
-            raise ConfigError(
-                f"the reflex's command has an argument that ExaBGP cannot read: {word!r}"
-            )
-    return " ".join(words)
+    # ExaBGP's tokeniser splits at blanks and knows no escape inside quotes. It wants a command,
+    # but the launcher starts the reflex by its own option and never by this line: what an option
+    # of ours says in brackets (an IPv6 address, a second one) must not cost every session.
+    return " ".join(_word(one) for one in shlex.split(reflex))
+
+
+def _word(word: str) -> str:
+    if word and all(" " < char <= "~" and char not in _SPECIAL for char in word):
+        return word
+    if word.startswith("--"):
+        return quote(word, safe="=/:")
+    raise ConfigError(f"the reflex's command has an argument that ExaBGP cannot read: {word!r}")
 
 
 def _section(name: str, lines: Sequence[str]) -> list[str]:

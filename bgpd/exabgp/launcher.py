@@ -32,6 +32,7 @@ from bgpd import stderr
 from bgpd.exabgp import first
 from bgpd.exabgp.boot import SpeakerCapabilities, ran_in_this_boot
 from bgpd.exabgp.conversation import SessionProtocol
+from bgpd.exabgp.lines import Lines
 from bgpd.exabgp.mends import Mend
 from bgpd.exabgp.process import FIRST_PING_SECONDS, ReflexProcess
 from bgpd.exabgp.reactor import SpeakerReactor
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if Mend.STDERR not in without:
         # Before ExaBGP's log takes hold of the stream.
         sys.stdout = sys.stderr = stderr.install() or sys.stderr
+        stderr.wrap(Lines(options.log_format))
     set_environment(options.log_level)
     install(without)
     SpeakerCapabilities.forwarding = Mend.FORWARDING in without or ran_in_this_boot(
@@ -133,6 +135,13 @@ def _parser() -> argparse.ArgumentParser:
         type=str.upper,
         choices=["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"],
         help="what ExaBGP writes to stderr",
+    )
+    parser.add_argument(
+        "--log-format",
+        default="text",
+        type=stderr.chosen,
+        choices=("text", "json"),
+        help="how a line of ours and of ExaBGP's looks; auto: text at a terminal, else JSON",
     )
     parser.add_argument(
         "--term-timeout",

@@ -41,6 +41,8 @@ class Done:
     id: int
     flushed: tuple[Address, ...] = ()
     """Everything for them has been handed to the kernel."""
+    flushed_at: tuple[float, ...] = ()
+    """When, for each of *flushed*: the monotonic clock of the kernel that we share."""
     pending: tuple[Address, ...] = ()
     """Established, but the connection takes no more at present; what is queued follows."""
     waiting: tuple[Address, ...] = ()
@@ -49,6 +51,21 @@ class Done:
     """Not in the configuration that was loaded last."""
     elapsed_milliseconds: float = 0.0
     """From reading the command to writing this answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """A watched update has reached a router: its kernel has acknowledged every byte of it.
+
+    Said at most once for each update and peer, and never where the session does not come up.
+    Times are the monotonic clock, as in `Done`.
+    """
+
+    id: int
+    peer: Address
+    flushed_at: float
+    """When it was handed to our kernel: later than `Done`, where that said pending or waiting."""
+    at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +131,13 @@ class Ignored:
 
 
 Message: TypeAlias = (
-    SessionChanged | Done | Reloaded | Shown | Pong | Terminating | Failed | Ignored
+    SessionChanged | Done | Arrived | Reloaded | Shown | Pong | Terminating | Failed | Ignored
 )
 
 _KINDS: Final[Mapping[str, type[Message]]] = {
     "session": SessionChanged,
     "done": Done,
+    "arrived": Arrived,
     "reloaded": Reloaded,
     "shown": Shown,
     "pong": Pong,

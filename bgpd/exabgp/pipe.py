@@ -14,7 +14,6 @@ import os
 import stat
 import sys
 from collections import deque
-from types import TracebackType
 from typing import Final, Self
 
 from bgpd.exabgp import command, message, wire
@@ -70,12 +69,7 @@ class ExabgpPipe(asyncio.Protocol):
         self._writer = writer
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         """Let the two descriptors go, after what was sent last has left."""
         for _ in range(100):  # asyncio does not tell when a transport's buffer is empty
             if not self.backlog or self.closed:

@@ -218,11 +218,11 @@ class SpeakerReactor(Reactor):  # type: ignore[misc]
             session = self._peers.get(key)
             if session is None or session.retiring or session.stopping():
                 continue
-            if self._differs(session.neighbor, neighbor):
+            if self._differs(session.coming, neighbor):
                 session.renew(neighbor, OTHER_CONFIGURATION_CHANGE)
                 changed.append(session.address)
             else:
-                wanted[key] = session.neighbor
+                wanted[key] = session.coming
         return tuple(changed)
 
     def _add(self, wanted: dict[str, Any]) -> tuple[Address, ...]:
@@ -287,6 +287,9 @@ class SpeakerReactor(Reactor):  # type: ignore[misc]
                 yield fd, events
 
     def _patience(self) -> int:
+        return min(self.commands.patience, self._calm_patience())
+
+    def _calm_patience(self) -> int:
         if not self.asynchronous.ready() or self.terminating or self.commands.closing:
             return SHORT_WAIT
         if self.processes.next_start is not None:

@@ -21,6 +21,7 @@ from typing import Final
 from bgpd.exabgp.codes import CAPABILITIES, FAMILIES, numbers
 from bgpd.model.peer import PeerState
 from bgpd.model.prefix import Address, Family
+from bgpd.model.status import SINCE
 
 _CEASE: Final = 6
 _HARD_RESET: Final = (6, 9)
@@ -137,7 +138,7 @@ class Story:
 
         *again* says it in fewer words, for when the reason is known.
         """
-        self.text = f"{self._cause}; since then {again or sentence}" if self._cause else sentence
+        self.text = f"{self._cause}{SINCE}{again or sentence}" if self._cause else sentence
 
 
 def explains(code: int, subcode: int) -> bool:

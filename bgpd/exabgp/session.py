@@ -108,6 +108,11 @@ class Session(peer.Peer):  # type: ignore[misc]
         )
 
     @property
+    def coming(self) -> Any:
+        """The configuration that it has, or takes over when what it had has ended."""
+        return self._neighbor or self.neighbor
+
+    @property
     def rib(self) -> Any:
         """What the peer is offered."""
         return self.neighbor.rib.outgoing
@@ -120,6 +125,12 @@ class Session(peer.Peer):  # type: ignore[misc]
         return bool(
             self.rib.pending() or self.neighbor.eor or self.proto.writing or self._stuffed()
         )
+
+    @property
+    def line(self) -> PeerConnection | None:
+        """The connection of an established session."""
+        connection = self.proto.connection if self.established() else None
+        return connection if isinstance(connection, PeerConnection) else None
 
     @property
     def idle(self) -> bool:
@@ -298,7 +309,7 @@ class Session(peer.Peer):  # type: ignore[misc]
             self.neighbor["capability"]["graceful-restart"] = False
 
     def _abandon(self, why: str) -> None:
-        self._restart = False
+        self._restart = self.held = False
         self._subcode = None
         self.story.ended(why)
         self._stop(why)

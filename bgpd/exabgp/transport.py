@@ -11,8 +11,12 @@ We never listen: a node may run another BGP speaker on port 179, and the peer's 
 connect is then answered by the node's kernel.
 """
 
+import fcntl
 import os
 import socket
+import struct
+import sys
+import termios
 from collections.abc import Iterator
 from errno import EADDRNOTAVAIL, EAGAIN, EALREADY, EINPROGRESS, EINTR, ENOBUFS
 from time import monotonic
@@ -31,6 +35,8 @@ INTERVAL_SECONDS: Final = 1.0
 
 _TCP_RTO_MAX_MS: Final = 44  # linux/tcp.h, since 6.15; absent from the socket module
 _TCP_REPAIR: Final = 19
+_LAST_ACK: Final = struct.Struct("=56xI60xQ")
+"""Of the kernel's tcp_info: milliseconds since the last acknowledgement, bytes acknowledged."""
 _CS6: Final = 0xC0  # network control: the class that routers put BGP in
 _TRY_AGAIN: Final = frozenset({EAGAIN, EALREADY, EINPROGRESS, EINTR, ENOBUFS})
 
@@ -71,6 +77,34 @@ class PeerConnection(outgoing.Outgoing):  # type: ignore[misc]
     def stuffed(self) -> bool:
         """Whether the kernel takes no more at present."""
         return bool(self._outbox)
+
+    @property
+    def written(self) -> int:
+        """How many bytes will have been acknowledged once all that was written is.
+
+        Raise `OSError` when the connection is closed.
+        """
+        while True:
+            acknowledged, _ = self.acknowledged
+            queue = fcntl.ioctl(self._open().fileno(), termios.TIOCOUTQ, b"\0" * 4)
+            if self.acknowledged[0] == acknowledged:
+                return acknowledged + int.from_bytes(queue, sys.byteorder) + len(self._outbox)
+
+    @property
+    def acknowledged(self) -> tuple[int, float]:
+        """How many bytes the peer's kernel has acknowledged, and how many seconds ago the last.
+
+        Raise `OSError` when the connection is closed.
+        """
+        told = self._open().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_ACK.size)
+        ago, acknowledged = _LAST_ACK.unpack(told)
+        return acknowledged, ago / 1000
+
+    def _open(self) -> socket.socket:
+        if self.io is None:
+            raise OSError("the connection is closed")
+        opened: socket.socket = self.io
+        return opened
 
     def establish(self) -> Iterator[bool]:
         """Yield until the connection stands; whoever iterates may come back at any time.

@@ -2,13 +2,14 @@
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from bgpd.health.conversation import Destination, Done, broken, safely
 from bgpd.health.exchange import Exchange
 from bgpd.health.outcome import Fault, Outcome, failed
 from bgpd.health.poller import READ, Poller
+from bgpd.timestamp import ANCILLARY_SIZE, Clock, enable_timestamps
 
 # Linux, <linux/in.h> and <linux/in6.h>: the socket is left unconnected, so that an answer from
 # another address is seen and can be named; ICMP errors are then told only to those who ask.
@@ -23,7 +24,7 @@ class Datagram:
     """One question and its answer (`bgpd.health.conversation.Conversation`)."""
 
     __slots__ = (
-        "_destination", "_done", "_exchange", "_poller", "_socket", "_stranger", "_wall",
+        "_destination", "_done", "_exchange", "_poller", "_sent", "_socket", "_stranger", "_wall",
     )  # fmt: skip
 
     def __init__(
@@ -41,6 +42,8 @@ class Datagram:
         self._done = done
         self._wall = wall
         self._socket: socket.socket | None = None
+        self._sent = 0.0
+        """When the question left, on the monotonic scale."""
         self._stranger = ""
 
     def start(self) -> Outcome | None:
@@ -78,6 +81,8 @@ class Datagram:
             opened.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
         else:
             opened.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+        enable_timestamps(opened)
+        self._sent = time.monotonic()
         opened.sendto(self._exchange.data_to_send(), where.address)
         self._poller.watch(opened.fileno(), READ, self.ready)
         return self._exchange.sent(self._wall())
@@ -86,11 +91,11 @@ class Datagram:
         assert self._socket is not None
         try:
             for _ in range(_AT_ONCE):
-                data, sender = self._socket.recvfrom(_LONGEST)
+                data, about, _, sender = self._socket.recvmsg(_LONGEST, ANCILLARY_SIZE)
                 if sender[:2] != self._destination.address[:2]:
                     self._stranger = f"{sender[0]} (port {sender[1]})"
                     continue
-                verdict = self._exchange.receive(data, self._wall())
+                verdict = self._exchange.receive(data, self._arrived(about))
                 if verdict is not None:
                     return verdict
         except BlockingIOError:
@@ -100,3 +105,8 @@ class Datagram:
         except OSError as error:
             return broken(error)
         return None
+
+    def _arrived(self, about: Iterable[tuple[int, int, bytes]]) -> float:
+        """Return when it came, by the wall clock: that we are late is no fault of its clock."""
+        clock = Clock(floor=self._sent)
+        return self._wall() - (clock.now - clock.at(about))

@@ -27,6 +27,9 @@ class Job:
     source_address: Address | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     """SERVICE and NODE for `exec`; ADDRESS, PORT and PATH are added."""
+    only_answers: bool = False
+    """Whether only an answer that is not the expected one is held against it, as often in a row as
+    its rhythm says; silence, or what is no answer, says as little as that we could not ask."""
 
     @property
     def subject(self) -> str:

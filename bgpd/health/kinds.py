@@ -19,7 +19,7 @@ from bgpd.health.program import ExecRecipe, Program
 from bgpd.health.programs import Programs
 from bgpd.health.stream import Stream
 from bgpd.health.tcpsocket import TCPRecipe
-from bgpd.health.trust import Secure, Trust
+from bgpd.health.trust import Secure, Trust, check_name
 from bgpd.model.health import DNS, GRPC, NTP, TLS, Exec, HTTPGet, TCPSocket
 
 Opener: TypeAlias = Callable[[Done, int], Conversation | Outcome]
@@ -63,6 +63,7 @@ class Kinds:
         destination = Destination.of(job)
         if tls is None:
             return partial(self._plain, destination, recipe)
+        check_name(tls)
         secure = partial(self._trust.secure, tls, job.address, http2=http2)
         return partial(self._secure, destination, recipe, secure)
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, Self
 
 from bgpd.health.agenda import Agenda
-from bgpd.health.conversation import Conversation
+from bgpd.health.conversation import Conversation, safely
 from bgpd.health.job import Job, JobKey, JobState
 from bgpd.health.kinds import Kinds
 from bgpd.health.outcome import Fault, Outcome, not_asked
@@ -41,20 +41,16 @@ class Prober:
         self,
         changed: Callable[[JobState], None],
         *,
-        turned: Callable[[JobState], None] | None = None,
         concurrency: int | None = None,
         chance: random.Random | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """Call *changed* at once whenever the health of a job changed while it is asked.
 
-        *turned* is called when one that stays Unhealthy is so by another fault than before: who
-        was silent now says no, say.
         *concurrency* is how many may be asked at one instant; None: as many as half of this
         process's file descriptors, and no more than 4096.
         """
         self._changed = changed
-        self._turned = turned
         self._concurrency = concurrency or _descriptors()
         self._chance = chance or random.SystemRandom()
         self._wall = wall
@@ -68,6 +64,8 @@ class Prober:
         self._running: _Running | None = None
         self.faults: Counter[Fault] = Counter()
         """What was wrong with answers, in all."""
+        self.passed = 0
+        """Answers with which nothing was wrong, in all."""
 
     @property
     def states(self) -> Mapping[JobKey, JobState]:
@@ -149,6 +147,7 @@ class Prober:
         self._agenda.forget()
         if job is not None and old.asks_like(job):
             self._add(old.at_rhythm_of(job, self._salt))
+        self._serve()
 
     def _hang_up(self, run: Run) -> None:
         conversation = run.conversation
@@ -194,7 +193,7 @@ class Prober:
         elif run.waiting:
             self._count(run, not_asked(f"was not asked: {self._talking} others are being asked"))
         else:
-            self._ask(run, now)
+            self._ask(run)
 
     def _overdue(self, run: Run, now: float) -> None:
         run.armed = False
@@ -212,7 +211,7 @@ class Prober:
             run.armed = True
             self._agenda.add(looked_at(run.deadline, run.timeout), run, due=False)
 
-    def _ask(self, run: Run, now: float) -> None:
+    def _ask(self, run: Run) -> None:
         if not self._has_place(run):
             run.waiting = True
             (self._waiting_doubtful if run.doubtful else self._waiting).append(run)
@@ -223,12 +222,15 @@ class Prober:
         if isinstance(conversation, Outcome):
             self._count(run, conversation)
             return
-        outcome = conversation.start()
+        # What goes wrong with one must not keep the others of this turn from being asked.
+        outcome = safely(conversation.start)
         if outcome is not None:
+            conversation.close()
             self._count(run, outcome)
             return
         self._take(run, conversation)
-        run.deadline = now + run.timeout
+        # From now on, and not from when it was due: a hundred others may have come before it.
+        run.deadline = self._running.loop.time() + run.timeout
         self._watch_deadline(run)
 
     def _has_place(self, run: Run) -> bool:
@@ -256,34 +258,32 @@ class Prober:
         assert self._running is not None
         self._free(run)
         self._count(run, outcome)
-        now = self._running.loop.time()
-        self._serve(self._waiting, now)
-        self._serve(self._waiting_doubtful, now)
+        self._serve()
         if run.again and run.alive and run.conversation is None:
-            self._ask(run, now)
+            self._ask(run)
 
-    def _serve(self, waiting: deque[Run], now: float) -> None:
-        """Give free places to those that wait longest."""
-        while waiting and self._has_place(waiting[0]):
-            run = waiting.popleft()
-            if run.alive and run.waiting:
-                run.waiting = False
-                self._ask(run, now)
+    def _serve(self) -> None:
+        """Give free places to those that wait longest, if anybody is asked at all."""
+        for waiting in (self._waiting, self._waiting_doubtful):
+            while self._running is not None and waiting and self._has_place(waiting[0]):
+                run = waiting.popleft()
+                if run.alive and run.waiting:
+                    run.waiting = False
+                    self._ask(run)
 
     def _count(self, run: Run, outcome: Outcome) -> None:
         assert self._running is not None
-        if outcome.fault is not None:
+        if outcome.fault is None:
+            self.passed += 1
+        else:
             self.faults[outcome.fault] += 1
-        before = run.fault
         if run.observe(outcome, self._running.loop.time(), self._wall):
-            self._tell(self._changed, run)
-        elif self._turned is not None and outcome.fault is not before and run.unhealthy:
-            self._tell(self._turned, run)
+            self._tell(run)
 
-    def _tell(self, told: Callable[[JobState], None], run: Run) -> None:
+    def _tell(self, run: Run) -> None:
         assert self._running is not None
         try:
-            told(run.state())
+            self._changed(run.state())
         except BaseException as error:  # noqa: BLE001 - ends `run`, see there
             self._running.fail(error)
 

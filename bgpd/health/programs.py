@@ -36,6 +36,8 @@ class Programs:
         self._most = most
         self._places: dict[Hashable, Waiting] = {}
         self._queue: deque[Waiting] = deque()
+        self._giving = False
+        """Whether places are being given: who cannot begin frees its own again at once."""
         self._groups: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -62,11 +64,22 @@ class Programs:
                 self._queue.remove(program)
             return
         del self._places[program.key]
-        for waiting in list(self._queue):
-            if len(self._places) < self._most and waiting.key not in self._places:
+        if self._giving:
+            return
+        self._giving = True
+        try:
+            while (waiting := self._next()) is not None:
                 self._queue.remove(waiting)
                 self._places[waiting.key] = waiting
                 waiting.launch()
+        finally:
+            self._giving = False
+
+    def _next(self) -> Waiting | None:
+        """Return who waits longest of those that may begin now."""
+        if len(self._places) >= self._most:
+            return None
+        return next((one for one in self._queue if one.key not in self._places), None)
 
     def reap(self, group: int) -> None:
         """Reap what is left of process group *group*, as far as it is ours to reap."""

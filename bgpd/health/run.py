@@ -11,7 +11,6 @@ from bgpd.health.job import Job, JobState
 from bgpd.health.kinds import Kinds, Opener
 from bgpd.health.outcome import Fault, Outcome, not_asked
 from bgpd.health.phase import place, slotted
-from bgpd.model.health import Health
 
 
 class Run:
@@ -54,11 +53,6 @@ class Run:
     def fault(self) -> Fault | None:
         """What was wrong with the last answer."""
         return None if self._outcome is None else self._outcome.fault
-
-    @property
-    def unhealthy(self) -> bool:
-        """Whether it is believed not to work."""
-        return self._hysteresis.health is Health.UNHEALTHY
 
     def asks_like(self, job: Job) -> bool:
         """Return whether *job* puts the same question, if at another rhythm."""
@@ -106,10 +100,15 @@ class Run:
             self._probes += 1
             self._failures += not outcome.success
         before = self._hysteresis.health
-        if self._hysteresis.observe(outcome.success, now) is before:
+        if self._hysteresis.observe(self._said(outcome), now) is before:
             return False
         self._since = wall()
         return True
+
+    def _said(self, outcome: Outcome) -> bool | None:
+        """Return what *outcome* says of the thing that was asked."""
+        silent = not outcome.success and outcome.fault is not Fault.UNEXPECTED
+        return None if silent and self.job.only_answers else outcome.success
 
     def state(self) -> JobState:
         """Return what is known."""

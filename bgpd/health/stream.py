@@ -109,6 +109,9 @@ class Stream:
         if self._secure is not None:
             if self._stage is _Stage.CONNECTING:
                 self._stage = _Stage.HANDSHAKE
+                # Where TLS cannot begin, the descriptor is closed, and nobody may wait for it.
+                self._poller.forget(self._fd)
+                self._events = 0
                 self._socket = self._secure.wrap(self._socket)
             assert isinstance(self._socket, ssl.SSLSocket)
             self._socket.do_handshake()

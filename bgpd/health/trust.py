@@ -43,6 +43,18 @@ class Secure:
         )
 
 
+def check_name(tls: TLS) -> None:
+    """Raise `ValueError` where `tls.serverName` cannot be the name of a host."""
+    name = tls.server_name
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        name = "\0"
+    if "\0" in name or name.startswith("."):
+        what = "is no name of a host: parts of 1 to 63 characters, with dots between them"
+        raise ValueError(f"tls.serverName: {tls.server_name!r:.80} {what}")
+
+
 class Trust:
     """The contexts that are in use."""
 
@@ -52,6 +64,8 @@ class Trust:
         self._made: dict[_Kind, ssl.SSLContext] = {}
         self._wrong: dict[_Kind, str] = {}
         self._until: dict[_Kind, float] = {}
+        self._reading: set[_Kind] = set()
+        """What a thread is busy with: one that hangs must not take all the others, one by one."""
 
     def secure(self, tls: TLS, address: str, *, http2: bool = False) -> Secure | Outcome:
         """Return how to speak with *address*, or why it cannot be asked (yet)."""
@@ -60,7 +74,8 @@ class Trust:
             if kind not in self._made:
                 self._made[kind] = _context(kind)
             return Secure(context=self._made[kind], server_name=tls.server_name or None)
-        if self._until.get(kind, 0.0) <= self._loop.time():
+        if self._until.get(kind, 0.0) <= self._loop.time() and kind not in self._reading:
+            self._reading.add(kind)
             self._until[kind] = self._loop.time() + LASTING
             self._loop.run_in_executor(None, _context, kind).add_done_callback(
                 lambda future: self._arrived(kind, future)
@@ -72,6 +87,7 @@ class Trust:
         return Secure(context=context, server_name=tls.server_name or address)
 
     def _arrived(self, kind: _Kind, future: asyncio.Future[ssl.SSLContext]) -> None:
+        self._reading.discard(kind)
         if future.cancelled():
             return
         error = future.exception()

@@ -11,16 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from bgpd.host import rtnetlink
+from bgpd.host import rtnetlink, wire
 from bgpd.host.defaultroute import PROTOCOL, is_default
 from bgpd.host.egressroutes import Outcome, Replace, Routes
+from bgpd.host.inventory import interface_index
 from bgpd.host.netlink import Events, because
 from bgpd.model.errors import BgpdError
 from bgpd.model.prefix import Address
 
 _AGAIN_SECONDS: Final = 5.0
-_GROUPS: Final = (7, 11)
-"""RTNLGRP: routes of IPv4 and of IPv6."""
+_GROUPS: Final = (1, 5, 7, 9, 11)
+"""RTNLGRP: links, addresses and routes of IPv4 and of IPv6. The kernel says nothing of the IPv4
+routes that it takes together with an interface or its last address."""
 _PROTOCOL_OFFSET: Final = 5
 """Of rtm_protocol in struct rtmsg."""
 
@@ -94,12 +96,17 @@ class Egress:
 
     def _heard(self, events: Events) -> None:
         for message in events.heard():
-            if message is None or (
-                is_default(message.body)
-                # Our own doing is no news; that somebody takes it away is.
-                and (message.kind, message.body[_PROTOCOL_OFFSET]) != (rtnetlink.NEWROUTE, PROTOCOL)
-            ):
+            if message is None or self._matters(message):
                 self._work.set()
+
+    def _matters(self, message: wire.Message) -> bool:
+        if message.kind in (rtnetlink.NEWLINK, rtnetlink.DELLINK):
+            return rtnetlink.link_index(message.body) in self._routes.interfaces
+        if message.kind in (rtnetlink.NEWADDR, rtnetlink.DELADDR):
+            return interface_index(message.body) in self._routes.interfaces
+        # Our own doing is no news; that somebody takes it away is.
+        ours = (rtnetlink.NEWROUTE, PROTOCOL)
+        return is_default(message.body) and (message.kind, message.body[_PROTOCOL_OFFSET]) != ours
 
 
 async def put_back(directory: Path, *, write: Replace) -> Outcome:

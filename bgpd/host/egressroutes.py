@@ -4,9 +4,11 @@ What is replaced is on the disk before it is replaced, so that a run that was ki
 by the next. A boot forgets all routes: what was remembered in an earlier one is nothing.
 """
 
+import errno
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,8 @@ import msgspec
 
 from bgpd.host import defaultroute, rtnetlink, wire
 from bgpd.host.defaultroute import PROTOCOL, DefaultRoute, Key
-from bgpd.host.egressplan import Memory, Plan, plan
+from bgpd.host.egressplan import Memory, Plan, Way, plan
+from bgpd.host.inventory import address_question, decode_interface, interface_index
 from bgpd.host.netlink import NO_TABLE, Asking, because
 from bgpd.model.errors import BgpdError
 from bgpd.model.prefix import Address
@@ -73,6 +76,11 @@ class Routes:
         """What is to be put back, as it was."""
         return tuple(self._memory.originals.values())
 
+    @property
+    def interfaces(self) -> frozenset[int]:
+        """The interfaces on which it depends what can be there now."""
+        return frozenset(interface for _, interface in self._memory.ways)
+
     def settle(self, down: frozenset[Address]) -> Outcome:
         """Have no default route lead to *down* where it can be helped."""
         with self._lock:
@@ -85,22 +93,27 @@ class Routes:
     def _settle(self, down: frozenset[Address]) -> Outcome:
         planned = Plan()
         reports: tuple[str, ...] = ()
+        dark: set[Way] = set()
+        refused: tuple[str, ...] = ()
         with Asking(socket.NETLINK_ROUTE) as asking:
             for _ in range(_ROUNDS):
-                planned = plan(_present(asking), self._memory, down)
+                present = list(_present(asking))
+                if down or self.remembered:
+                    dark = set(_dark(asking, [*present, *self.originals], self._memory.ways))
+                planned = plan(present, self._memory, down, dark)
                 reports = (*reports, *planned.reports)
                 self._memory = planned.memory
                 self._write(planned.memory.originals)
-                if not planned.replace or not self._is_written(planned.memory.originals):
+                todo = (*planned.replace, *planned.add)
+                if not todo or refused or not self._is_written(planned.memory.originals):
                     break
-                for route in planned.replace:
-                    flags = wire.REPLACE | wire.ACK
-                    asking.one(rtnetlink.NEWROUTE, defaultroute.encode(route), flags)
+                refused = tuple(_put(asking, planned))
         return Outcome(
             moved=planned.moved,
-            problems=(*planned.left_alone, *self._troubles()),
+            problems=(*planned.left_alone, *refused, *self._troubles()),
             reports=reports,
-            unfinished=bool(planned.replace),
+            # Of an original that cannot be there whole, the rest is waited for.
+            unfinished=bool(planned.replace or planned.add or self._memory.ways & dark),
         )
 
     def _is_written(self, originals: Mapping[Key, DefaultRoute]) -> bool:
@@ -154,6 +167,59 @@ def _present(asking: Asking) -> Iterator[DefaultRoute]:
             route = defaultroute.decode(message.body)
             if route is not None:
                 yield route
+
+
+def _put(asking: Asking, planned: Plan) -> Iterator[str]:
+    """Do what is *planned*; yield why a route cannot be there, which keeps back no other."""
+    for route in (*planned.replace, *planned.add):
+        flags = wire.REPLACE if route in planned.replace else wire.CREATE | wire.EXCL
+        try:
+            asking.one(rtnetlink.NEWROUTE, defaultroute.encode(route), flags | wire.ACK)
+        except OSError as error:
+            yield f"the kernel refuses {route}: {because(error)}"
+
+
+def _dark(
+    asking: Asking, routes: Iterable[DefaultRoute], others: AbstractSet[Way]
+) -> Iterator[Way]:
+    """Yield the ways of *routes* and *others* by which no route can leave now."""
+    hops = [(one.family, hop) for one in routes for hop in one.hops]
+    # What needs no address of its interface goes on without one.
+    free = {
+        hop.interface
+        for family, hop in hops
+        if hop.onlink or hop.gateway is None or wire.family(hop.gateway) != family
+    }
+    ways = others | {(family, hop.interface) for family, hop in hops}
+    down = set(_down(asking, {interface for _, interface in ways}))
+    for family, interface in ways:
+        lacks = family == wire.AF_INET and interface not in free
+        if interface in down or (lacks and not _is_numbered(asking, interface)):
+            yield family, interface
+
+
+def _down(asking: Asking, interfaces: Iterable[int]) -> Iterator[int]:
+    """Yield those of *interfaces* that are set down or gone."""
+    for index in interfaces:
+        try:
+            answer = asking.one(rtnetlink.GETLINK, rtnetlink.link_question(index))
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            yield index
+        else:
+            if not decode_interface(answer).up:
+                yield index
+
+
+def _is_numbered(asking: Asking, interface: int) -> bool:
+    """Return whether *interface* has an IPv4 address: without one the kernel keeps no route there.
+
+    Of this interface alone: with IPVS another one may have ten thousand, that come and go.
+    """
+    question = address_question(wire.AF_INET, interface)
+    found = list(asking.every(rtnetlink.GETADDR, question))
+    return any(interface_index(message.body) == interface for message in found)
 
 
 def _boot() -> str:

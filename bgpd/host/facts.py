@@ -39,6 +39,12 @@ def judge(facts: HostFacts) -> dict[str, tuple[Health, str]]:
     return {CARRIER: _carrier(facts), GATEWAY: _gateway(facts)}
 
 
+def without_gateway(facts: HostFacts) -> bool:
+    """Return whether peers are reached, and none of them by a next hop that could be silent."""
+    reached = not (facts.problem or facts.unreachable) and True in facts.uplinks.values()
+    return reached and not facts.gateways
+
+
 def _carrier(facts: HostFacts) -> tuple[Health, str]:
     lost = _named(facts.uplinks, value=False)
     alive = _named(facts.uplinks, value=True)

@@ -155,9 +155,12 @@ def is_ours(interface: Interface) -> bool:
     return interface.name == INTERFACE and interface.group == GROUP and interface.kind in KINDS
 
 
-def address_question(family: int) -> bytes:
-    """Ask for the addresses of *family*."""
-    return _ADDRESS.pack(family, 0, 0, 0, 0)
+def address_question(family: int, interface: int = 0) -> bytes:
+    """Ask for the addresses of *family*, of one *interface* alone where the kernel can do that.
+
+    Linux before 4.20 answers with all.
+    """
+    return _ADDRESS.pack(family, 0, 0, 0, interface)
 
 
 def decode_interface(body: bytes) -> Interface:

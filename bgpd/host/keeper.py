@@ -5,7 +5,9 @@ marks. `bgpd.host.keeping` is the thread that does it; the loop only hears how i
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from bgpd.host.bindings import Bindings
 from bgpd.host.inventory import KINDS
 from bgpd.host.keeping import Keeping
 from bgpd.host.outcome import Outcome
@@ -22,12 +24,19 @@ class Keeper:
     """
 
     def __init__(
-        self, changed: Callable[[tuple[str, ...]], None], *, kinds: tuple[str, ...] = KINDS
+        self,
+        changed: Callable[[tuple[str, ...]], None],
+        *,
+        looked: Callable[[], None] | None = None,
+        kinds: tuple[str, ...] = KINDS,
     ) -> None:
+        """Call *changed* when there is news for people, and *looked* after every look."""
         self._outcome = Outcome()
         self._addresses: frozenset[Address] | None = None
         self._changed = changed
+        self._looked = looked
         self._wanted: Wanted | None = None
+        self._bindings = Bindings()
         self._thread = WokenThread(
             "hosting",
             lambda woken, tell: Keeping(lambda: self._wanted, tell, woken, kinds).run(),
@@ -37,8 +46,17 @@ class Keeper:
     def want(self, wanted: Wanted) -> None:
         """Have this from now on, and nothing else of ours; until the first time all stays."""
         if wanted != self._wanted:
-            self._wanted = wanted
+            self._wanted = replace(wanted, number=self._bindings.want(wanted))
             self._thread.wake()
+
+    def has(self, address: Address) -> bool:
+        """Return whether the host surely has *address*, which is wanted."""
+        return self._bindings.has(address)
+
+    def cannot(self, address: Address) -> bool:
+        """Return whether the host cannot have *address*, as far as was tried last."""
+        found = self._outcome
+        return address in found.refused or (found.present is None and bool(found.conditions))
 
     @property
     def addresses(self) -> frozenset[Address] | None:
@@ -67,7 +85,10 @@ class Keeper:
     def _heard(self, found: Outcome, reports: tuple[str, ...]) -> None:
         before, self._outcome = (self._outcome, self._addresses), found
         self._addresses = None if found.present is None else found.present.own
+        self._bindings.look(found)
         # That pods come and go is seen, but is no news.
         after = (found.status, found.conditions, self._addresses)
         if reports or after != (before[0].status, before[0].conditions, before[1]):
             self._changed(reports)
+        if self._looked is not None:
+            self._looked()

@@ -5,7 +5,6 @@ import socket
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from bgpd.host import defaultroute, hostroute, inventory, rtnetlink, wire
@@ -16,7 +15,6 @@ from bgpd.host.netlink import NO_TABLE, Asking, NetlinkKernel
 from bgpd.host.pathcheck import Switches
 from bgpd.model.prefix import Address, Prefix
 
-_GETADDR: Final = 22
 _EVERY_LINK: Final = 0
 _FAMILIES: Final = (wire.AF_INET, wire.AF_INET6)
 _TRIES: Final = 5
@@ -40,12 +38,7 @@ class Looking:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._asking.close()
         self._kernel.close()
 
@@ -78,7 +71,7 @@ class Looking:
     def _addresses(self) -> list[HostAddress]:
         found = []
         for family in _FAMILIES:
-            for message in self._dump(_GETADDR, inventory.address_question(family)):
+            for message in self._dump(rtnetlink.GETADDR, inventory.address_question(family)):
                 one = inventory.decode_address(message.body)
                 if one is not None:
                     found.append(one)

@@ -33,6 +33,9 @@ ADDRESS: Final = "ElasticIPNotBound"
 QUARREL: Final = "HostQuarrel"
 CHECK: Final = "HostSettings"
 _SHOWN: Final = 3
+_NOT_YET: Final = "not bound yet"
+_PENDING: Final = frozenset({"", _NOT_YET})
+"""What is said of an elastic IP that only waits for its turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,10 @@ class Outcome:
     """What was seen last; None: nothing was looked at."""
     unfinished: bool = False
     """Whether something could not be done, and may work later."""
+    refused: frozenset[Address] = frozenset()
+    """The elastic IPs that could not be bound."""
+    number: int = 0
+    """That of the `Wanted` that it is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +94,12 @@ def outcome(found: Round) -> Outcome:
         conditions=conditions,
         present=found.present,
         unfinished=HostState.MISSING in states or bool(found.failures),
+        refused=frozenset(
+            one.address
+            for one in addresses
+            if one.state is HostState.MISSING and one.detail not in _PENDING
+        ),
+        number=found.wanted.number,
     )
 
 
@@ -180,8 +193,9 @@ def _unwanted(found: Round) -> list[HostRouteStatus]:
 
 def _addresses(found: Round) -> list[HostAddressStatus]:
     present, plan = found.present, found.plan
-    bound = {one.address for one in present.bound}
-    own = {one.address: one for one in present.addresses if one not in present.bound}
+    ours = present.bound
+    bound = {one.address for one in ours}
+    own = {one.address: one for one in present.addresses if one not in ours}
     whys = {one.change.address: one for one in found.failures if isinstance(one.change, AddAddress)}
     rows = []
     for address in sorted(plan.addresses | bound):
@@ -208,7 +222,7 @@ def _why_nowhere(found: Round) -> str:
     for one in found.failures:
         if isinstance(one.change, AddInterface):
             return f"{INTERFACE} cannot be made: {one.sentence}"
-    return "" if found.quarrel else "not bound yet"
+    return "" if found.quarrel else _NOT_YET
 
 
 def _route_conditions(routes: Iterable[HostRouteStatus]) -> list[Condition]:

@@ -20,6 +20,7 @@ DELLINK: Final = 17
 GETLINK: Final = 18
 NEWADDR: Final = 20
 DELADDR: Final = 21
+GETADDR: Final = 22
 NEWROUTE: Final = 24
 DELROUTE: Final = 25
 GETROUTE: Final = 26

@@ -26,6 +26,7 @@ MULTI: Final = 0x2
 ACK: Final = 0x4
 DUMP_INTERRUPTED: Final = 0x10
 REPLACE: Final = 0x100
+EXCL: Final = 0x200
 DUMP: Final = 0x300
 CREATE: Final = 0x400
 HEADER: Final = struct.Struct("=IHHII")

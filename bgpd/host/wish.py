@@ -49,6 +49,8 @@ class Wanted:
     """Peers: the interfaces that lead there are looked at."""
     watch: bool = False
     """Whether the host's addresses are asked for."""
+    number: int = field(default=0, compare=False)
+    """Counts what was wanted one after another."""
 
     @property
     def idle(self) -> bool:

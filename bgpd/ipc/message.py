@@ -1,15 +1,17 @@
 """The messages of the unix sockets: one JSON object a line, versioned by name and by addition.
 
 Agent -> speaker: `Hello`, then one `Desired` with everything, then `Delta` and `Standing` for
-what changed, and a `Beat` each second. Speaker -> agent: `Welcome`, `Applied`, `Silent`, `Report`.
+what changed, `Why` of some of it, and a `Beat` each second. Speaker -> agent: `Welcome`,
+`Applied`, `Silent`, `Report`.
 bgpctl -> either: `Hello`, then one `Ask`; the answer is one `Answer`.
 
-Compatibility: a reader ignores fields it does not know and counts kinds it does not know; a
-field that is added has a default. `version` says what the writer speaks, so that n and n-1 can
+Compatibility: a reader ignores fields it does not know, and counts kinds it does not know and
+reports with words it does not know (a state, a reason) and reads on; a field that is added has a
+default. `version` says what the writer speaks, so that n and n-1 can
 sit at the two ends of one socket during an upgrade.
 
-All clocks are absent on purpose: the two ends share no clock but the kernel's, and neither
-decides anything by a time that the other one wrote.
+Neither end decides anything by a time that the other one wrote: the two share no clock but the
+kernel's. A `Cause` carries two moments of that, to be shown in the timeline and for nothing else.
 """
 
 from collections.abc import Mapping
@@ -23,7 +25,7 @@ from bgpd.model.peer import Peer, PeerName
 from bgpd.model.prefix import Address, Prefix
 from bgpd.model.route import Advertisement
 from bgpd.model.status import SpeakerStatus
-from bgpd.model.timeline import Failover
+from bgpd.model.timeline import Cause, Failover
 
 VERSION = 1
 """What this program speaks; it understands VERSION and VERSION - 1."""
@@ -103,6 +105,17 @@ class Delta(Message, frozen=True, kw_only=True, tag="delta"):
     withdraw: tuple[tuple[PeerName, Prefix], ...] = ()
 
 
+class Why(Message, frozen=True, kw_only=True, tag="why"):
+    """Which facts about the world some earlier messages followed: the heads of their records.
+
+    Said when nobody waits any more: a route leaves without its reason. What is not named here was
+    configuration, which leaves no record.
+    """
+
+    causes: tuple[tuple[int, Cause], ...]
+    """The sequence of a `Desired` or `Delta`, and its cause."""
+
+
 class Beat(Message, frozen=True, kw_only=True, tag="beat"):
     """The agent's loop still turns; one a second."""
 
@@ -123,6 +136,8 @@ class Report(Message, frozen=True, kw_only=True, tag="report"):
     """The speaker's status after something changed, and at least every 5 seconds."""
 
     status: SpeakerStatus
+    failovers: tuple[Failover, ...] = ()
+    """The last of them that are over, the oldest first; for the others there is a question."""
 
 
 class Ask(Message, frozen=True, kw_only=True, tag="ask"):
@@ -131,6 +146,10 @@ class Ask(Message, frozen=True, kw_only=True, tag="ask"):
     question: Literal[
         "status",
         "timeline",
+        "events",
+        "inventory",
+        "routes",
+        "grounds",
         "generation-reset",
         "accept-vanished",
         "drain",
@@ -142,7 +161,7 @@ class Ask(Message, frozen=True, kw_only=True, tag="ask"):
 
 
 class Answer(Message, frozen=True, kw_only=True, tag="answer"):
-    """The answer: *content* is a `SpeakerStatus`, a `NodeStatus` or a list of `Failover`."""
+    """The answer: *content* is a status, an `Inventory`, or a list of `Failover` or `Event`."""
 
     ok: bool = True
     error: str = ""
@@ -150,7 +169,18 @@ class Answer(Message, frozen=True, kw_only=True, tag="answer"):
 
 
 AnyMessage: TypeAlias = (
-    Hello | Welcome | Standing | Desired | Delta | Beat | Applied | Silent | Report | Ask | Answer
+    Hello
+    | Welcome
+    | Standing
+    | Desired
+    | Delta
+    | Why
+    | Beat
+    | Applied
+    | Silent
+    | Report
+    | Ask
+    | Answer
 )
 
 
@@ -163,11 +193,15 @@ _decoder: msgspec.json.Decoder[AnyMessage] = msgspec.json.Decoder(AnyMessage)
 _tag_decoder = msgspec.json.Decoder(_Tag)
 _KINDS = frozenset(kind.__struct_config__.tag for kind in get_args(AnyMessage))
 
+_TELLING = frozenset({"report"})
+"""Kinds that order nothing. One with a word of a newer version is missed, its connection is not:
+who came again would hear the same, and say its whole desired state each time."""
+
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class UnknownKindError(ProtocolError):
-    """A message of a kind that a newer version may know: count it and read on."""
+    """A message of a kind, or a report in words, of a newer version: count it and read on."""
 
 
 def encode(message: AnyMessage) -> bytes:
@@ -183,6 +217,8 @@ def decode(line: bytes) -> AnyMessage:
         kind = _kind(line)
         if kind is not None and kind not in _KINDS:
             raise UnknownKindError(f"unknown kind of message: {kind[:64]!r}") from error
+        if kind in _TELLING:
+            raise UnknownKindError(f"{kind} of another version: {error}") from error
         raise ProtocolError(f"message refused: {error}") from error
 
 

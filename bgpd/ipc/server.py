@@ -12,13 +12,13 @@ import asyncio
 import grp
 import os
 import socket
-import stat
 import struct
 from collections import Counter
 from pathlib import Path
 from typing import Final, Self
 
 from bgpd.ipc.connection import Connection, Handler
+from bgpd.ipc.occupied import check_replaceable, peer_of
 from bgpd.model.errors import ConfigError
 
 MODE: Final = 0o660
@@ -29,7 +29,6 @@ MAX_PATH: Final = 107
 _SO_PEERGROUPS: Final = 59
 _GROUPS_BYTES: Final = 1024
 """The most that `getsockopt` of Python reads: 256 groups."""
-_PROBE_SECONDS: Final = 1.0
 _GOODBYE_SECONDS: Final = 0.5
 _SUFFIX: Final = ".new"
 
@@ -121,17 +120,12 @@ class _Accepted(Connection):
 
 def _credentials(sock: socket.socket) -> tuple[int, int, frozenset[int]]:
     """Return the pid, the uid and all the groups of whoever connected, as the kernel says."""
-    pid, uid, gid = _peer(sock)
+    pid, uid, gid = peer_of(sock)
     try:
         groups = sock.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _GROUPS_BYTES)
     except OSError:
         groups = b""
     return pid, uid, frozenset({gid, *(number for (number,) in struct.iter_unpack("I", groups))})
-
-
-def _peer(sock: socket.socket) -> tuple[int, int, int]:
-    pid, uid, gid = struct.unpack("iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return pid, uid, gid
 
 
 def _gid(group: str | int | None) -> int | None:
@@ -161,7 +155,7 @@ def _listen(path: Path, *, gid: int | None, program: str) -> socket.socket:
         )
     try:
         _directory(path.parent, gid)
-        _replaceable(path, program)
+        check_replaceable(path, program)
         return _bind(beside, path, gid)
     except OSError as error:
         raise ConfigError(f"{path}: cannot listen here: {error.strerror or error}") from error
@@ -175,29 +169,6 @@ def _directory(path: Path, gid: int | None) -> None:
     if gid is not None:
         os.chown(path, -1, gid)
     path.chmod(DIRECTORY_MODE)
-
-
-def _replaceable(path: Path, program: str) -> None:
-    """Raise `ConfigError` unless *path* is free or holds a socket that nobody answers on."""
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(mode):
-        raise ConfigError(f"{path} exists and is no socket; remove it or choose another path")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(_PROBE_SECONDS)
-        try:
-            probe.connect(str(path))
-        except (ConnectionRefusedError, FileNotFoundError):
-            return
-        except (TimeoutError, BlockingIOError):
-            who = "and does not answer"
-        else:
-            # The kernel remembers who called listen(); 0 is a process of another pid namespace.
-            pid, _, _ = _peer(probe)
-            who = f"(pid {pid})" if pid else "(in another container)"
-    raise ConfigError(f"another {program} is running {who} and listens on {path}; stop it first")
 
 
 def _bind(beside: Path, path: Path, gid: int | None) -> socket.socket:

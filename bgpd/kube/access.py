@@ -80,16 +80,24 @@ class InCluster:
         found = path.stat()
         stamp = (found.st_mtime_ns, found.st_ino)
         if self._trusted is None or self._trusted[0] != stamp:
-            self._trusted = (stamp, context(path.read_text()))
+            self._trusted = (stamp, context(path.read_text(errors="replace")))
         return Endpoint(host=self._host, port=self._port, tls=self._trusted[1])
 
     def authorization(self) -> str:
-        """Return the token as the field has it."""
-        token = (self._root / "token").read_text().strip()
-        return f"Bearer {token}"
+        """Return the token as the field has it, or raise `OSError`."""
+        path = self._root / "token"
+        return field(f"Bearer {path.read_text(errors='replace').strip()}", path)
 
     async def renew(self) -> None:
         """Nothing to do: everything is read each time."""
+
+
+def field(text: str, path: Path) -> str:
+    """Return *text* of the file *path* if a header may have it, or raise `OSError`."""
+    if not (text.isascii() and text.isprintable()):
+        # Never the text itself: most of it may be a good token.
+        raise OSError(f"{path} has characters that no token has")
+    return text
 
 
 def mounted(root: Path = SERVICE_ACCOUNT) -> bool:
@@ -98,7 +106,16 @@ def mounted(root: Path = SERVICE_ACCOUNT) -> bool:
 
 
 def context(authority: str | None) -> ssl.SSLContext:
-    """Return what trusts the certificates of *authority* alone (PEM), or the system's if None."""
+    """Return what trusts the certificates of *authority* alone (PEM), or the system's if None.
+
+    Raises `OSError` where it is none.
+    """
+    if authority is not None:
+        # Comments beside the certificates may be in any language.
+        authority = authority.encode("ascii", "ignore").decode()
+        if not authority.strip():
+            # Python takes that for None: whoever has any public certificate would be believed.
+            raise OSError("the certificate of the authority is empty")
     found = ssl.create_default_context(cadata=authority)
     # Python 3.13 demands of an authority what many a cluster's does not have; Go does not.
     found.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT

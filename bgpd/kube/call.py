@@ -3,6 +3,7 @@
 It has a connection of its own, so that nothing that it waits for holds up a watch.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ import msgspec
 from bgpd.kube.access import Access
 from bgpd.kube.backoff import retry_after
 from bgpd.kube.http1 import Head, Request
-from bgpd.kube.reply import Reply, Unanswered
+from bgpd.kube.reply import Reply, Unanswered, written
 from bgpd.kube.transport import Connection, UnreachableError, UntrustedError
 from bgpd.model.errors import ProtocolError
 
@@ -37,14 +38,24 @@ class Call:
 class Caller:
     """Asks the API server, one request at a time."""
 
-    def __init__(self, access: Access, *, agent: str) -> None:
-        """Ask as *agent*, the User-Agent that a server's log shows."""
+    def __init__(self, access: Access, *, agent: str, writes: Counter[str] | None = None) -> None:
+        """Ask as *agent*, the User-Agent that a server's log shows; count *writes* by their end."""
         self._access = access
         self._agent = agent
+        self._writes = Counter() if writes is None else writes
         self._connection: Connection | None = None
 
     async def ask(self, call: Call) -> Reply | Unanswered:
         """Return what becomes of *call*; after a failure the credentials are read anew."""
+        outcome: Reply | Unanswered = Unanswered("nobody waits for the answer any more")
+        try:
+            outcome = await self._ask(call)
+        finally:
+            if call.method != "GET":
+                self._writes[written(outcome)] += 1
+        return outcome
+
+    async def _ask(self, call: Call) -> Reply | Unanswered:
         try:
             found = await self._again(call)
         except UnreachableError as error:

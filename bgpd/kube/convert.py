@@ -1,13 +1,14 @@
 """From the wire form of Kubernetes' own kinds and selectors to the values that policy reads."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from sys import intern
 from typing import Final
 
 from bgpd.kube import nativeform, objects
 from bgpd.kube.faults import Faults
-from bgpd.kube.nodestatus import MESH_ANNOTATION, member_at
+from bgpd.kube.nodestatus import LEAVE_ANNOTATION, MESH_ANNOTATION, member_at
 from bgpd.kube.scalar import parse_plain_address
 from bgpd.model.cluster import (
     DRAIN_TAINT,
@@ -71,17 +72,22 @@ def endpoint_slice(wire: nativeform.EndpointSlice, *, node: str = "") -> Endpoin
         serving=tuple(serving),
         not_serving=len(endpoints) - len(serving),
         here=_here(wire, node) if node and node in serving else (),
+        terminating=bool(serving) and not any(map(_is_ready, endpoints)),
     )
 
 
 def _here(wire: nativeform.EndpointSlice, node: str) -> tuple[LocalEndpoint, ...]:
     ports = _ports(wire.ports)
     found = (
-        _address(one.addresses)
+        (_address(one.addresses), not _is_ready(one))
         for one in wire.endpoints or ()
         if one.node_name == node and _serves(one)
     )
-    return tuple(LocalEndpoint(address=one, ports=ports) for one in found if one is not None)
+    return tuple(
+        LocalEndpoint(address=address, ports=ports, terminating=terminating)
+        for address, terminating in found
+        if address is not None
+    )
 
 
 def _address(texts: Sequence[str] | None) -> Address | None:
@@ -127,7 +133,23 @@ def node_report(wire: objects.BGPNodeStatus, faults: Faults) -> NodeReport:
         what = f"{place[:80]!r} is not allowed; must be ADDRESS:PORT or [ADDRESS]:PORT"
         faults.rule(path, what, place[:80])
         member = None
-    return NodeReport(name=NodeName(name), member=member)
+    return NodeReport(name=NodeName(name), member=member, leave=_leave(wire, faults))
+
+
+def _leave(wire: objects.BGPNodeStatus, faults: Faults) -> float:
+    text = (wire.metadata.annotations or {}).get(LEAVE_ANNOTATION, "")
+    if not text:
+        return 0.0
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        path = f"metadata.annotations[{LEAVE_ANNOTATION}]"
+        what = f"{text[:80]!r} is not allowed; must be a time such as 2026-01-31T12:00:00Z"
+        faults.rule(path, what, text[:80])
+        return 0.0
+    return found.timestamp()
 
 
 def _serves(endpoint: nativeform.Endpoint) -> bool:
@@ -135,9 +157,15 @@ def _serves(endpoint: nativeform.Endpoint) -> bool:
     conditions = endpoint.conditions
     if not endpoint.addresses:
         return False
-    if conditions is None or conditions.ready is None:
-        return True
-    return conditions.ready or conditions.serving is True
+    return _is_ready(endpoint) or (conditions is not None and conditions.serving is True)
+
+
+def _is_ready(endpoint: nativeform.Endpoint) -> bool:
+    """Return whether an endpoint with an address is ready, which it is unless it says no."""
+    conditions = endpoint.conditions
+    return bool(endpoint.addresses) and (
+        conditions is None or conditions.ready is None or conditions.ready
+    )
 
 
 def node(wire: nativeform.Node, faults: Faults) -> Node:

@@ -106,6 +106,24 @@ class Reason(Enum):
     PAST = "ApiTellsThePast"
 
 
+def reason_of(failed: Refused | Broken | Untrusted | Past | Backwards) -> Reason:
+    """Return the word for what *failed*, whether or not it is worth a person's attention."""
+    match failed:
+        case Refused():
+            return _BY_CODE.get(failed.status.code, Reason.REFUSED)
+        case Broken():
+            return Reason.UNREACHABLE
+        case Untrusted():
+            return Reason.UNTRUSTED
+        case Past() | Backwards():
+            return Reason.PAST
+        case _:
+            assert_never(failed)
+
+
+_BY_CODE: Final = {401: Reason.UNAUTHORIZED, 403: Reason.FORBIDDEN, 404: Reason.MISSING}
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """What a person should know, and in which words."""
@@ -181,6 +199,9 @@ class Course:
     def after(self, outcome: Outcome, *, healthy: float, chance: float) -> Step:
         """Return what to do after *outcome*; the answer had been good for *healthy* seconds."""
         answered = not isinstance(outcome, Broken) or outcome.reached
+        if self.phase is Phase.STREAM:
+            # A stream that began well and never completes its state is a failure, however long.
+            healthy = 0.0
         if healthy >= backoff.HEALTHY or (answered and not self._answered):
             # A server that is back begins with errors; the outage's long pauses are over.
             self._failures = 0

@@ -13,6 +13,7 @@ import yaml
 from bgpd.kube import healthform, metallbform, nodeform, objects
 from bgpd.kube.crd_schema import Schema, Texts, schema_of
 from bgpd.kube.reference import MEANINGS
+from bgpd.kube.statusform import Conditions, Form
 from bgpd.model.configuration import BFDProfile, Distribution, Weight
 from bgpd.model.health import NTP, HTTPGet, ProbeTarget, Rhythm
 from bgpd.model.member import SpeakerPolicy
@@ -68,10 +69,10 @@ def _count(description: str) -> msgspec.Meta:
     return msgspec.Meta(description=description, ge=0, le=MOST_COUNTED)
 
 
-class _ObjectStatus(nodeform.Form, kw_only=True):
+class _ObjectStatus(Form, kw_only=True):
     """`status` of what people write."""
 
-    conditions: nodeform.Conditions | None = None
+    conditions: Conditions | None = None
 
 
 class _PoolStatus(_ObjectStatus, kw_only=True):

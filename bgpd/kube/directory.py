@@ -24,7 +24,7 @@ from bgpd.kube.documents import Documents, Key, Object, read
 from bgpd.kube.file import BusyError, read_whole
 from bgpd.kube.problem import Problem
 from bgpd.kube.store import Changes, Store, union
-from bgpd.kube.view import Objects
+from bgpd.kube.view import Objects, View
 from bgpd.kube.vocabulary import AGENT, Vocabulary
 from bgpd.model.errors import ConfigError
 from bgpd.model.status import Condition
@@ -90,11 +90,17 @@ class DirectorySource:
         *,
         remembered: Mapping[str, Mapping[Key, Object]] | None = None,
         vocabulary: Vocabulary = AGENT,
+        option: str = "--source directory:PATH",
     ) -> None:
-        """Read *path*; *remembered* holds what each file said when it was good, if known."""
+        """Read *path*; *remembered* holds what each file said when it was good, if known.
+
+        *option* is how a person names another one.
+        """
         self.path = Path(path)
         self.synced = False
         """Whether every file was read once: before that there is nothing to decide on."""
+        self.read_at: float | None = None
+        """When we heard last that a file changed."""
         self._store = Store()
         self._vocabulary = vocabulary
         self._trouble: Condition | None = None
@@ -108,7 +114,7 @@ class DirectorySource:
         except OSError as error:
             raise ConfigError(
                 f"directory {self.path} cannot be read: {error.strerror}; create it, or name "
-                "another one with --source directory:PATH"
+                f"another one with {option}"
             ) from None
 
     @property
@@ -117,9 +123,19 @@ class DirectorySource:
         return self._store.objects
 
     @property
+    def view(self) -> View:
+        """The same, for who sums them up with what others say."""
+        return self._store.view
+
+    @property
     def sources(self) -> dict[Key, str]:
         """The file that each object in force comes from."""
         return self._store.sources
+
+    @property
+    def files(self) -> Mapping[Key, str]:
+        """The files beside an API: these are beside none."""
+        return {}
 
     @property
     def outdated(self) -> tuple[Key, ...]:
@@ -154,6 +170,11 @@ class DirectorySource:
     @property
     def newest(self) -> dict[str, int]:
         """The newest version seen of each kind: files have none."""
+        return {}
+
+    @property
+    def errors(self) -> dict[str, int]:
+        """None: files that cannot be read have conditions."""
         return {}
 
     def silence(self, now: float) -> None:
@@ -197,6 +218,7 @@ class DirectorySource:
                 pending = Changes()
             await _until(wake, self._due.next())
             wake.clear()
+            self.read_at = loop.time()
             trouble = self._trouble
             names = self._notice(_drain(inotify), inotify, loop.time())
             gone = self._gone(names, loop.time())

@@ -4,13 +4,10 @@ A document that cannot be read or is not valid yields problems instead of an obj
 beside it are not touched by that. What stays in force in its place is the store's business.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, TypeAlias
-
-import msgspec
 
 from bgpd.kube import (
     checking,
@@ -27,7 +24,8 @@ from bgpd.kube import (
     requestform,
 )
 from bgpd.kube.faults import Faults
-from bgpd.kube.fields import known, legal
+from bgpd.kube.fields import legal
+from bgpd.kube.fit import ANY_NAME, fit
 from bgpd.kube.kinds import KINDS, METALLB_GROUP, AnyDocument, Kinds
 from bgpd.kube.problem import Problem, Standing, sentence, shadowed_by
 from bgpd.kube.text import documents_in
@@ -201,7 +199,7 @@ class _Reading:
     ) -> None:
         """Report what else is wrong with a document that has no name."""
         metadata = content.get("metadata")
-        named = {**(metadata if isinstance(metadata, dict) else {}), "name": _ANY_NAME}
+        named = {**(metadata if isinstance(metadata, dict) else {}), "name": ANY_NAME}
         faults = Faults(source=place, kind=kind, name="")
         _decode({**content, "metadata": named}, form, faults, self._node)
         self._problems += faults.problems
@@ -348,83 +346,9 @@ def judge_content(
     return key, None if key is None else _decode(content, form, faults, node)
 
 
-_ANY_NAME: Final = "name"
-"""Stands for a name that is missing or refused, so that the rest of a document can be checked."""
-_MOST_PROBLEMS: Final = 20
-"""Problems reported of one document: more do not help whoever has to correct it."""
-
-
 def _decode(
     content: Mapping[str, Any], form: type[AnyDocument], faults: Faults, node: str
 ) -> Object | None:
     """Return the object, or None with every problem that the wire form can see in *faults*."""
-    rest: Any = content
-    while rest is not None and len(faults.problems) < _MOST_PROBLEMS:
-        try:
-            wire = msgspec.convert(rest, form)
-        except msgspec.ValidationError as error:
-            rest = _report(str(error), rest, faults)
-        except RecursionError:
-            faults.rule("", "is nested too deeply")
-            return None
-        else:
-            return judge(wire, form, faults, node)
-    return None
-
-
-_AT: Final = re.compile(r"(?P<what>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>.*)`)?", re.DOTALL)
-_QUOTED: Final = re.compile(r"`(.*)`", re.DOTALL)
-_STEP: Final = re.compile(r"[^.\[\]]+|\[[^]]*\]")
-
-
-def _report(error: str, content: Any, faults: Faults) -> Any:
-    """Report msgspec's *error*; return *content* without the field, to find the next error."""
-    found = _AT.fullmatch(error)
-    what, path = (found["what"], found["path"] or "") if found else (error, "")
-    quoted = _QUOTED.search(what)
-    name = quoted[1] if quoted else ""
-    if what.startswith("Object missing required field"):
-        path = f"{path}.{name}".lstrip(".")
-        faults.rule(path, "is required")
-        return None
-    if what.startswith("Object contains unknown field"):
-        near = ", ".join(known(faults.kind, path))
-        path = f"{path}.{name}"
-        if faults.lenient:
-            faults.unsupported(path, "is a field that bgpd does not know; it has no effect")
-        else:
-            faults.rule(path, f"is not a field; known here are {near}")
-    else:
-        faults.value(path, _at(content, path))
-    if path == "metadata.name":
-        return {**content, "metadata": {**content["metadata"], "name": _ANY_NAME}}
-    return _without(content, path)
-
-
-def _at(content: Any, path: str) -> Any:
-    """Return what stands at *path*, or as near to it as *path* can be followed."""
-    for step in _STEP.findall(path):
-        match content:
-            case dict() if step in content:
-                content = content[step]
-            case list() if step[1:-1].isdecimal():
-                content = content[int(step[1:-1])]
-            case _:
-                break
-    return content
-
-
-def _without(content: Any, path: str) -> Any:
-    """Return a copy of *content* without the field at *path*, or None where that fails."""
-    steps = _STEP.findall(path.split("[", maxsplit=1)[0])
-    if not steps:
-        return None
-    copy = dict(content)
-    place = copy
-    for step in steps[:-1]:
-        if not isinstance(place.get(step), dict):
-            return None
-        place[step] = dict(place[step])
-        place = place[step]
-    missing = object()
-    return None if place.pop(steps[-1], missing) is missing else copy
+    wire = fit(content, form, faults)
+    return None if wire is None else judge(wire, form, faults, node)

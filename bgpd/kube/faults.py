@@ -1,5 +1,6 @@
 """A place to put what is wrong with one document, so that all of it is reported at once."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -37,6 +38,8 @@ class Faults:
         what = f"{text} {why or 'is not allowed'}"
         if range_:
             what += f"; must be {range_}"
+        if isinstance(value, str) and _NUMBERS.fullmatch(range_) and _NUMBER.fullmatch(value):
+            what += " without quotes, which make it a text"
         self._add(path, what, value=text, range_=range_)
 
     def rule(self, path: str, what: str, value: object = None) -> None:
@@ -89,6 +92,9 @@ class Faults:
         )
 
 
+_NUMBER: Final = re.compile(r"-?\d+")
+_NUMBERS: Final = re.compile(r"-?\d+\.\.-?\d+")
+"""A legal range of whole numbers, as people read it."""
 _OURS: Final = ("is ", "has ", "mixes ", "runs ", "cannot ")
 
 

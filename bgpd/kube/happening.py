@@ -12,7 +12,6 @@ from typing import Final
 from bgpd.kube.objects import OUR_GROUP
 from bgpd.kube.problem import Problem, Standing
 from bgpd.model.peer import PeerState
-from bgpd.model.reason import Reason, Withheld
 from bgpd.model.status import (
     Condition,
     MemberState,
@@ -23,12 +22,8 @@ from bgpd.model.status import (
     SpeakerStatus,
 )
 
-GATE: Final = frozenset(
-    {Reason.OUTSIDE_POOLS, Reason.PREFIX_TOO_SHORT, Reason.PREFIX_LIMIT, Reason.UNKNOWN_PEER}
-)
-"""The last gate's reasons: the agent asked for what must never be on the wire."""
 MOST: Final = 20
-"""Refused prefixes that are told one by one; where there are more, they are told together."""
+"""Of one kind that are told one by one; where there are more, they are told together."""
 VANISHED: Final = "ConfigurationVanished"
 _GROUPS: Final = {
     "Node": "v1",
@@ -98,7 +93,6 @@ def _of_speaker(old: SpeakerStatus, new: SpeakerStatus, node: NodeStatus) -> Ite
     yield from _sessions(old, new, same=same)
     if old.mesh is not None and new.mesh is not None:
         yield from _mesh(old.mesh, new.mesh, same=same)
-    yield from _prefixes(old.withheld, new.withheld, node)
     yield from _advertised(old.routes, new.routes, node)
 
 
@@ -176,41 +170,6 @@ def _raised(mesh: MeshStatus, dead: Sequence[str], raised: int) -> Iterator[Happ
         )
 
 
-def _prefixes(
-    old: Iterable[Withheld], new: Iterable[Withheld], node: NodeStatus
-) -> Iterator[Happening]:
-    known = {(one.prefix, one.peer, one.reason) for one in old}
-    news = [
-        one for one in new if one.reason in GATE and (one.prefix, one.peer, one.reason) not in known
-    ]
-    for reason in sorted({_refusal(one) for one in news}):
-        found = [one for one in news if _refusal(one) == reason]
-        if len(found) > MOST:
-            note = f"{len(found)} prefixes are refused at the last gate; {found[0].message}"
-            yield _prefix(reason, Regarding(kind="Node", name=node.node), note, "")
-            continue
-        for one in found:
-            services = node.services.get(one.prefix, ()) if one.prefix else ()
-            namespace, _, name = (one.service or next(iter(services), "")).partition("/")
-            regarding = Regarding(kind="Node", name=node.node)
-            if name:
-                regarding = Regarding(kind="Service", namespace=namespace, name=name)
-            yield _prefix(reason, regarding, one.message, _which(one))
-
-
-def _refusal(one: Withheld) -> str:
-    """Return the reason of the Event: what a limit keeps back is nobody's mistake."""
-    if one.reason is Reason.PREFIX_LIMIT:
-        return one.reason.value
-    return "PrefixRefused"
-
-
-def _which(one: Withheld) -> str:
-    """Return what keeps two refusals of one Service apart; each router has a limit of its own."""
-    peer = f" {one.peer}" if one.reason is Reason.PREFIX_LIMIT else ""
-    return f"{one.prefix} {one.reason}{peer}"
-
-
 def _advertised(
     old: Iterable[RouteStatus], new: Iterable[RouteStatus], node: NodeStatus
 ) -> Iterator[Happening]:
@@ -242,10 +201,6 @@ def _begun(regarding: Regarding, note: str, about: str) -> Happening:
         warning=False,
         about=about,
     )
-
-
-def _prefix(reason: str, regarding: Regarding, note: str, about: str) -> Happening:
-    return Happening(reason=reason, action="Advertise", regarding=regarding, note=note, about=about)
 
 
 def _refused(

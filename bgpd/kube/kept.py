@@ -1,7 +1,7 @@
 """Any source, with configuration that vanished held back (`bgpd.kube.vanish`)."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from bgpd.kube.access import Access
@@ -17,6 +17,8 @@ class Source(Protocol):
     """Where objects come from."""
 
     synced: bool
+    read_at: float | None
+    """When what is told now was read, by the kernel's monotonic clock; None: nobody noted it."""
 
     @property
     def objects(self) -> Objects:
@@ -25,6 +27,10 @@ class Source(Protocol):
     @property
     def sources(self) -> dict[Key, str]:
         """Where each object in force comes from."""
+
+    @property
+    def files(self) -> Mapping[Key, str]:
+        """The file of each object in force that comes from one beside the API."""
 
     @property
     def outdated(self) -> tuple[Key, ...]:
@@ -50,6 +56,10 @@ class Source(Protocol):
     def conditions(self) -> tuple[Condition, ...]:
         """What a person should know or correct."""
 
+    @property
+    def errors(self) -> Mapping[str, int]:
+        """How often it could not be followed, by why."""
+
     def silence(self, now: float) -> float | None:
         """Return for how many seconds a part of it said nothing; None: it never says anything."""
 
@@ -68,14 +78,16 @@ class KeptSource:
         source: Source,
         remembered: Mapping[Key, Object] | None = None,
         *,
+        held: Collection[Key] = (),
         way_out: str = WAY_OUT,
     ) -> None:
         """Wrap *source*; *remembered* is what an earlier process had in force.
 
-        *way_out* says what a person can do who wants gone what vanished.
+        *held* is what of it had vanished; *way_out* says what a person can do who wants gone what
+        vanished.
         """
         self._source = source
-        self._keeper = Keeper(source.objects, remembered, way_out=way_out)
+        self._keeper = Keeper(source.objects, remembered, held=held, way_out=way_out)
         self._on_change: Callable[[Changes], None]
         self._due = asyncio.Event()
 
@@ -85,14 +97,31 @@ class KeptSource:
         return self._source.synced
 
     @property
+    def read_at(self) -> float | None:
+        """When what is told now was read, by the kernel's monotonic clock."""
+        return self._source.read_at
+
+    @property
     def objects(self) -> Objects:
         """The objects in force."""
+        if not self._source.synced:
+            self._keeper.wait()
         return self._keeper.objects
+
+    @property
+    def held(self) -> frozenset[Key]:
+        """What vanished and holds, for the next process."""
+        return self._keeper.held
 
     @property
     def sources(self) -> dict[Key, str]:
         """Where each object in force comes from."""
         return self._source.sources
+
+    @property
+    def files(self) -> Mapping[Key, str]:
+        """The file of each object in force that comes from one beside the API."""
+        return self._source.files
 
     @property
     def outdated(self) -> tuple[Key, ...]:
@@ -120,6 +149,11 @@ class KeptSource:
         # Until everything is known once, what is missing may only be late.
         kept = self._keeper.conditions if self._source.synced else ()
         return (*kept, *self._source.conditions)
+
+    @property
+    def errors(self) -> Mapping[str, int]:
+        """How often it could not be followed, by why."""
+        return self._source.errors
 
     def silence(self, now: float) -> float | None:
         """Return for how many seconds a part of it said nothing; None: it never says anything."""

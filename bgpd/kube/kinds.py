@@ -72,5 +72,18 @@ CONTROLLER: Final[Kinds] = {
     **_both(_SHARED),
 }
 """What the controller reads."""
+CONFIGURED: Final = frozenset(
+    {
+        "BFDProfile",
+        "BGPAdvertisement",
+        "BGPPeer",
+        "Community",
+        "HealthCheck",
+        "IPAddressPool",
+        "L2Advertisement",
+        "SpeakerPolicy",
+    }
+)
+"""The kinds that the files may hold: what people configure. Passwords are files of their own."""
 KINDS: Final[Kinds] = {**CONTROLLER, **AGENT}
 """Everything that anybody reads, with the agent's form where there are two."""

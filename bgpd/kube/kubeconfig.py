@@ -7,16 +7,22 @@ a kubeconfig is used, and never inside a cluster.
 import asyncio
 import logging
 import ssl
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from bgpd.kube.access import context
+from bgpd.kube.access import context, field
 from bgpd.kube.transport import Endpoint
 from bgpd.model.errors import ConfigError
+
+AGAIN: Final = 5.0
+"""Seconds after a renewal in which there is no other."""
+PATIENCE: Final = 10.0
+"""Seconds for which a watch waits for a renewal before it goes on with what there is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +33,15 @@ class _Loaded:
 
 
 class Kubeconfig:
-    """The current context of a kubeconfig. The constructor raises `ConfigError`."""
+    """A context of a kubeconfig, the current one by default; to make it may raise `ConfigError`."""
 
-    def __init__(self, path: Path, namespace: str = "") -> None:
+    def __init__(self, path: Path, namespace: str = "", *, context: str = "") -> None:
         self._path = path
-        self._loaded, found = _load(path)
+        self._context = context
+        self._look: asyncio.Future[tuple[_Loaded, str]] | None = None
+        self._looked = float("-inf")
+        """When the last renewal ended."""
+        self._loaded, found = _load(path, context)
         self.namespace = namespace or found
 
     @property
@@ -53,25 +63,36 @@ class Kubeconfig:
         return self._loaded.authorization
 
     async def renew(self) -> None:
-        """Read the file again, in a thread: a plugin may take seconds. Failure changes nothing."""
-        try:
-            self._loaded, _ = await asyncio.to_thread(_load, self._path)
-        except ConfigError:
-            return
+        """Read the file again, in a thread: a plugin may take seconds. Failure changes nothing.
+
+        Twenty watches lose a server at one instant, and ask for this after each attempt to find it
+        again. So all of them share one look, and the next one is some seconds later. A plugin may
+        hang in the same outage; what we have is good enough to go on with meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        if self._look is None and loop.time() >= self._looked + AGAIN:
+            self._look = loop.run_in_executor(None, _load, self._path, self._context)
+            self._look.add_done_callback(self._take)
+        if self._look is not None:
+            await asyncio.wait({self._look}, timeout=PATIENCE)
+
+    def _take(self, look: asyncio.Future[tuple[_Loaded, str]]) -> None:
+        self._look, self._looked = None, look.get_loop().time()
+        if not look.cancelled() and look.exception() is None:
+            self._loaded, _ = look.result()
 
 
-def _load(path: Path) -> tuple[_Loaded, str]:
+def _load(path: Path, wanted: str = "") -> tuple[_Loaded, str]:
     from kubernetes.client import Configuration  # noqa: PLC0415 - see the module's docstring
     from kubernetes.config import kube_config  # noqa: PLC0415
 
-    if not path.is_file():
-        raise ConfigError(f"kubeconfig {path}: there is no such file")
+    _must_be_file(path)
     configuration = Configuration()
     with _complaints() as complaints:
         try:
             package: Any = kube_config  # its functions are untyped
             loader = package._get_kube_config_loader(  # noqa: SLF001
-                filename=str(path), persist_config=False
+                filename=str(path), persist_config=False, active_context=wanted or None
             )
             loader.load_and_set(configuration)
         except Exception as error:  # noqa: BLE001 - it raises whatever its parsers raise
@@ -84,14 +105,32 @@ def _load(path: Path) -> tuple[_Loaded, str]:
     return _understood(path, configuration), str(namespace)
 
 
+def _must_be_file(path: Path) -> None:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ConfigError(f"kubeconfig {path}: is not a regular file")
+        path.open("rb").close()
+    except FileNotFoundError:
+        raise ConfigError(f"kubeconfig {path}: there is no such file") from None
+    except OSError as error:
+        raise ConfigError(f"kubeconfig {path}: cannot be read: {error.strerror}") from None
+
+
 def _understood(path: Path, configuration: Any) -> _Loaded:
     url = urlsplit(configuration.host)
     if url.scheme not in {"https", "http"} or not url.hostname or url.path.strip("/"):
         raise ConfigError(f"kubeconfig {path}: server {configuration.host!r} is not https://HOST")
     tls = _tls(path, configuration) if url.scheme == "https" else None
-    port = url.port or (443 if tls else 80)
+    try:
+        port = url.port or (443 if tls else 80)
+    except ValueError as error:
+        raise ConfigError(f"kubeconfig {path}: server {configuration.host!r}: {error}") from None
     keys = configuration.api_key  # its name for a token changed with version 37
     token = keys.get("BearerToken") or keys.get("authorization") or ""
+    try:
+        token = field(token, path)
+    except OSError as error:
+        raise ConfigError(f"kubeconfig: {error}") from None
     name = getattr(configuration, "tls_server_name", None) or ""
     return _Loaded(
         where=configuration.host,

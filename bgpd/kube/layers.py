@@ -1,4 +1,4 @@
-"""One kind that comes in several parts: from our group, from MetalLB's, or Secret by Secret.
+"""One kind that comes in several parts: from our group, MetalLB's, files, or Secret by Secret.
 
 Each part keeps a state of its own; what is in force is their sum. An object of an earlier part
 hides that of a later one with the same name, so copying MetalLB's objects into ours, and removing
@@ -27,6 +27,8 @@ class Layer:
     name: str
     """Where it comes from, in a sentence: `metallb.io`."""
     view: View
+    whole: bool = True
+    """Whether all of it may go at once because somebody removes its CRD."""
     known: bool = False
     """Whether its state was complete once."""
     gone: bool = False
@@ -45,14 +47,28 @@ class Layers:
         self._layers: list[Layer] = []
         self._said: set[Key] = set()
         """What a part had at any time; the rest is remembered from an earlier process."""
-        self.emptied = False
-        """Whether a whole part went with the last sum, and took objects away."""
+        self.emptied: tuple[Layer, ...] = ()
+        """The parts that became empty with the last sum, where that took objects away."""
 
     def add(self, name: str) -> Layer:
-        """Return a new part that counts less than all others."""
+        """Return a new part that counts less than all others but files."""
         layer = Layer(name, View())
+        files = [one for one in self._layers if not one.whole]
+        self._layers.insert(len(self._layers) - len(files), layer)
+        return layer
+
+    def add_files(self, name: str, view: View) -> Layer:
+        """Return a new part that counts less than all others; what it says is in *view*."""
+        layer = Layer(name, view, whole=False)
         self._layers.append(layer)
         return layer
+
+    def holds(self, layer: Layer, key: Key) -> bool:
+        """Return whether the object in force that is known by *key* is that of *layer*."""
+        for one in self._layers:
+            if one.known and one.view.get(key) is not None:
+                return one is layer
+        return False
 
     def remove(self, layer: Layer) -> None:
         """Forget a part; `merge` takes its objects away."""
@@ -60,7 +76,7 @@ class Layers:
 
     def merge(self) -> Changes:
         """Return what changes by what the parts say now."""
-        self.emptied = False
+        self.emptied = ()
         if self._layers and not any(one.known for one in self._layers):
             return Changes()
         wanted: dict[Key, Object] = {}
@@ -75,24 +91,28 @@ class Layers:
                     layer.view.drop(key)
         self._said |= wanted.keys()
         changes = self._apply(wanted)
-        self.emptied = self._note_empty() and bool(changes.removed)
+        emptied = self._note_empty()
+        self.emptied = emptied if changes.removed else ()
         return changes
 
     @property
     def conditions(self) -> Iterator[Condition]:
         """Yield which objects do not count, because others have their names."""
-        above: dict[Key, Object] = {}
+        above: dict[Key, tuple[Object, str]] = {}
         for layer in self._layers:
             keys = sorted(layer.view.keys_of(self._kind))
             hidden = [key for key in keys if key in above]
             if hidden:
                 yield self._condition(layer, hidden, above)
-            above.update({key: layer.view[key] for key in keys if key not in above})
+            above |= {key: (layer.view[key], layer.name) for key in keys if key not in above}
 
-    def _condition(self, layer: Layer, hidden: list[Key], above: dict[Key, Object]) -> Condition:
-        other = [key.name for key in hidden if above[key] != layer.view[key]]
+    def _condition(
+        self, layer: Layer, hidden: list[Key], above: dict[Key, tuple[Object, str]]
+    ) -> Condition:
+        other = [key.name for key in hidden if above[key][0] != layer.view[key]]
+        holders = " and ".join(sorted({above[key][1] for key in hidden}))
         words = f"{self._kind} {_names([key.name for key in hidden])} of {layer.name}: objects of"
-        words += " bgpd.io with the same names hold in their place"
+        words += f" {holders} with the same names hold in their place"
         if other:
             words += f"; those of {_names(other)} say something else"
         return Condition(type=SHADOWED, status=True, reason=self._kind, message=words)
@@ -114,14 +134,15 @@ class Layers:
             added=frozenset(added), changed=frozenset(changed), removed=frozenset(removed)
         )
 
-    def _note_empty(self) -> bool:
-        """Note which parts are empty; return whether one has become so."""
-        emptied = False
+    def _note_empty(self) -> tuple[Layer, ...]:
+        """Note which parts are empty; return those that have become so."""
+        emptied = []
         for layer in self._layers:
             empty = not layer.view.keys_of(self._kind)
-            emptied |= empty and not layer.empty
+            if empty and not layer.empty and layer.whole:
+                emptied.append(layer)
             layer.empty = empty
-        return emptied
+        return tuple(emptied)
 
 
 def _names(names: list[str]) -> str:

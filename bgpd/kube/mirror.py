@@ -164,6 +164,8 @@ class Mirror:
         self._staged: dict[Key, Object] = {}
         """While the state comes in: what differs from what is in force."""
         self._nameless = False
+        self._fresh = not view.keys_of(resource.kind)
+        """Whether nothing is in force from an earlier process, which somebody may go on with."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -237,7 +239,7 @@ class Mirror:
             self._seen[key] = found.problems
             if found.object is None:
                 self._staged.pop(key, None)
-            elif not self.synced:
+            elif self._fresh and not self.synced:
                 self._view.put(key, found.object)
             elif self._view.get(key) != found.object:
                 self._staged[key] = found.object

@@ -9,8 +9,8 @@ from typing import Final
 
 import msgspec
 
-from bgpd.kube.nodeform import LONGEST, MOST_CONDITIONS, Truth
 from bgpd.kube.problem import Problem
+from bgpd.kube.statusform import LONGEST, MOST_CONDITIONS, Truth
 from bgpd.model.peer import PeerState
 from bgpd.model.status import (
     Condition,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from bgpd.kube import nodeform as form
 from bgpd.kube.nodecondition import cut
+from bgpd.kube.statusform import SHORT
 from bgpd.model.health import Health, ProbeResult
 from bgpd.model.status import BFDStatus, DrainPhase, DrainStatus, HealthStatus
 
@@ -22,11 +23,11 @@ def health_form(health: HealthStatus) -> form.HealthForm | None:
             form.EvidenceForm(
                 name=cut(name, 64),
                 health=found.value,
-                message=cut(health.details.get(name, ""), form.SHORT),
+                message=cut(health.details.get(name, ""), SHORT),
             )
             for name, found in sorted(health.node.items())[:16]
         ],
-        doubt=[cut(one, form.SHORT) for one in health.doubt[:16]],
+        doubt=[cut(one, SHORT) for one in health.doubt[:16]],
         failing=[_failing(one) for one in failing[: form.MOST_FAILING]],
     )
 
@@ -41,7 +42,7 @@ def _failing(one: ProbeResult) -> form.FailingForm:
     return form.FailingForm(
         service=one.service,
         check=one.check,
-        message=cut(one.message, form.SHORT),
+        message=cut(one.message, SHORT),
         since=time_of(one.since) if one.since else None,
     )
 
@@ -70,7 +71,7 @@ def bfd_form(bfd: BFDStatus | None) -> form.BFDForm | None:
         remote_detection_milliseconds=_whole(bfd.remote_detection_milliseconds),
         transitions=bfd.transitions,
         dampened=bfd.dampened,
-        last_error=cut(bfd.last_error, form.SHORT),
+        last_error=cut(bfd.last_error, SHORT),
     )
 
 

@@ -1,7 +1,8 @@
 """What of a node's own routes and addresses stands in its BGPNodeStatus."""
 
-from bgpd.kube import nodeform as form
+from bgpd.kube import hostform as form
 from bgpd.kube.nodecondition import cut
+from bgpd.kube.statusform import SHORT, SHORTER
 from bgpd.model.status import HostAddressStatus, HostRouteStatus, HostState, HostStatus
 
 
@@ -17,14 +18,14 @@ def host_form(host: HostStatus) -> form.HostForm | None:
         routes=[_route(one) for one in routes[: form.MOST_BOUND]],
         addresses=[
             form.HostAddressForm(
-                address=one.address, state=one.state.value, detail=cut(one.detail, form.SHORTER)
+                address=one.address, state=one.state.value, detail=cut(one.detail, SHORTER)
             )
             for one in addresses[: form.MOST_BOUND]
         ],
         bound=sum(_there(one) for one in addresses),
         restored=sum(host.restored.values()),
         quarrel=host.quarrel,
-        problems=[cut(one, form.SHORT) for one in host.problems[: form.MOST_HITCHES]],
+        problems=[cut(one, SHORT) for one in host.problems[: form.MOST_HITCHES]],
     )
 
 
@@ -39,5 +40,5 @@ def _route(one: HostRouteStatus) -> form.HostRouteForm:
         source=one.source,
         peer=one.peer or "",
         state=one.state.value,
-        detail=cut(one.detail, form.SHORTER),
+        detail=cut(one.detail, SHORTER),
     )

@@ -15,9 +15,11 @@ from bgpd.kube import nodeform as form
 from bgpd.kube.nodecondition import Told, conditions_of, cut
 from bgpd.kube.nodehealth import bfd_form, drain_form, failing_of, health_form, time_of
 from bgpd.kube.nodehost import host_form
+from bgpd.kube.nodetimeline import timeline_form
 from bgpd.kube.objects import OUR_GROUP
 from bgpd.kube.problem import Problem
 from bgpd.kube.scalar import parse_plain_address
+from bgpd.kube.statusform import LONG, ConditionForm
 from bgpd.model.member import Member, NodeName
 from bgpd.model.peer import PeerName, PeerState
 from bgpd.model.reason import Reason, Withheld
@@ -34,6 +36,9 @@ FIELD_MANAGER: Final = "bgpd-agent"
 MESH_ANNOTATION: Final = "bgpd.io/mesh"
 """Where the node's speaker listens, as `10.0.0.1:7179`. It stands in the metadata, because that is
 all that the others watch: the whole status of every node would be megabytes at each takeover."""
+LEAVE_ANNOTATION: Final = "bgpd.io/leave"
+"""By this somebody asks the node's agent to withdraw its routes and to clean its host, as before
+the installation is removed. Its value is the time until which the request holds (RFC 3339)."""
 KIND: Final = "BGPNodeStatus"
 PLURAL: Final = "bgpnodestatuses"
 
@@ -90,6 +95,7 @@ def document(
         node=status.node,
         version=cut(status.version, 64),
         speaker_version=cut(speaker.version, 64) if speaker else "",
+        speaker_started=time_of(speaker.started) if speaker and speaker.started else None,
         draining=bool(speaker and speaker.draining),
         takeover_generation=mesh.generation if mesh else None,
         conditions=[changed.form(one) for one in conditions_of(status, problems)],
@@ -113,6 +119,7 @@ def document(
         host=host_form(status.host),
         member=form.ReachForm(address=member.address, port=member.port) if member else None,
         mesh=_mesh(mesh) if mesh else None,
+        timeline=timeline_form(status.failovers),
         configuration=_configuration(status, problems),
         counts=_counts(status, withheld=len(withheld), problems=len(problems)),
     )
@@ -145,7 +152,7 @@ def _session(one: SessionStatus, providers: Mapping[PeerName, str]) -> form.Sess
         advertised=one.advertised,
         max_prefixes=one.max_prefixes,
         transitions=one.transitions,
-        last_error=cut(one.last_error, form.LONG),
+        last_error=cut(one.last_error, LONG),
         graceful_restart=one.graceful_restart,
         bfd=bfd_form(one.bfd),
     )
@@ -190,6 +197,7 @@ def _mesh(mesh: MeshStatus) -> form.MeshForm:
         armed=mesh.armed,
         reachable=mesh.reachable,
         counted=mesh.counted,
+        quarantined=mesh.quarantined,
         members=[
             form.MemberForm(
                 name=one.name,
@@ -237,11 +245,11 @@ class _Times:
         self._before = {one["type"]: one for one in conditions}
         self._now = now
 
-    def form(self, one: Told) -> form.ConditionForm:
+    def form(self, one: Told) -> ConditionForm:
         """Return *one* with the time at which its status last changed."""
         before = self._before.get(one.type)
         same = before is not None and before["status"] == one.status
-        return form.ConditionForm(
+        return ConditionForm(
             type=one.type,
             status=one.status,
             reason=one.reason,

@@ -7,15 +7,15 @@ except what the listener itself raises.
 
 import asyncio
 import random
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Final, NoReturn, Protocol
 
 import msgspec
 
 from bgpd.kube.access import Access
-from bgpd.kube.backoff import retry_after
+from bgpd.kube.answer import PageReader, Stop, WatchReader
 from bgpd.kube.course import (
-    IDLE,
     Backwards,
     Broken,
     Course,
@@ -28,19 +28,18 @@ from bgpd.kube.course import (
     Step,
     Trouble,
     Untrusted,
+    reason_of,
 )
 from bgpd.kube.history import History, Verdict
-from bgpd.kube.http1 import Head, Request
+from bgpd.kube.http1 import Request
 from bgpd.kube.mirror import Mirror
 from bgpd.kube.quiet import Quiet
 from bgpd.kube.resource import Page
 from bgpd.kube.store import Changes
 from bgpd.kube.transport import SLICE, Connection, UnreachableError, UntrustedError
-from bgpd.kube.watchline import Lines, Status, Verb, bookmark, event, status
+from bgpd.kube.watchline import Verb, bookmark, event, status
 from bgpd.model.errors import ProtocolError
 
-_MOST_ERROR: Final = 64 * 1024
-"""Bytes of an error's body that are read."""
 _AGENT: Final = "bgpd"
 
 
@@ -67,6 +66,8 @@ class Counters:
     resyncs: int = 0
     errors: int = 0
     """Rounds that ended in anything but an orderly end."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """The same by why; that MetalLB is not installed is no error."""
     heard: float | None = None
     """When the last byte of a good answer came, on the loop's clock."""
 
@@ -96,6 +97,12 @@ class Reflector:
         self._wake = asyncio.Event()
         self._wakeable = False
         self._good_since: float | None = None
+        self._followed: float | None = None
+        """Since when no event can have been missed; None while one can be."""
+
+    def followed_since(self, at: float) -> bool:
+        """Return whether one watch tells every event since then, and has not ended."""
+        return self._followed is not None and self._followed <= at
 
     @property
     def settled(self) -> bool:
@@ -128,10 +135,14 @@ class Reflector:
         """Ask once, and do what the outcome asks for."""
         self._good_since = None
         outcome = await self._outcome()
+        self._followed = None
         if outcome is None:
             return
         if not isinstance(outcome, Ended):
             self.counters.errors += 1
+            why = reason_of(outcome)
+            if not (self.resource.foreign and why is Reason.MISSING):
+                self.counters.reasons[why.value] += 1
         chance = random.random()  # noqa: S311 - spreads agents, hides nothing
         step = self._course.after(outcome, healthy=self._healthy(), chance=chance)
         self._note(step.trouble or self._lasting(outcome))
@@ -168,12 +179,14 @@ class Reflector:
         """Ask once; return how it ended, or None where the next request follows at once."""
         try:
             if self._connection is None or not self._connection.usable:
+                # Who says that he closes a connection may leave that to us (RFC 9112, 9.6).
+                self._close()
                 self._connection = await Connection.open(self._access.endpoint())
             if self._course.phase is Phase.LIST:
                 await self._list(self._connection)
                 return None
             await self._stream(self._connection)
-        except _Stop as stop:
+        except Stop as stop:
             return stop.outcome
         except UntrustedError as error:
             return Untrusted(str(error))
@@ -194,7 +207,7 @@ class Reflector:
         target = self.resource.target(parameters, narrowed=self._course.narrowed)
         return Request(target=target, fields=fields)
 
-    async def _ask(self, connection: Connection, reader: "_Stream | _Document") -> None:
+    async def _ask(self, connection: Connection, reader: WatchReader | PageReader) -> None:
         await connection.exchange(
             self._request(), reader, head_within=self._course.head_within, idle=self._course.idle
         )
@@ -205,7 +218,7 @@ class Reflector:
         if self._course.phase is Phase.STREAM:
             self.mirror.begin()
             self._quiet.hold(self)
-        reader = _Stream(self, connection)
+        reader = WatchReader(self, connection)
         try:
             await self._ask(connection, reader)
         finally:
@@ -217,17 +230,21 @@ class Reflector:
         self._good_since = asyncio.get_running_loop().time()
         self._listener.answered()
         if self._course.phase is Phase.WATCH:
+            self._followed = self._good_since
             self._note(None)
+
+    def heard(self) -> None:
+        """Note that bytes of a good answer came."""
+        self.counters.heard = asyncio.get_running_loop().time()
 
     def line(self, line: bytes) -> bool:
         """Take one line of the stream; return whether the state is complete with it."""
-        self.counters.heard = asyncio.get_running_loop().time()
         found = event(line)
         match found.verb:
             case Verb.BOOKMARK:
                 return self._bookmark(found.object)
             case Verb.ERROR:
-                raise _Stop(Refused(status(found.object, code=500), within=True))
+                raise Stop(Refused(status(found.object, code=500), within=True))
             case _:
                 self._event(found.verb, found.object)
                 return False
@@ -251,7 +268,7 @@ class Reflector:
 
     def _advance(self, version: str) -> None:
         if not self.history.saw(version):
-            raise _Stop(Backwards())
+            raise Stop(Backwards())
         if version:
             self._course.version = version
 
@@ -264,13 +281,15 @@ class Reflector:
             version, items=self.mirror.incoming, known=self.mirror.known, now=now
         )
         if verdict is Verdict.PAST:
-            raise _Stop(Past(version))
+            raise Stop(Past(version))
         self._course.completed(version)
         self.counters.resyncs += 1
         changes = self.mirror.complete()
         self._quiet.release(self)
         self._note(None)
         self._tell(changes)
+        # What the comparison found gone may have gone in any way.
+        self._followed = asyncio.get_running_loop().time()
 
     # LIST
 
@@ -280,7 +299,7 @@ class Reflector:
         self._quiet.hold(self)
         try:
             while True:
-                reader = _Document(self)
+                reader = PageReader(self)
                 await self._ask(connection, reader)
                 page = reader.page()
                 await self._page(page)
@@ -316,98 +335,9 @@ class Reflector:
             self._tell(Changes(conditions=True))
 
 
-class _Stop(Exception):  # noqa: N818 - no error: a way out of the callbacks of a connection
-    """Ends an exchange with an outcome."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__()
-        self.outcome = outcome
-
-
 class _OursError(Exception):
     """What the listener raised: no fault of the server's, so no outcome."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
-
-
-class _Errors:
-    """The part of a reader that turns an answer other than 200 into an outcome."""
-
-    def __init__(self, reflector: Reflector) -> None:
-        self._reflector = reflector
-        self._failed: Head | None = None
-        self._pieces: list[bytes] = []
-        self._length = 0
-
-    def head(self, head: Head) -> None:
-        """Take the status."""
-        if head.status != 200:
-            self._failed = head
-        else:
-            self._reflector.answered()
-
-    def _keep(self, data: bytes, most: int) -> None:
-        self._length += len(data)
-        if self._length > most:
-            raise ProtocolError(f"an answer is longer than {most} bytes")
-        self._pieces.append(data)
-
-    def _judge(self) -> None:
-        if self._failed is not None:
-            found = status(b"".join(self._pieces), code=self._failed.status)
-            told = retry_after(self._failed.fields.get("retry-after", ""))
-            code = self._failed.status
-            raise _Stop(
-                Refused(
-                    Status(
-                        code=code,
-                        reason=found.reason,
-                        message=found.message,
-                        retry_after=max(found.retry_after, told),
-                    )
-                )
-            )
-
-
-class _Stream(_Errors):
-    """Reads a watch."""
-
-    def __init__(self, reflector: Reflector, connection: Connection) -> None:
-        super().__init__(reflector)
-        self._connection = connection
-        self._lines = Lines()
-
-    def body(self, data: bytes) -> None:
-        """Take a piece."""
-        if self._failed is not None:
-            self._keep(data, _MOST_ERROR)
-            return
-        for line in self._lines.feed(data):
-            if self._reflector.line(line):
-                self._connection.idle = IDLE
-
-    def end(self) -> None:
-        """Judge the whole answer."""
-        self._judge()
-        self._lines.end()
-
-
-class _Document(_Errors):
-    """Reads one page of a list."""
-
-    def body(self, data: bytes) -> None:
-        """Take a piece."""
-        self._keep(data, _MOST_ERROR if self._failed is not None else _MOST_PAGE)
-
-    def page(self) -> Page:
-        """Return the page, or end the round."""
-        self._judge()
-        try:
-            return msgspec.json.decode(b"".join(self._pieces), type=Page)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ProtocolError(f"a list cannot be read: {error}") from None
-
-
-_MOST_PAGE: Final = 256 * 1024 * 1024

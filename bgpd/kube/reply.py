@@ -1,7 +1,7 @@
 """What became of one request to the API server, for whoever decides what to do about it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -34,6 +34,13 @@ class Reply:
         return f"{self.code} {error.reason}: {error.message}".rstrip(": ")
 
     @property
+    def homeless(self) -> bool:
+        """Whether what was to be made has no namespace, or one that is being deleted."""
+        return self.code == 404 or (
+            self.code == 403 and "NamespaceTerminating" in self.error.causes
+        )
+
+    @property
     def wait(self) -> float:
         """Seconds that the server asks to wait, in whichever place it says so."""
         return max(self.told, self.error.retry_after)
@@ -55,3 +62,12 @@ class Unanswered:
     why: str
     untrusted: bool = False
     """Whether who answers cannot prove to be the server, or we cannot say who we are."""
+
+
+def written(outcome: Reply | Unanswered) -> Literal["written", "conflict", "failed"]:
+    """Return the word for what became of a write."""
+    if isinstance(outcome, Unanswered):
+        return "failed"
+    if outcome.good:
+        return "written"
+    return "conflict" if outcome.code == 409 else "failed"

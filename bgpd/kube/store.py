@@ -97,6 +97,11 @@ class Store:
         """The objects in force; the view follows every `apply`."""
         return self._view
 
+    @property
+    def view(self) -> View:
+        """The same, for who sums them up with what others say."""
+        return self._view
+
     def apply(self, file: str, documents: Documents) -> Changes:
         """Take what *file* says now; return what that changes."""
         before = {key: self._said(file, key) for key in self._files.get(file, ())}

@@ -26,6 +26,7 @@ from bgpd.kube.reply import Reply, Unanswered
 from bgpd.kube.series import Entry, Series
 from bgpd.kube.store import Changes
 from bgpd.kube.wellbeing import noted, wellbeing
+from bgpd.kube.withholding import withholding
 from bgpd.model.member import Member
 from bgpd.model.status import Condition, NodeStatus
 
@@ -66,7 +67,9 @@ class Telling:
         self._look_at = look
         self._on_conditions = on_conditions
         self._namespace = access.namespace
-        self._caller = Caller(access, agent=f"{agent} ({node})")
+        self.writes: Counter[str] = Counter()
+        """Writes by how they ended: see `bgpd.kube.reply.written`."""
+        self._caller = Caller(access, agent=f"{agent} ({node})", writes=self.writes)
         self._write = NodeWrite(node)
         self._series = Series(node)
         self._key = Key(KIND, "", node)
@@ -164,7 +167,8 @@ class Telling:
             problems_before=self._look.problems if self._look else (),
             namespace=self._namespace,
         )
-        for one in (*found, *wellbeing(before, look.status)):
+        found += (*wellbeing(before, look.status), *withholding(before, look.status))
+        for one in found:
             self._series.tell(one, now=now, wall=wall)
         self._known = noted(look.status)
         if look.status.speaker is None and before is not None:
@@ -238,6 +242,9 @@ class Telling:
             self.counters["event_writes"] += 1
         elif outcome.code == 404 and made:
             self._series.gone(entry, wall=time.time())
+        elif outcome.homeless:
+            # It is about something that goes with its namespace: nobody can or need do anything.
+            self._series.refused(entry)
         else:
             self._series.refused(entry)
             reason = "ApiForbidden" if outcome.code == 403 else "ApiRefused"

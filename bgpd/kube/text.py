@@ -6,12 +6,13 @@ twice in one map is reported, because only one of its values could count.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 import yaml
+from yaml.reader import ReaderError
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """A longer file is refused: nobody writes one by hand, and reading it would stall the agent."""
@@ -71,9 +72,24 @@ def _yaml(text: bytes) -> Iterator[Raw]:
         loader.dispose()
 
 
+_PLAINLY: Final[Mapping[str, str]] = {
+    "found character that cannot start any token": (
+        "nothing may begin with this character; indent with spaces and not with tabs, and put text"
+        " that begins with @, % or ` in quotes"
+    ),
+    "found unconstructable recursive node": "an alias (*NAME) stands inside what it stands for",
+}
+"""What the parser's words for the commonest mistakes mean."""
+
+
 def _words(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1} is not YAML: {error.problem}"
+        problem = _PLAINLY.get(str(error.problem), error.problem)
+        return f"line {error.problem_mark.line + 1} is not YAML: {problem}"
+    if isinstance(error, ReaderError):
+        return f"is not YAML: {error.reason} (byte {error.position})"
+    if isinstance(error, RecursionError):
+        return "is not YAML that can be read: it is nested too deeply"
     return f"is not YAML: {' '.join(str(error).split())}"
 
 

@@ -82,6 +82,10 @@ class Kept(Objects):
         """Return the object known by *key*, or None."""
         return self.gone.get(key) or self._said.get(key)
 
+    def count(self, kind: str) -> int:
+        """Return how many objects of *kind* are in force."""
+        return self._said.count(kind) + sum(key.kind == kind for key in self.gone)
+
     def copy(self, *, without: Collection[str] = ()) -> dict[Key, Object]:
         """Return what is in force now, kinds *without* left out."""
         found = self._said.copy(without=without)
@@ -176,11 +180,13 @@ class Keeper:
         said: Objects,
         remembered: Mapping[Key, Object] | None = None,
         *,
+        held: Collection[Key] = (),
         way_out: str = WAY_OUT,
     ) -> None:
         """Keep what *said* says; *remembered* is what an earlier process had in force.
 
-        *way_out* says in a condition what a person can do who wants it gone.
+        *held* is what of it had vanished and was not accepted; *way_out* says in a condition what
+        a person can do who wants it gone.
         """
         self.objects = Kept(said)
         self._way_out = way_out
@@ -191,6 +197,7 @@ class Keeper:
         """When what is going is gone, if nothing more goes."""
         self._held: set[Key] = set()
         """What holds until a person accepts that it is gone."""
+        self._held_before = frozenset(held)
         self._first = True
         self._uninstalled: set[str] = set()
         """Kinds whose CRD went while there were objects."""
@@ -199,6 +206,11 @@ class Keeper:
     def due(self) -> float | None:
         """When to call `settle`, or None."""
         return self._due
+
+    @property
+    def held(self) -> frozenset[Key]:
+        """What holds until a person accepts that it is gone, for the next process."""
+        return frozenset(self._held)
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -210,6 +222,16 @@ class Keeper:
         """Return whether *changes* are of Services and endpoints alone: nothing of that is held."""
         return not (self._first or changes.conditions or changes.configuration)
 
+    def wait(self) -> None:
+        """Keep all that is known in force, while the source knows only a part of what there is.
+
+        Who decides before that goes on with what was in force, and a kind that vanished meanwhile
+        may be the first to be known.
+        """
+        gone = {key: one for key, one in self._known.items() if self._said.get(key) is None}
+        self.objects.gone.clear()
+        self.objects.gone.update(gone)
+
     def take(self, changes: Changes, *, now: float, missing: Collection[str] = ()) -> Changes:
         """Return what of *changes* takes effect at once; *missing* are kinds without a CRD."""
         self._uninstalled |= {key.kind for key in self._known} & set(missing)
@@ -217,7 +239,10 @@ class Keeper:
         if self._first:
             # What went while nobody looked is in no change.
             self._first = False
+            self.objects.gone.clear()
             gone |= {key for key in self._known if self._said.get(key) is None}
+            # A restart is no person's word.
+            self._held = gone & self._held_before
         for key in sorted(gone):
             self.objects.gone[key] = self._known.pop(key)
             self._due = now + SETTLE

@@ -44,6 +44,10 @@ class Objects:
         """Return the object known by *key*, or None."""
         return self._kinds.get(key.kind, _NONE).get(key)
 
+    def count(self, kind: str) -> int:
+        """Return how many objects of *kind* are in force."""
+        return len(self._of(kind))
+
     def copy(self, *, without: Collection[str] = ()) -> dict[Key, Object]:
         """Return what is in force now, kinds *without* left out; faster than key by key."""
         found: dict[Key, Object] = {}

@@ -29,6 +29,12 @@ CONTROLLER: Final = Vocabulary(kinds=kinds.CONTROLLER, resources=resource.reques
 """What decides on addresses: Services as `bgpd.model.allocation.ServiceRequest`."""
 
 
+def configuring(reads: Vocabulary) -> Vocabulary:
+    """Return *reads* without what only the API can say: Services, endpoints, Nodes, Secrets."""
+    forms = {key: form for key, form in reads.kinds.items() if key[1] in kinds.CONFIGURED}
+    return replace(reads, kinds=forms)
+
+
 def agent(node: str) -> Vocabulary:
     """Return what the agent of *node* reads."""
     return replace(AGENT, node=node)

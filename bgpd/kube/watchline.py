@@ -51,6 +51,8 @@ class Status:
     reason: str = ""
     message: str = ""
     retry_after: float = 0.0
+    causes: tuple[str, ...] = ()
+    """Its parts, each by its word: `NamespaceTerminating`."""
 
 
 class Lines:
@@ -110,8 +112,13 @@ class _BookmarkObject(msgspec.Struct):
     metadata: _BookmarkMetadata
 
 
+class _Cause(msgspec.Struct):
+    reason: str | None = None
+
+
 class _Details(msgspec.Struct, rename="camel"):
     retry_after_seconds: int | None = None
+    causes: list[_Cause] | None = None
 
 
 class _StatusObject(msgspec.Struct):
@@ -144,4 +151,5 @@ def status(raw: msgspec.Raw | bytes, *, code: int = 0) -> Status:
         reason=found.reason or "",
         message=" ".join((found.message or "").split()),
         retry_after=float(max(0, min(details.retry_after_seconds or 0, 3600))),
+        causes=tuple(one.reason or "" for one in details.causes or ()),
     )

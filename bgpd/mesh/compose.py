@@ -10,6 +10,8 @@ from struct import Struct
 from typing import Final
 
 from bgpd.mesh.packet import (
+    CLOCK,
+    CLOCK_FIELD,
     ECHO,
     ECHOES,
     FLAGS_OFFSET,
@@ -46,29 +48,30 @@ _words: Final[Callable[[Echo], tuple[int, int, int, int]]] = itemgetter(0, 1, 3,
 class Draft:
     """A heartbeat that was composed, to be sent again for as long as nothing is new."""
 
-    __slots__ = ("_body", "_echoes_at", "_flags", "_head", "_words")
+    __slots__ = ("_body", "_clock_at", "_echoes_at", "_flags", "_head", "_words")
 
-    def __init__(
-        self, head: object, flags: int, echoes: Iterable[Echo], body: bytes, *, echoes_at: int
-    ) -> None:
-        """Keep *body*, which says *head* and whose *echoes* begin at *echoes_at*."""
+    def __init__(self, head: object, beat: Heartbeat, body: bytes, at: Mapping[int, int]) -> None:
+        """Keep *body*, which says *head* and encodes *beat*; its fields begin *at* these places."""
         self._head = head
-        self._flags = flags & 0xFF
-        self._words = list(map(_words, echoes))
+        self._flags = beat.flags & 0xFF
+        self._words = list(map(_words, beat.echoes))
         self._body = bytearray(body)
-        self._echoes_at = echoes_at
+        self._echoes_at = at[ECHOES] + 1
+        self._clock_at = at.get(CLOCK_FIELD)
 
     def says(self, head: object, echoes: Iterable[Echo]) -> bool:
         """Return whether it says *head* and *echoes*, but for the numbers."""
         return head == self._head and list(map(_words, echoes)) == self._words
 
     def again(
-        self, beat: tuple[int, int, int, int], echoes: Iterable[Echo], *, routine: bool
+        self, beat: tuple[int, int, int, int], echoes: Iterable[Echo], *, clock: int, routine: bool
     ) -> bytes:
-        """Return it with the numbers of *beat* (as in the header) and of *echoes*."""
+        """Return it with the numbers of *beat* (as in the header), of *echoes*, and our *clock*."""
         body = self._body
         body[FLAGS_OFFSET] = self._flags | (Flag.ROUTINE if routine else 0)
         _NUMBERS.pack_into(body, _NUMBERS_AT, *beat)
+        if self._clock_at is not None:
+            CLOCK.pack_into(body, self._clock_at, clock)
         at = self._echoes_at + _ECHO_NUMBERS_AT
         for _, _, sequence, generation, age, _ in echoes:
             _ECHO_NUMBERS.pack_into(body, at, sequence, generation, age)
@@ -78,9 +81,10 @@ class Draft:
 
 def draft(head: object, beat: Heartbeat, body: bytes) -> Draft | None:
     """Return *body*, the encoded *beat*, to be used again; None where not all of it had room."""
-    for kind, start, end in fields_in(body, HEADER.size + len(beat.sender.encode())):
+    fields = list(fields_in(body, HEADER.size + len(beat.sender.encode())))
+    for kind, start, end in fields:
         if kind == ECHOES and end - start == 1 + len(beat.echoes) * ECHO.size:
-            return Draft(head, beat.flags, beat.echoes, body, echoes_at=start + 1)
+            return Draft(head, beat, body, {kind: start for kind, start, _ in fields})
     return None
 
 
@@ -107,6 +111,7 @@ def compose(
         stride=settings.stride,
         key_ids=ours.key_ids,
         grace=ours.grace,
+        clock=ours.clock,
     )
 
 

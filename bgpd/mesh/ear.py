@@ -6,7 +6,9 @@ from typing import Final
 
 from bgpd.mesh.judge import Judge
 from bgpd.mesh.liveness import GRACE_LIMIT
+from bgpd.mesh.offset import EVERY
 from bgpd.mesh.packet import (
+    MAX_AGE,
     VERSION,
     Echo,
     Flag,
@@ -50,6 +52,8 @@ class Ear:
         """Why datagrams were ignored, and other things worth counting."""
         self.jumped_at = -math.inf
         """When a generation was last heard that is too far ahead."""
+        self.unheard = False
+        """Whether the sender of the last news does not accept the key that we send under."""
         self._me = member_id(sender.settings.node)
         self._repeats: dict[bytes, Repeat] = {}
 
@@ -130,6 +134,8 @@ class Ear:
         sequence, beat = numbers(body)
         if sequence <= track.sequence:
             return False
+        if now >= track.offset.due:
+            self._compare_clocks(known.clocks(body), track, now)
         known.keep(body)
         track.is_new(sequence)
         track.mark = self._sender.sequence
@@ -158,6 +164,10 @@ class Ear:
             self._sender.keep_step(now)
         before = track.flags
         track.hear(beat, us, members=1 + len(self._roster.tracks), now=now)
+        self.unheard = bool(beat.key_ids) and self._sender.key not in beat.key_ids
+        if now >= track.offset.due:
+            told = None if us is None or not beat.clock else (beat.clock, us.sequence, us.age)
+            self._compare_clocks(told, track, now)
         if (before ^ beat.flags) & _TOLD:
             self._judge.tell_of(track, now)
         track.hears_majority = track.hears_us or self._hears_majority(track)
@@ -174,6 +184,16 @@ class Ear:
         if now <= self._sender.next_beat + self._sender.settings.interval:
             # Later than that we slept and are being drained: handle_timer will judge.
             self.decide(now)
+
+    def _compare_clocks(self, told: tuple[int, int, int] | None, track: Track, now: float) -> None:
+        """Learn how the sender's clock stands to ours, from what `Repeat.clocks` returns."""
+        track.offset.due = now + EVERY
+        if told is None:
+            return
+        clock, sequence, age = told
+        sent = self._sender.sent_at(sequence)
+        if sent is not None and age < MAX_AGE:
+            track.offset.heard(clock=clock / 1e6, at=now, sent=sent, age=age / 1000)
 
     def _take_hearsay(self, beat: Heartbeat, track: Track, now: float) -> None:
         """Believe a generation without knowing its sender (beyond sixteen members).

@@ -13,7 +13,9 @@ class Kind(StrEnum):
     """How we came to a new generation."""
 
     RAISED = "raised"
-    """We decided it."""
+    """We decided it: a member died."""
+    PLANNED = "planned"
+    """We decided it, and nothing failed: a member that had left is off, or the lever changes."""
     ADOPTED = "adopted"
     """A member told us."""
     RESET = "reset"
@@ -34,6 +36,8 @@ class GenerationChanged:
     cause_at: float
     """Monotonic: the last sign of life of the first of them."""
     decided_at: float
+    due_at: float | None = None
+    """When its next heartbeat was due: it died before that, as far as one was lost to nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

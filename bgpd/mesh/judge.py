@@ -126,6 +126,7 @@ class Judge:
                     self._sender.answer(track, now)
             case MemberState.SUSPECT:
                 track.suspected_at = now
+                track.suspicions += 1
                 self.events.append(MemberSuspected(member=name, at=now, reason=why))
                 self._sender.soon(SUSPICION_REPEATS, now)
             case MemberState.RESTARTING:
@@ -215,7 +216,7 @@ class Judge:
         old = self._register.generation
         self._register.raise_once(now)
         self.raises += 1
-        self._report(old, Kind.RAISED, cause, (), now)
+        self._report(old, Kind.PLANNED, cause, (), now)
         repeats = REPEATS if self._roster.full else REPEATS[:2]
         self._sender.soon(repeats, now, everyone=True)
 
@@ -295,7 +296,8 @@ class Judge:
             register.raise_once(now)
             self.raises += 1
             causes = "; ".join(_why(track, Sign.SILENT, now) for track in dead)
-            self._report(old, Kind.RAISED, causes, dead, now)
+            planned = all(track.departed for track in dead)
+            self._report(old, Kind.PLANNED if planned else Kind.RAISED, causes, dead, now)
         for track in dead:
             self._docket.add(DeathRecord(track.id, track.incarnation, register.generation), track)
             self._accuse(track, register.generation, now)
@@ -304,7 +306,9 @@ class Judge:
 
     def _report(self, old: int, kind: Kind, cause: str, dead: Iterable[Track], now: float) -> None:
         covered = list(dead)
-        signs = [track.vital_at for track in covered if track.vital_at > -math.inf]
+        heard = [track for track in covered if track.vital_at > -math.inf]
+        signs = [track.vital_at for track in heard]
+        dues = [track.vital_at + max(track.interval, self._interval) for track in heard]
         self.events.append(
             GenerationChanged(
                 old=old,
@@ -314,6 +318,7 @@ class Judge:
                 members=tuple(sorted(track.name for track in covered)),
                 cause_at=min(signs, default=now),
                 decided_at=now,
+                due_at=min(dues, default=None),
             )
         )
 
@@ -375,4 +380,5 @@ def _why(track: Track, sign: Sign, now: float) -> str:
         return f"member {track.name} is away for {away:.0f} s, and routers keep its routes"
     if sign is Sign.DEAF or silence < track.allowed(track.interval):
         return f"member {track.name} hears nobody"
-    return f"member {track.name} silent for {silence * 1000:.0f} ms"
+    told = " after its goodbye" if track.departed else ""
+    return f"member {track.name} silent for {silence * 1000:.0f} ms{told}"

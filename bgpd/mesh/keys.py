@@ -19,6 +19,9 @@ MAX_BYTES: Final = 64
 
 MAX_KEYS: Final = 2
 _MAX_FILE: Final = 64 * 1024
+_MOUNTED: Final = "..data"
+_TRIES: Final = 3
+"""How often a Secret is read that is replaced meanwhile: what is read then may be half of each."""
 _GENERATED_BYTES: Final = 32
 _REMEDY: Final = "make one with `bgpd mesh-key`"
 _LEGAL: Final = (
@@ -49,6 +52,23 @@ def load_with_warnings(path: Path) -> Loaded:
     *path* is a file with one or two lines, newest first, or a directory, as a mounted Secret
     is one: files sorted by name, the first being the newest (`key` and `previous`, say).
     """
+    for _ in range(_TRIES):
+        version = _version(path)
+        try:
+            loaded = _load(path)
+        except ConfigError:
+            if _version(path) == version:
+                raise
+        else:
+            if _version(path) == version:
+                return loaded
+    raise ConfigError(
+        f"{path}: replaced {_TRIES} times while it was read; change a key once, then wait until"
+        " the members have it"
+    )
+
+
+def _load(path: Path) -> Loaded:
     files = _files(path)
     keys: list[bytes] = []
     for file in files:
@@ -68,19 +88,34 @@ def load_with_warnings(path: Path) -> Loaded:
 
 
 def _files(path: Path) -> tuple[Path, ...]:
-    """Return the files to read in the order of their names, the newest key's first."""
+    """Return the files to read in the order of their names, the newest key's first.
+
+    A kubelet changes a mounted Secret by turning the link ..data to another directory, and only
+    then makes the links beside it for files that are new. Whoever read those would find the new
+    key without the previous one for a moment, and take every member for a stranger until the
+    next look: so what ..data leads to is read.
+    """
     try:
         if not path.is_dir():
             return (path,)
-        # A mounted Secret holds ..data and a dated directory beside the links to show.
+        mounted = path / _MOUNTED
+        directory = mounted if mounted.is_dir() else path
         files = sorted(
-            entry for entry in path.iterdir() if entry.name[0] != "." and entry.is_file()
+            entry for entry in directory.iterdir() if entry.name[0] != "." and entry.is_file()
         )
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}; {_REMEDY}") from None
     if not files:
         raise ConfigError(f"{path}: a directory without a key file; {_LEGAL}; {_REMEDY}")
     return tuple(files)
+
+
+def _version(path: Path) -> str:
+    """Return which version of a mounted Secret is there; nothing where it is none."""
+    try:
+        return str((path / _MOUNTED).readlink())
+    except OSError:
+        return ""
 
 
 def _text(path: Path) -> str:

@@ -16,6 +16,7 @@ reasons are in docs/mesh.md.
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 from bgpd.mesh.ear import Ear
@@ -29,7 +30,7 @@ from bgpd.mesh.events import (
 from bgpd.mesh.judge import REPEATS, Judge
 from bgpd.mesh.liveness import GRACE_LIMIT
 from bgpd.mesh.packet import Flag
-from bgpd.mesh.report import conditions, settings_differ, status
+from bgpd.mesh.report import clocks, conditions, settings_differ, status
 from bgpd.mesh.roster import Roster
 from bgpd.mesh.sender import Sender
 from bgpd.mesh.settings import Keys, MeshSettings
@@ -38,6 +39,7 @@ from bgpd.mesh.track import Track
 from bgpd.model.member import Member
 from bgpd.model.prefix import Address
 from bgpd.model.status import Condition, MemberState, MeshStatus
+from bgpd.model.timeline import PairClock
 
 START_WAIT: Final = 0.5
 """Seconds to wait for a member that knows the generation, once the member list is known."""
@@ -122,6 +124,9 @@ class Mesh:
         """
         sender = self._sender
         if settings is not None:
+            if settings.interval > sender.settings.interval:
+                # Whoever misses the one heartbeat that says so would miss several by the old pace.
+                sender.soon(REPEATS, now)
             sender.settings = settings
             sender.use_keys(keys or sender.keys)
             for track in self._roster.tracks.values():
@@ -136,6 +141,10 @@ class Mesh:
     def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
         """Take in *data*, whatever it is; *now* is when the kernel received it."""
         self._ear.receive(data, source, now)
+        if self._ear.unheard:
+            # At once: until then somebody hears nothing of us, and suspects us.
+            self._ear.unheard = False
+            self._choose_key(now)
 
     def refused(self, address: Address, now: float) -> None:
         """Note that the kernel at *address* refused a heartbeat (ECONNREFUSED)."""
@@ -150,6 +159,8 @@ class Mesh:
         """Note that the kernel at *address* answered an ICMP echo request."""
         for track in self._roster.contacts:
             if track.member.address == address:
+                if track.pinged_at <= now:
+                    track.round_trip = now - track.pinged_at
                 track.ponged_at = max(track.ponged_at, now)
 
     def handle_timer(self, now: float) -> None:
@@ -270,6 +281,14 @@ class Mesh:
         return self._judge.quarantined
 
     @property
+    def mourns(self) -> bool:
+        """Whether a raise covers a member that nobody has heard since.
+
+        Its own silence may be too short for us yet, who heard it a moment longer than others.
+        """
+        return bool(self._docket)
+
+    @property
     def settings_differ(self) -> bool:
         """Whether a member that is alive names another lever than we do, by its last word."""
         return settings_differ(self._sender.view(), self._roster.contacts)
@@ -279,9 +298,13 @@ class Mesh:
         self._learn_alone(now)
         return self._register.learned
 
+    def clocks(self, now: float) -> tuple[PairClock, ...]:
+        """Return how the other members' clocks stand to ours, where that is known."""
+        return clocks(self._roster.contacts, now)
+
     def status(self, now: float) -> MeshStatus:
         """Return the mesh as `bgpctl status` shows it."""
-        return status(
+        seen = status(
             self._sender.view(),
             self._roster.tracks.values(),
             raises=self._judge.raises,
@@ -289,6 +312,7 @@ class Mesh:
             current=self._conditions.values(),
             now=now,
         )
+        return replace(seen, quarantined=True) if self._judge.quarantined else seen
 
     def persistent(self) -> dict[str, int]:
         """Return what must survive a restart; the list of members is the driver's to keep."""

@@ -45,8 +45,9 @@ _RECORD: Final = Struct("!QQQ")
 _SETTINGS: Final = Struct("!II")
 _KEY_ID: Final = Struct("!I")
 _GRACE: Final = Struct("!H")
+CLOCK: Final = Struct("!Q")
 
-ECHOES, _RECORDS, _ROUTER_IDS, _LEVER, _KEYS, _LEAVING = range(1, 7)
+ECHOES, _RECORDS, _ROUTER_IDS, _LEVER, _KEYS, _LEAVING, CLOCK_FIELD = range(1, 8)
 
 
 class MalformedHeartbeatError(ProtocolError):
@@ -147,6 +148,8 @@ class Heartbeat:
     """Every key that the sender accepts, newest first."""
     grace: int = 0
     """Seconds until it is back, when it says goodbye, or for which routers keep its routes."""
+    clock: int = 0
+    """The sender's monotonic clock when it wrote this, microseconds; 0: it does not say."""
 
 
 @lru_cache(maxsize=4096)
@@ -171,7 +174,7 @@ def encode(beat: Heartbeat) -> bytes:
     small = _small_fields(
         beat.router_ids, beat.lever, beat.base, beat.stride, beat.key_ids, beat.grace
     )
-    parts = [name, small]
+    parts = [name, small, _field(CLOCK_FIELD, CLOCK.pack(beat.clock)) if beat.clock else b""]
     room = MAX_DATAGRAM - MAC_BYTES - HEADER.size - sum(map(len, parts)) - 2 * (_FIELD.size + 1)
     kept = min(len(beat.records), SURE_RECORDS) * _RECORD.size
     echoes = beat.echoes[: min(MAX_ECHOES, (room - kept) // ECHO.size)]
@@ -230,11 +233,12 @@ def _decode(data: bytes) -> Heartbeat:
         lever, base, stride = _read_lever(fields.get(_LEVER))
         key_ids = tuple(key for (key,) in _KEY_ID.iter_unpack(fields.get(_KEYS, b"")))
         grace = _GRACE.unpack_from(fields[_LEAVING])[0] if _LEAVING in fields else 0
+        clock = CLOCK.unpack_from(fields[CLOCK_FIELD])[0] if CLOCK_FIELD in fields else 0
     except (error, UnicodeDecodeError, MalformedHeartbeatError):
         if version <= VERSION:
             raise
         echoes, records, router_ids, key_ids = (), (), (), ()
-        lever, base, stride, grace = "", 0, 0, 0
+        lever, base, stride, grace, clock = "", 0, 0, 0, 0
     return Heartbeat(
         sender=sender,
         incarnation=incarnation,
@@ -254,6 +258,7 @@ def _decode(data: bytes) -> Heartbeat:
         stride=stride,
         key_ids=key_ids,
         grace=grace,
+        clock=clock,
     )
 
 

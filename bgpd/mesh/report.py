@@ -1,6 +1,7 @@
 """What a person sees of the mesh: its status, and the conditions that need attention."""
 
 import ipaddress
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,9 +10,10 @@ from typing import Final
 from bgpd.mesh.packet import Flag, packed
 from bgpd.mesh.settings import MeshSettings
 from bgpd.mesh.takeover import Register
-from bgpd.mesh.track import Role, Track
+from bgpd.mesh.track import PING_MEMORY, Role, Track
 from bgpd.model.prefix import Address
 from bgpd.model.status import Condition, MemberState, MemberStatus, MeshStatus
+from bgpd.model.timeline import PairClock
 
 SLOW_SECONDS: Final = 1.3
 """Two heartbeats to a member that is taken for dead (`sender.DEAD_PAUSE`) and some more."""
@@ -32,6 +34,8 @@ class Ourselves:
     key_id: int
     key_ids: tuple[int, ...]
     started: float
+    clock: int = 0
+    """Our monotonic clock, microseconds."""
 
 
 def status(
@@ -61,6 +65,22 @@ def status(
         raises=raises,
         counters=dict(sorted(counters.items())),
         conditions=tuple(current),
+        interval_milliseconds=round(ours.settings.interval * 1000, 3),
+    )
+
+
+def clocks(tracks: Iterable[Track], now: float) -> tuple[PairClock, ...]:
+    """Return how the clocks of *tracks* stand to ours, by name, where that is known."""
+    known = [(track.name, track.offset.estimate(now)) for track in tracks]
+    return tuple(
+        PairClock(
+            member=name,
+            milliseconds=round(found.offset * 1000, 3),
+            # Rounded up: a bound that is too small by a hair is none.
+            uncertainty_milliseconds=math.ceil(found.uncertainty * 1e6 + 1) / 1000,
+        )
+        for name, found in sorted(known)
+        if found is not None
     )
 
 
@@ -110,8 +130,18 @@ def _member(track: Track, now: float) -> MemberStatus:
         doubtful=bool(track.flags & Flag.DOUBTFUL),
         partial=bool(track.flags & Flag.PARTIAL),
         hears_us=track.hears_us and track.state is not MemberState.DEAD,
+        round_trip_milliseconds=_round_trip(track, now),
+        late_heartbeats=track.late,
+        suspicions=track.suspicions,
         router_ids=_addresses(track.beat.router_ids) if track.beat else (),
     )
+
+
+def _round_trip(track: Track, now: float) -> float | None:
+    """Return how far away *track* is, in milliseconds: by an echo where its kernel answers them."""
+    pinged = now - track.ponged_at < PING_MEMORY
+    seconds = track.round_trip if pinged else track.offset.round_trip(now)
+    return None if seconds is None else round(seconds * 1000, 3)
 
 
 @lru_cache(maxsize=4096)

@@ -25,6 +25,8 @@ EAGER: Final = 5.0
 """Seconds after our start in which members that were never heard get the full rate."""
 PING_EVERY: Final = 30.0
 """Seconds between the probes that tell whether a member's kernel answers pings at all."""
+_REMEMBERED: Final = 64
+"""Datagrams of which we know when they left: more than two seconds of them."""
 NEWS_LASTS: Final = 1.0
 """Seconds for which whatever is new is urgent: one loss must not delay it."""
 
@@ -67,6 +69,8 @@ class Sender:
         self._everyone = False
         self._answers: dict[int, Track] = {}
         self._drafts: dict[Role, Draft] = {}
+        self._sent = [(-1, 0.0)] * _REMEMBERED
+        """The low half of each sequence that was sent lately, and when."""
         self._told: dict[Role, tuple[object, object, list[bool]]] = {}
         self._news_at = started
         self._probes: list[Address] = []
@@ -198,6 +202,7 @@ class Sender:
     ) -> None:
         now = self._now
         self.sequence += 1
+        self._sent[self.sequence % _REMEMBERED] = (self.sequence & 0xFFFFFFFF, now)
         records = self._docket.newest() if self._docket else ()
         echoes = echoes_of(
             about,
@@ -229,7 +234,7 @@ class Sender:
         if known is not None and known.says(head, echoes):
             routine = self._is_routine(role, None, about)
             numbers = (self.sequence, register.generation, register.resets, self._beat & 0xFFFFFFFF)
-            return known.again(numbers, echoes, routine=routine)
+            return known.again(numbers, echoes, clock=_microseconds(self._now), routine=routine)
         beat = compose(self.view(), echoes, records)
         body = encode(beat)
         fresh_draft = draft(head, beat, body)
@@ -275,7 +280,13 @@ class Sender:
             key_id=self.key,
             key_ids=self.sealer.key_ids,
             started=self._started,
+            clock=_microseconds(self._now),
         )
+
+    def sent_at(self, sequence: int) -> float | None:
+        """Return when we sent what has *sequence* as the low half of its own, if not long ago."""
+        known, at = self._sent[sequence % _REMEMBERED]
+        return at if known == sequence else None
 
     # Probes.
 
@@ -343,3 +354,7 @@ def _words(beat: Heartbeat) -> tuple[object, object]:
         (beat.generation, beat.resets, beat.flags, beat.records, beat.router_ids, beat.key_ids),
         [(echo.member, echo.incarnation, echo.generation, echo.sight) for echo in beat.echoes],
     )
+
+
+def _microseconds(now: float) -> int:
+    return max(0, int(now * 1e6))

@@ -7,6 +7,7 @@ from typing import Final
 
 from bgpd.mesh.jitter import Jitter
 from bgpd.mesh.loss import LossWindow, misses_allowed
+from bgpd.mesh.offset import Offset
 from bgpd.mesh.packet import Echo, Flag, Heartbeat, Sight, member_id
 from bgpd.model.member import Member, NodeName
 from bgpd.model.status import MemberState
@@ -32,6 +33,8 @@ class Role(Enum):
     """Nothing, but the raises that it sends."""
 
 
+LATE: Final = 1.5
+"""Intervals between two heartbeats, from which on the second one counts as late."""
 ACQUAINTED_EVERY: Final = 1.0
 """Seconds between heartbeats of acquaintances."""
 
@@ -79,6 +82,16 @@ class Track:
         """What it says about us."""
         self.whole = False
         self._forget_incarnation()
+        self._begin_to_count()
+
+    def _begin_to_count(self) -> None:
+        """Set what people see and nothing is decided by."""
+        self.late = 0
+        """Heartbeats that came half an interval late or later."""
+        self.suspicions = 0
+        """How often we suspected it."""
+        self.round_trip: float | None = None
+        """Seconds that the last echo took, to its kernel and back."""
 
     def _forget_times(self) -> None:
         self.returned_at = -math.inf
@@ -102,6 +115,8 @@ class Track:
         self.misses = self.multiplier
         self.loss = LossWindow()
         self.jitter = Jitter()
+        self.offset = Offset()
+        """How its clock stands to ours."""
         self.flags = 0
         self.grace = 0.0
         """Seconds for which routers keep its routes, where they do."""
@@ -119,6 +134,11 @@ class Track:
     def said_goodbye(self) -> bool:
         """Whether the last that we heard of it was a goodbye."""
         return self.goodbye_until > -math.inf
+
+    @property
+    def departed(self) -> bool:
+        """Whether it left by its own word, and took its routes with it: no traffic is lost."""
+        return self.said_goodbye and not self.keeps
 
     @property
     def keeps(self) -> bool:
@@ -174,7 +194,10 @@ class Track:
     def hear_number(self, beat: int, *, whole: bool, members: int, now: float) -> None:
         """Take in that heartbeat number *beat* arrived; unless *whole*, a gap is not loss."""
         self.beats = max(self.beats, beat)
-        if now - self.heard_at > self.base_allowed(self.interval):
+        gap = now - self.heard_at
+        if whole and gap - self.slept > LATE * self.interval:
+            self.late += 1
+        if gap > self.base_allowed(self.interval):
             self.returned_at = now
         self.heard_at = max(self.heard_at, now)
         self.slept = 0.0

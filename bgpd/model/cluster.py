@@ -55,6 +55,8 @@ class LocalEndpoint:
 
     address: Address
     ports: tuple[NamedPort, ...] = ()
+    terminating: bool = False
+    """Whether it is not ready, and only still serves: it gets traffic where none is ready."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,8 @@ class EndpointSlice:
     not_serving: int = 0
     here: tuple[LocalEndpoint, ...] = ()
     """Those of *serving* on our own node, with what a probe needs."""
+    terminating: bool = False
+    """Whether all of *serving* only still serve: none of them is ready."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,3 +103,5 @@ class NodeReport:
     name: NodeName
     member: Member | None = None
     """Where its speaker listens; None while its agent does not know."""
+    leave: float = 0.0
+    """Until when it is asked to leave the node for good (wall clock); 0: nobody asks."""

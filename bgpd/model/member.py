@@ -6,12 +6,10 @@ from typing import NewType
 
 from bgpd.model.errors import in_range
 from bgpd.model.health import LocalHealthPolicy, StartupPolicy
+from bgpd.model.port import MESH_PORT
 from bgpd.model.prefix import Address
 
 NodeName = NewType("NodeName", str)
-
-MESH_PORT = 7179
-"""UDP port of the mesh; unprivileged, so that a speaker needs no capability for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,13 +31,13 @@ class Reason(StrEnum):
     NO_PEER = "NoPeer"
     FAMILY_NOT_NEGOTIATED = "FamilyNotNegotiated"
     # Decided at the last gate, in the speaker.
+    UNKNOWN_PEER = "UnknownPeer"
+    NOT_STARTED = "NotStarted"
     OUTSIDE_POOLS = "OutsidePools"
     PREFIX_TOO_SHORT = "PrefixTooShort"
     PREFIX_LIMIT = "PrefixLimit"
-    UNKNOWN_PEER = "UnknownPeer"
-    STANDBY = "Standby"
-    NOT_STARTED = "NotStarted"
     DRAINED = "Drained"
+    STANDBY = "Standby"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +61,18 @@ BY_HEALTH: Final = frozenset(
     }
 )
 """What withholds a Service that could be advertised otherwise: other nodes do not see it."""
+
+MISTAKES: Final = frozenset(
+    {
+        Reason.INVALID_ADDRESS,
+        Reason.ADDRESS_NOT_IN_POOL,
+        Reason.NO_MATCHING_ADVERTISEMENT,
+        Reason.CONFLICTING_ADVERTISEMENTS,
+        Reason.FAMILY_NOT_NEGOTIATED,
+        Reason.OUTSIDE_POOLS,
+        Reason.PREFIX_TOO_SHORT,
+        Reason.PREFIX_LIMIT,
+        Reason.UNKNOWN_PEER,
+    }
+)
+"""What a person has to mend, be it in a document or at a router; the rest are facts that pass."""

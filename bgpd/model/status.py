@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from bgpd.model.health import Health, ProbeResult
 from bgpd.model.peer import BFDState, Lever, PeerName, PeerState
 from bgpd.model.prefix import Address, Family, Prefix
 from bgpd.model.reason import Withheld
+from bgpd.model.timeline import Failover
 
 
 class MemberState(StrEnum):
@@ -20,6 +22,10 @@ class MemberState(StrEnum):
     """Its process is gone or said goodbye, but its kernel answers."""
     DEAD = "Dead"
     QUARANTINED = "Quarantined"
+
+
+SINCE: Final = "; since then "
+"""What a session's last error has between what ended it and what has kept it from returning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +118,12 @@ class MemberStatus:
     """Whether it does not advertise all that others expect of it: it has just started, or health
     withholds a Service there. A drain leaves nothing to it."""
     hears_us: bool = False
+    round_trip_milliseconds: float | None = None
+    """Of the last echo where its kernel answers them, else of heartbeats, to a millisecond."""
+    late_heartbeats: int = 0
+    """Heartbeats that came half an interval late or later, since this speaker knows it."""
+    suspicions: int = 0
+    """How often this speaker suspected it, since it knows it."""
     router_ids: tuple[Address, ...] = ()
     """The BGP identifiers of the routers that it has sessions with, as it says."""
 
@@ -134,6 +146,10 @@ class MeshStatus:
     counters: dict[str, int] = field(default_factory=dict)
     """Datagrams ignored and other things counted, by name."""
     conditions: tuple["Condition", ...] = ()
+    interval_milliseconds: float | None = None
+    """Time between heartbeats; None: a speaker of another version, which does not say."""
+    quarantined: bool = False
+    """Whether the others hold this node in quarantine, so that its routes rank behind theirs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,12 +302,16 @@ class NodeStatus:
     withheld: tuple[Withheld, ...] = ()
     conditions: tuple[Condition, ...] = ()
     documents: int = 0
+    sources: dict[str, str] = field(default_factory=dict)
+    """Object -> the file that it comes from; those that come from files beside the API."""
     services: dict[Prefix, tuple[str, ...]] = field(default_factory=dict)
     """Which Services each desired prefix stands for."""
     health: HealthStatus = HealthStatus()
     providers: dict[PeerName, str] = field(default_factory=dict)
     """BGPPeer -> the provider that it names; those that name one."""
     host: HostStatus = HostStatus()
+    failovers: tuple[Failover, ...] = ()
+    """The last few that are over, for the cluster; people on the node ask for the timeline."""
     silence_seconds: float | None = None
     """Since everything that is followed of the API was heard; it says something each minute. None:
     documents come from files, or nothing was ever heard."""

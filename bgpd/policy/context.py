@@ -148,6 +148,8 @@ class Context:
         if ignore_exclude_label:
             node, nodes = without_exclusion(node), map(without_exclusion, nodes)
         nodes = tuple(nodes)
+        if previous is not None:
+            node = _steady(node, previous.mesh_address)
         before = previous.in_force if previous else Admitted()
         pools = tuple(pools)
         kept_pools = admit_pools(pools, before.pools)
@@ -275,6 +277,17 @@ def without_exclusion(node: Node) -> Node:
         return node
     labels = {key: value for key, value in node.labels.items() if key != EXCLUDE_LABEL}
     return replace(node, labels=labels)
+
+
+def _steady(node: Node, ours: Address) -> Node:
+    """Return *node* with the address *ours* before others of its family, if it has it still.
+
+    Its first one is that of sessions, mesh and router ID, and who writes a Node's status may put
+    several in another order: that is no reason to close every session.
+    """
+    if ours not in node.addresses:
+        return node
+    return replace(node, addresses=(ours, *(one for one in node.addresses if one != ours)))
 
 
 def _blocked(node: Node) -> tuple[Reason, str] | None:

@@ -5,7 +5,7 @@ said last holds, also what an agent before us heard in the same boot. Only after
 waits for its first answers, until all that was asked then has been answered once.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -124,7 +124,7 @@ class Hearing:
         (only,) = asked.inquiries[0].questions
         return only.key == (service, NODE_PORT, at, port)
 
-    def services(self) -> Iterable[str]:
+    def services(self) -> Collection[str]:
         """Return the Services about which anything is asked."""
         return self._asked.keys()
 
@@ -164,11 +164,13 @@ class Hearing:
             self._kept.clear()
             self._withheld = None
 
-    def give_up(self, unasked: Callable[[QuestionKey], bool]) -> tuple[str, ...]:
+    def give_up(self, undecided: Callable[[QuestionKey], bool]) -> tuple[str, ...]:
         """Wait no more for what may never come; return the Services that waited for it.
 
-        That is a port, which may have nobody behind it, and what cannot be asked (*unasked*). A
-        HealthCheck that can be asked gets its answer, if only that there is none.
+        That is a port, which may have nobody behind it, and what is *undecided*: it cannot be
+        asked, or answers now well and now not, never as often in a row as it takes; also where
+        another address of the same check has its answer. Any other HealthCheck gets one, if only
+        that there is none.
         """
         found = []
         for service in sorted(self._waiting):
@@ -176,7 +178,7 @@ class Hearing:
             vain = {
                 one.check
                 for one in asked.inquiries
-                if one.check == NODE_PORT or all(unasked(each.key) for each in one.questions)
+                if one.check == NODE_PORT or all(map(undecided, self._unanswered(one)))
             }
             if asked.waits & vain:
                 asked.waits -= vain
@@ -224,6 +226,12 @@ class Hearing:
         """Return what the answers to *inquiry* say together."""
         answers = [self._answers.get(one.key, UNHEARD) for one in inquiry.questions]
         return together(inquiry.target, answers)
+
+    def _unanswered(self, inquiry: Inquiry) -> Iterator[QuestionKey]:
+        """Yield what of *inquiry* has no answer that counts."""
+        for one in inquiry.questions:
+            if self._answers.get(one.key, UNHEARD).health is Health.UNKNOWN:
+                yield one.key
 
     def _judge(self, service: str) -> bool:
         """Work out the verdict on *service*; return whether it is another one."""

@@ -50,7 +50,9 @@ MAX_GENERATION: Final = BASE // STRIDE - 1
 """The last generation that a MED can express; 8 million raises away."""
 
 _MOST: Final = 2**32 - 1
-"""The greatest MED (RFC 4271, section 4.3)."""
+"""The greatest MED and local preference (RFC 4271, section 4.3)."""
+_MOST_BASE: Final = _MOST - STRIDE * MAX_GENERATION
+"""The greatest base of a local preference that has room for every generation above it."""
 
 RANKED: Final = frozenset({Lever.MED, Lever.LOCAL_PREF})
 """Levers that can say "worse, but still here"."""
@@ -73,6 +75,9 @@ class Stance:
     that one of them carries, too."""
     withdraw_unranked: bool = True
     """Whether a peer whose lever has no ranks is withdrawn from instead of ranked in doubt."""
+    better: frozenset[str] | None = None
+    """While we are in doubt, the members that are not: what none of them carries stays there, too.
+    None: whoever carries it is taken to be one."""
     present: frozenset[str] = frozenset()
     """Of the nodes that come before us somewhere, those that this peer hears, too."""
     unranked: bool = False
@@ -101,7 +106,7 @@ def attributes(advertisement: Advertisement, peer: Peer, stance: Stance) -> Verd
     own = _own_rank(advertisement, peer, stance)
     rank = max(own, stance.floor)
     stands_by = 0 < own < RANK_SLOW_START
-    if rank and peer.lever not in RANKED and (stands_by or stance.withdraw_unranked):
+    if rank and peer.lever not in RANKED and (stands_by or _withdraws(advertisement, stance)):
         return Reason.STANDBY
     communities = advertisement.communities
     if carried_by(stance.others, advertisement):
@@ -135,11 +140,27 @@ def _own_rank(advertisement: Advertisement, peer: Peer, stance: Stance) -> int:
     return advertisement.rank if stance.present.intersection(advertisement.ahead) else RANK_NORMAL
 
 
+def _withdraws(advertisement: Advertisement, stance: Stance) -> bool:
+    """Return whether doubt, where it cannot be said, takes the route back."""
+    left = stance.better is None or carried_by(stance.better, advertisement)
+    return stance.withdraw_unranked and left
+
+
 def carried_by(others: AbstractSet[str], advertisement: Advertisement) -> bool:
     """Return whether one of *others* carries the prefix, too."""
     if advertisement.carriers is None:
         return bool(others)
     return not others.isdisjoint(advertisement.carriers)
+
+
+def step_of(said: Attributes, advertisement: Advertisement, lever: Lever) -> int | None:
+    """Return which of its three steps *lever* is at in what was *said*; None: it is at none."""
+    step = -1
+    if lever is Lever.ORIGIN:
+        step = int(said.origin)
+    elif lever is Lever.AS_PATH:
+        step = said.as_path_prepend - advertisement.as_path_prepend
+    return step if 0 <= step < STEPS else None
 
 
 def next_hop_of(peer: Peer, family: Family) -> Address | None:
@@ -179,4 +200,5 @@ def _local_pref(
     base = LOCAL_PREF_BASE if advertisement.local_pref is None else advertisement.local_pref
     if lever is not Lever.LOCAL_PREF:
         return base
-    return base + STRIDE * generation - rank
+    # Who stands by has a worse rank, and the same base: no order is lost where it is cut.
+    return min(base, _MOST_BASE) + STRIDE * min(generation, MAX_GENERATION) - rank

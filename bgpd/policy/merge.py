@@ -26,6 +26,12 @@ class Decision:
 
     advertisements: tuple[Advertisement, ...] = ()
     withheld: tuple[Withheld, ...] = ()
+    kept: bool = False
+    """Whether it has some of *advertisements* only for a moment: see `bgpd.policy.lingering`."""
+
+
+NOTHING: Final = Decision()
+"""What holds of a Service that asks for nothing, or that nobody decided on."""
 
 
 class Merged:
@@ -60,8 +66,8 @@ class Merged:
 
         A block of a thousand Services is then joined once, not once for each.
         """
-        before = self._decisions.get(service, _NOTHING)
-        after = decision or _NOTHING
+        before = self._decisions.get(service, NOTHING)
+        after = decision or NOTHING
         if decision is None:
             self._decisions.pop(service, None)
         else:
@@ -105,11 +111,24 @@ class Merged:
 
     def advertises(self, service: str) -> bool:
         """Return whether *service* wants any route."""
-        return bool(self._decisions.get(service, _NOTHING).advertisements)
+        return bool(self._decisions.get(service, NOTHING).advertisements)
+
+    def decision(self, service: str) -> Decision | None:
+        """Return the decision on *service*; None: there is none."""
+        return self._decisions.get(service)
+
+    @property
+    def withheld_services(self) -> frozenset[str]:
+        """The Services of which anything is withheld."""
+        return frozenset(self._withholding)
 
     def knows(self, service: str) -> bool:
         """Return whether there is a decision on *service*."""
         return service in self._decisions
+
+    def decision_on(self, service: str) -> Decision | None:
+        """Return what was decided on *service*; None: there is no such Service."""
+        return self._decisions.get(service)
 
     def settle(self, touched: Iterable[RouteKey]) -> frozenset[RouteKey]:
         """Work out the routes that were *touched*; return those that changed."""
@@ -171,9 +190,6 @@ class Merged:
         if len(versions) > 1 and any(_disputes(versions)):
             self._disputed.add(key)
         return before != after
-
-
-_NOTHING = Decision()
 
 
 def _each(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -132,12 +132,13 @@ def _overlap(candidate: IPAddressPool, others: Sequence[IPAddressPool]) -> str |
     return None
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def _spans(prefixes: tuple[Prefix, ...]) -> tuple[_Span, ...]:
     """Return the addresses of *prefixes* in order, neighbors joined.
 
     A range of addresses is many prefixes and one span, so two pools of many ranges are compared
-    in no time. Kept, because every change of any object asks for all pools again.
+    in no time. Kept, because every change of any object asks for all pools again, and each is
+    compared with all others: one pool more than are kept, and every comparison counts anew.
     """
     spans: list[_Span] = []
     for version, first, last in sorted(_span(prefix) for prefix in prefixes):

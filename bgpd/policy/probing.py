@@ -11,7 +11,7 @@ from functools import cache
 from typing import Final, NamedTuple, assert_never
 from urllib.parse import urlsplit
 
-from bgpd.model.cluster import EndpointSlice, NamedPort, Service
+from bgpd.model.cluster import EndpointSlice, LocalEndpoint, NamedPort, Service
 from bgpd.model.errors import ConfigError
 from bgpd.model.health import (
     DNS,
@@ -189,13 +189,27 @@ def _where(
     """Yield each address that a check of *target* asks, with the ports that are known there."""
     match target:
         case ProbeTarget.ENDPOINT:
-            yield from ((one.address, one.ports) for part in slices for one in part.here)
+            yield from ((one.address, one.ports) for one in _used(service, slices))
         case ProbeTarget.ELASTIC_IP:
             yield from ((one, service.ports) for one in _addresses(service.ingress))
         case ProbeTarget.HOST:
             yield _LOCALHOST, service.ports
         case other:
             assert_never(other)
+
+
+def _used(service: Service, slices: tuple[EndpointSlice, ...]) -> list[LocalEndpoint]:
+    """Return the endpoints of this node that get traffic.
+
+    One that terminates gets some only while no other is ready: none here with the policy Local,
+    none at all with Cluster (KEP-1669). What closes at SIGTERM would else withhold a Service that
+    has moved on, and what answers to the end would vouch for its successor.
+    """
+    here = [one for part in slices for one in part.here]
+    ready = [one for one in here if not one.terminating]
+    if ready or service.local:
+        return ready or here
+    return [] if any(one.serving and not one.terminating for one in slices) else here
 
 
 def _addresses(ingress: Iterable[str]) -> Iterator[Address]:

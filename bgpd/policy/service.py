@@ -6,7 +6,7 @@ readiness or of scheduling plays no part: whether this node works is local evide
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bgpd.model.cluster import EndpointSlice, Service
@@ -17,7 +17,8 @@ from bgpd.model.route import RANK_STANDBY, Advertisement
 from bgpd.policy.context import Context
 from bgpd.policy.family import WORD
 from bgpd.policy.lever import RANKED
-from bgpd.policy.merge import Decision, Merged, merge
+from bgpd.policy.lingering import CHOICE
+from bgpd.policy.merge import NOTHING, Decision, Merged, merge
 from bgpd.policy.pools import Place, parse_ingress
 from bgpd.policy.reach import NO_RULES, Offer, PoolRules, Reach
 from bgpd.policy.verdict import FINE, Verdict
@@ -27,8 +28,6 @@ __all__ = ["Context", "Decision", "Merged", "decide", "merge"]
 BANDWIDTH: Final = 1_000_000
 """Bytes per second that a link-bandwidth community says for each endpoint. Routers compare them
 with each other alone, so what counts is that every node takes the same."""
-NOTHING: Final = Decision()
-"""The decision about a Service that asks for nothing."""
 _LONGEST: Final = {Family.IPV4: 32, Family.IPV6: 128}
 """The length of a prefix that is one address."""
 
@@ -55,10 +54,11 @@ def decide(
     slices: Iterable[EndpointSlice],
     context: Context,
     verdict: Verdict = FINE,
+    had: tuple[Advertisement, ...] = (),
 ) -> Decision:
     """Return what this node advertises for *service*, and a reason for whatever it does not.
 
-    *verdict* is what local health says of it.
+    *verdict* is what local health says of it; of *had*, what it may keep for a moment stays.
     """
     refusal = _not_ours(service, context)
     if refusal is not None:
@@ -74,7 +74,52 @@ def decide(
                 withheld.append(route)
             else:
                 advertisements.append(route)
-    return Decision(advertisements=tuple(advertisements), withheld=tuple(withheld))
+    decision = Decision(advertisements=tuple(advertisements), withheld=tuple(withheld))
+    # Where no advertisement is left at all, the last one was waited for when it was removed.
+    chosen = context.in_force.advertisements and any(one.reason in CHOICE for one in withheld)
+    if had and chosen:
+        fact = _fact(service, endpoints, context, verdict)
+        return _with_kept(decision, had, context, fact, verdict.floor)
+    return decision
+
+
+def _fact(
+    service: Service, slices: tuple[EndpointSlice, ...], context: Context, verdict: Verdict
+) -> _No | None:
+    """Return why traffic for *service* would be lost here, whoever chooses it; None: it is not."""
+    if context.blocked is not None:
+        return _No(*context.blocked)
+    missing = _no_endpoint(service, slices, context)
+    return missing or _unhealthy(service, verdict)
+
+
+def _with_kept(
+    decision: Decision,
+    had: tuple[Advertisement, ...],
+    context: Context,
+    fact: _No | None,
+    floor: int,
+) -> Decision:
+    """Return *decision* with those of *had* that only the choice of advertisements is against.
+
+    Where a *fact* is against them as well, that is why they go now.
+    """
+    peers = {one.name for one in context.peers}
+    kept: list[Advertisement] = []
+    withheld: list[Withheld] = []
+    for no in decision.withheld:
+        found = [one for one in had if one.prefix == no.prefix and one.peer in peers]
+        if no.reason not in CHOICE or not found:
+            withheld.append(no)
+        elif fact is not None:
+            withheld.append(replace(no, reason=fact.reason, message=fact.message))
+        else:
+            kept += (replace(one, rank=max(one.rank, floor)) for one in found)
+    return Decision(
+        advertisements=(*decision.advertisements, *kept),
+        withheld=tuple(withheld),
+        kept=bool(kept),
+    )
 
 
 def _distinct(ingress: tuple[str, ...]) -> Iterable[str]:
@@ -169,8 +214,9 @@ def _fit(
     service: Service, rules: PoolRules, reach: Reach, context: Context, verdict: Verdict
 ) -> Reach | _No:
     """Return *reach* where local health allows it and somebody would hear of it."""
-    if verdict.reason is not None:
-        return _No(verdict.reason, f"Service {service.key}: {verdict.message}")
+    unhealthy = _unhealthy(service, verdict)
+    if unhealthy is not None:
+        return unhealthy
     if reach.offers:
         return reach
     names = ", ".join(one.name for one in rules.matching(service.labels))
@@ -179,6 +225,12 @@ def _fit(
         f"{context.node}"
     )
     return _No(Reason.NO_PEER, message)
+
+
+def _unhealthy(service: Service, verdict: Verdict) -> _No | None:
+    if verdict.reason is None:
+        return None
+    return _No(verdict.reason, f"Service {service.key}: {verdict.message}")
 
 
 def _no_advertisement(service: Service, rules: PoolRules, context: Context) -> _No:

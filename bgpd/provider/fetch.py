@@ -12,7 +12,6 @@ import ssl
 import threading
 from collections.abc import Mapping
 from http import HTTPStatus
-from types import TracebackType
 from typing import Final, Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -73,12 +72,7 @@ class _Deadline:
         self._timer.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._timer.cancel()
         self._timer.join()
 

@@ -1,15 +1,16 @@
 """`python -m bgpd.speaker`: the reflex, as ExaBGP starts it."""
 
 import argparse
-import asyncio
 import shlex
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from bgpd.model.errors import BgpdError
 from bgpd.model.member import NodeName
-from bgpd.speaker.service import Options, Service
+from bgpd.running import run
+from bgpd.speaker.options import Options
+from bgpd.speaker.service import Service
+from bgpd.telemetry.metricsarguments import add_arguments, metrics_options
 
 
 def _options(arguments: list[str]) -> Options:
@@ -20,6 +21,8 @@ def _options(arguments: list[str]) -> Options:
     parser.add_argument("--mesh-key-file", type=Path, required=True)
     parser.add_argument("--socket-group")
     parser.add_argument("--log-level", default="info")
+    parser.add_argument("--log-format", choices=("auto", "text", "json"), default="text")
+    add_arguments(parser)
     parsed = parser.parse_args(arguments)
     return Options(
         node=NodeName(parsed.node),
@@ -30,6 +33,8 @@ def _options(arguments: list[str]) -> Options:
         program=f"bgpd-speaker/{version('bgpd')}",
         socket_group=parsed.socket_group,
         log_level=parsed.log_level,
+        log_format=parsed.log_format,
+        metrics=metrics_options(parsed),
     )
 
 
@@ -39,12 +44,7 @@ async def _serve(options: Options) -> None:
 
 def main() -> int:
     """Run the reflex and return its exit status."""
-    try:
-        asyncio.run(_serve(_options(sys.argv[1:])))
-    except BgpdError as error:
-        sys.stderr.write(f"bgpd speaker: {error}\n")
-        return error.exit_code
-    return 0
+    return run("bgpd speaker", lambda: _serve(_options(sys.argv[1:])))
 
 
 if __name__ == "__main__":

@@ -15,9 +15,10 @@ from dataclasses import replace
 from typing import Final
 
 from bgpd.bfd.endpoint import Endpoint, Line, Way
+from bgpd.bfd.memory import Memory
 from bgpd.bfd.packet import State
 from bgpd.bfd.seal import Key
-from bgpd.bfd.session import Memory, Session, Settings, StateChanged
+from bgpd.bfd.session import Session, Settings, StateChanged
 from bgpd.exabgp.command import Hold
 from bgpd.ipc.message import Silent
 from bgpd.model.peer import BFD, BFDState, Peer, Takeover
@@ -80,7 +81,7 @@ class BFDSessions:
                 watch = None
             if watch is None:
                 self._begin(peer, now)
-        self.settle(now, wall_offset=0.0)
+        self.settle(now)
 
     def slept(self, now: float) -> None:
         """Note that the driver came late: nobody is called silent for our own sleep."""
@@ -102,7 +103,7 @@ class BFDSessions:
             watch.failed = False
             self._hold(now)
 
-    def settle(self, now: float, *, wall_offset: float) -> bool:
+    def settle(self, now: float) -> bool:
         """Act on what happened to the sessions; return whether anything did."""
         happened = False
         for watch in self._watches.values():
@@ -112,7 +113,7 @@ class BFDSessions:
             if session.has_events:
                 happened = True
                 for event in session.events():
-                    self._changed(watch, event, now, wall_offset)
+                    self._changed(watch, event, now)
         self._hold(now)
         memories = self.memories
         if memories != self._saved:
@@ -124,7 +125,7 @@ class BFDSessions:
         """Enter AdminDown everywhere: we leave, which is no failure of the path."""
         for watch in tuple(self._watches.values()):
             self._drop(watch, now)
-        self.settle(now, wall_offset=0.0)
+        self.settle(now)
 
     # What follows
 
@@ -184,6 +185,11 @@ class BFDSessions:
             counters=dict(line.counters),
         )
 
+    def entered(self, address: Address) -> Mapping[BFDState, int]:
+        """Return how often the session with *address* came into each state since we know it."""
+        watch = self._watches.get(address)
+        return {} if watch is None else watch.entered
+
     # Peers
 
     def _begin(self, peer: Peer, now: float) -> None:
@@ -228,8 +234,9 @@ class BFDSessions:
 
     # What happened
 
-    def _changed(self, watch: Watch, event: StateChanged, now: float, wall_offset: float) -> None:
+    def _changed(self, watch: Watch, event: StateChanged, now: float) -> None:
         watch.since = now
+        watch.entered[_STATES[event.new]] += 1
         name = watch.peer.name
         if event.new is State.UP:
             watch.failed = False
@@ -242,17 +249,16 @@ class BFDSessions:
             level = "warning" if failure else "info"
             self._outbox.note(level, "bfd_down", peer=name, reason=watch.error)
             if failure:
-                self._failed(watch, event, now, wall_offset)
+                self._failed(watch, event, now)
             watch.confirmed = False
 
-    def _failed(self, watch: Watch, event: StateChanged, now: float, wall_offset: float) -> None:
+    def _failed(self, watch: Watch, event: StateChanged, now: float) -> None:
         self._outbox.count("bfd_failures")
         self._timeline.record(
             kind="bfd",
             cause=f"BFD with {watch.peer.name}: {watch.error}",
             cause_at=event.at,
             decided_at=now,
-            wall=event.at + wall_offset,
         )
         pause = watch.fail(now)
         if pause is not None:
@@ -273,7 +279,9 @@ class BFDSessions:
             return
         for address in sorted(held ^ self._held):
             event = "session_held" if address in held else "session_released"
-            self._outbox.note("info", event, peer=address)
+            watch = self._watches.get(address)  # a peer may be configured no more
+            name = address if watch is None else watch.peer.name
+            self._outbox.note("info", event, peer=name)
         self._held = held
         self._outbox.send(Hold(id=self._outbox.number(), peers=tuple(sorted(held))))
 

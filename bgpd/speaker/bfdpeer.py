@@ -1,13 +1,13 @@
 """One peer as BFD sees it: whether it failed, whether BGP waits for it, whether it flaps."""
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Final
 
 from bgpd.bfd.endpoint import Line
 from bgpd.bfd.packet import Diag, State
 from bgpd.bfd.session import StateChanged
-from bgpd.model.peer import Peer
+from bgpd.model.peer import BFDState, Peer
 
 HOLD_SECONDS: Final = 10.0
 """How long BGP waits for BFD after a failure: several times what BFD takes to come up."""
@@ -47,6 +47,8 @@ class Watch:
     confirmed: bool = False
     """Whether the peer itself has said that it is up, since we run."""
     transitions: int = 0
+    entered: Counter[BFDState] = field(default_factory=Counter)
+    """How often it came into each state."""
     error: str = ""
     failed_at: float | None = None
     failures: deque[float] = field(default_factory=lambda: deque(maxlen=FLAPS))

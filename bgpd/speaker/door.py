@@ -9,16 +9,23 @@ from typing import Final, assert_never
 from bgpd.ipc.connection import Connection
 from bgpd.ipc.message import VERSION, Answer, AnyMessage, Ask, Desired, Hello, Welcome
 from bgpd.model.errors import ConfigError
+from bgpd.model.event import Event
 from bgpd.model.status import SpeakerStatus
 from bgpd.policy import lever
 from bgpd.speaker import trial, turns
+from bgpd.speaker.offered import Offered
 from bgpd.speaker.reflex import Reflex
 from bgpd.speaker.request import DrainRequest
 from bgpd.speaker.rows import Rows
-from bgpd.speaker.status import rows_of
+from bgpd.speaker.status import offered_by, rows_of
 
 MOST_QUESTIONS: Final = 100
 """What one connection may ask while its last question is being answered."""
+_AGENTS: Final = {
+    "accept-vanished": "what vanished",
+    "inventory": "what is configured",
+    "grounds": "what a decision rests on",
+}
 
 
 class Door:
@@ -31,6 +38,7 @@ class Door:
         reflex: Reflex,
         status: Callable[[float, Rows], SpeakerStatus],
         flush: Callable[[], None],
+        events: Callable[[], tuple[Event, ...]] = tuple,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self.last: Desired | None = None
@@ -39,9 +47,10 @@ class Door:
         self._reflex = reflex
         self._status = status
         self._flush = flush
+        self._events = events
         self._agent: Connection | None = None
         self._asked: dict[Connection, deque[Ask]] = {}
-        """Who waits for a status, and what they asked meanwhile."""
+        """Who waits for a status or routes, and what they asked meanwhile."""
         self._loop = asyncio.get_running_loop()
 
     def tell(self, message: AnyMessage) -> None:
@@ -72,7 +81,7 @@ class Door:
                 self._take_question(connection, message)
             case _ if connection is self._agent:
                 before = self._reflex.desired
-                self._reflex.agent_message(message, now)
+                self._reflex.orders.take(message, now)
                 if isinstance(message, Desired) and self._reflex.desired is not before:
                     self.last = message
             case _:
@@ -84,7 +93,7 @@ class Door:
         self._asked.pop(connection, None)
         if connection is self._agent:
             self._agent = None
-            self._reflex.agent_lost(connection.reason, self._loop.time())
+            self._reflex.orders.lost(connection.reason, self._loop.time())
             self._flush()
 
     def _greet(self, connection: Connection, hello: Hello, now: float) -> None:
@@ -96,7 +105,7 @@ class Door:
             if self._agent is not None and self._agent is not connection:
                 self._agent.close("another agent connected")
             self._agent = connection
-            self._reflex.agent_connected(now)
+            self._reflex.orders.connected(now)
 
     def _take_question(self, connection: Connection, ask: Ask) -> None:
         """Answer *ask* when all that *connection* asked before is answered.
@@ -112,10 +121,17 @@ class Door:
             self._answer(connection, ask)
 
     def _tell_status(self, connection: Connection, rows: Rows, _: float) -> None:
+        self._tell_later(connection, lambda: self._status(self._loop.time(), rows))
+
+    def _tell_routes(self, connection: Connection, offered: Offered, _: float) -> None:
+        self._tell_later(connection, lambda: offered.found)
+
+    def _tell_later(self, connection: Connection, content: Callable[[], object]) -> None:
+        """Answer the question that *connection* waits for, and what it asked meanwhile."""
         waiting = self._asked.pop(connection, None)
         if waiting is None:
             return  # who asked is gone
-        connection.send(Answer(content=self._status(self._loop.time(), rows)))
+        connection.send(Answer(content=content()))
         for ask in waiting:
             self._take_question(connection, ask)
         if waiting:
@@ -126,8 +142,14 @@ class Door:
             case "status":
                 self._asked[connection] = deque()
                 turns.make(rows_of(self._reflex), partial(self._tell_status, connection))
+            case "routes":
+                self._asked[connection] = deque()
+                offered = offered_by(self._reflex, ask.arguments)
+                turns.make(offered, partial(self._tell_routes, connection))
             case "timeline":
                 connection.send(Answer(content=self._reflex.timeline.failovers))
+            case "events":
+                connection.send(Answer(content=self._events()))
             case "generation-reset":
                 connection.send(self._reset_generation(ask, self._loop.time()))
             case "drain":
@@ -137,8 +159,8 @@ class Door:
                 connection.send(self._drained())
             case "trial" | "probed":
                 connection.send(self._probe(ask, self._loop.time()))
-            case "accept-vanished":
-                error = "only the agent knows what vanished; ask agent.sock"
+            case "accept-vanished" | "inventory" | "grounds":
+                error = f"only the agent knows {_AGENTS[ask.question]}; ask agent.sock"
                 connection.send(Answer(ok=False, error=error))
             case _:
                 assert_never(ask.question)

@@ -94,28 +94,35 @@ class Draining:
             self._causes = causes
             event = "drain_ended" if not causes else "drain_changed" if before else "drain_began"
             self._outbox.note("info", event, cause="; ".join(causes or before))
-            if causes and not before and not situation.ending.active:
-                self._open_timeline("; ".join(causes), now)
+            if bool(causes) is not bool(before) and not situation.ending.active:
+                kind, what = ("drain", causes) if causes else ("return", before)
+                over = "" if causes else "drained no longer: "
+                self._open_timeline(kind, over + "; ".join(what), now)
         situation.tell_mesh(now)
         self._offer.restance(now)
         self._timeline.settle()
         self.follow(now)
 
-    def _open_timeline(self, cause: str, now: float) -> None:
+    def _open_timeline(self, kind: str, cause: str, now: float) -> None:
         self._timeline.begin(
-            kind="drain",
+            kind=kind,
             cause=cause,
             cause_at=now,
             decided_at=now,
-            wall=self._wall(now),
             generation=self._situation.generation,
         )
 
     def handle_timer(self, now: float) -> None:
         """Go on with what time has changed."""
         if self._situation.drain.due(now):
+            drain = self._situation.drain
+            gone = drain.of(Fate.WITHDRAWN)
             self._offer.review_drain(now)
+            goes = drain.of(Fate.WITHDRAWN) - gone
+            kind, what = ("withdraw", "drained") if goes else ("drain", "waited long enough")
+            self._open_timeline(kind, f"{what}: {'; '.join(self._causes)}", now)
             self._offer.restance(now)
+            self._timeline.settle()
         # Whoever else reconciles at this moment has reviewed the drain already.
         self.follow(now)
 

@@ -57,6 +57,11 @@ class SaveProbed:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveTimeline:
+    """Write the record of failovers to disk."""
+
+
+@dataclass(frozen=True, slots=True)
 class DropAgent:
     """Close the agent's connection: it connects again and sends everything."""
 
@@ -84,17 +89,6 @@ class Note:
     keys: tuple[tuple[str, object], ...] = ()
 
 
-Effect: TypeAlias = (
-    Send
-    | WriteConfiguration
-    | Tell
-    | SaveDesired
-    | SaveMesh
-    | SaveDrain
-    | SaveBFD
-    | SaveProbed
-    | DropAgent
-    | KillExabgp
-    | Quit
-    | Note
-)
+Save: TypeAlias = SaveDesired | SaveMesh | SaveDrain | SaveBFD | SaveProbed | SaveTimeline
+
+Effect: TypeAlias = Send | WriteConfiguration | Tell | Save | DropAgent | KillExabgp | Quit | Note

@@ -25,6 +25,7 @@ from bgpd.speaker.effect import Note
 
 _GENERATION = {
     Kind.RAISED: ("warning", "generation_raised"),
+    Kind.PLANNED: ("info", "generation_planned"),
     Kind.ADOPTED: ("info", "generation_adopted"),
     Kind.RESET: ("warning", "generation_reset"),
 }

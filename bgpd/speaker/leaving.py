@@ -32,7 +32,7 @@ class Leaving:
         self._kept: int | None = None
         """For how many seconds routers keep our routes, as we said when we said goodbye."""
 
-    def begin(self, now: float, *, wall: float, within: float | None = None) -> None:
+    def begin(self, now: float, *, within: float | None = None) -> None:
         """Demote our routes: SIGTERM arrived; a second one changes nothing.
 
         After *within* seconds, where they are known, ExaBGP closes the sessions by itself, and
@@ -56,7 +56,6 @@ class Leaving:
             cause="told to terminate",
             cause_at=now,
             decided_at=now,
-            wall=wall,
             generation=situation.generation,
         )
         situation.tell_mesh(now)
@@ -115,7 +114,15 @@ class Leaving:
     def _enter(self, phase: Phase, now: float) -> None:
         match phase:
             case Phase.WITHDRAWING:
+                self._timeline.begin(
+                    kind="withdraw",
+                    cause="the drain is over, the speaker ends",
+                    cause_at=now,
+                    decided_at=now,
+                    generation=self._situation.generation,
+                )
                 self._offer.withdraw_all(now)
+                self._timeline.settle()
                 if self._offer.settled:
                     self._advance(now)
             case Phase.CLOSING:

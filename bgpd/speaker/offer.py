@@ -9,15 +9,15 @@ just before we crashed. So the agent gets a moment to say everything; until then
 added or taken back and no session changed, only the routes that are there follow the generation.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from bgpd.exabgp.command import Show
-from bgpd.exabgp.message import Done, Failed, SessionChanged, Shown
+from bgpd.exabgp.message import Arrived, Done, Failed, SessionChanged, Shown
 from bgpd.ipc.message import Applied, Delta
 from bgpd.model.errors import ProtocolError
 from bgpd.model.peer import PeerName, PeerState
-from bgpd.model.prefix import Address, Family
+from bgpd.model.prefix import Address, Prefix
 from bgpd.model.route import AdjRibOut
 from bgpd.model.status import Condition
 from bgpd.speaker.adoption import Adoption, routes
@@ -71,8 +71,6 @@ class Offer:
             outbox=outbox,
         )
         self._markers = Markers(outbox)
-        self._spoken: dict[PeerName, tuple[Family, ...]] = {}
-        """The families that the last session of each peer carried."""
         self._unreviewed: float | None = None
         """When routes were changed without another look at that."""
         self.agent_awaited_until: float | None = None
@@ -136,19 +134,26 @@ class Offer:
         self._cadence.save_soon(now)
         if not self._may_send(now):
             return
-        facts = self.wording.said_last(self.desired)
+        self._timeline.traces.begin(delta.sequence, now)
+        self._send_touched(self.desired, touched, now)
+        self._timeline.traces.end()
+
+    def _send_touched(
+        self, desired: DesiredState, touched: frozenset[tuple[PeerName, Prefix]], now: float
+    ) -> None:
+        facts = self.wording.said_last(desired)
         if facts is not None:
             self._unreviewed = now
         else:
-            facts = self.wording.facts(self.desired, now)
+            facts = self.wording.facts(desired, now)
             if self.wording.is_old(facts, now):
                 # What the delta does not touch must hear of it, too.
                 self.reconcile(now)
                 return
         # Of the others nothing has changed: an endpoint's way to the wire is short.
         names = {name for name, _ in touched}
-        stances = self.wording.under(facts, self.desired, names, now)
-        self._updates.send(self.rib.touch(touched, self.desired, stances), self.desired.peers, now)
+        stances = self.wording.under(facts, desired, names, now)
+        self._updates.send(self.rib.touch(touched, desired, stances), desired.peers, now)
         self._confirm()
 
     def attempt(self, trial: AdjRibOut, now: float) -> None:
@@ -190,6 +195,7 @@ class Offer:
                 up = one.session.state is PeerState.ESTABLISHED
                 self._markers.session(one.session.peer, up=up)
         self.rib.adopt(routes(shown, peers))
+        self.wording.recall(self.desired)
         self._sessions.forget_all_but(peers.values())
         absent = [name for name, peer in peers.items() if not self._adoption.holds(peer)]
         self.peering.missing(absent, now)
@@ -198,7 +204,14 @@ class Offer:
     def done(self, done: Done, now: float) -> None:
         """Note that an update was carried out."""
         self._updates.done(done.id)
-        self._timeline.flushed(done.id, detail=", ".join(self._names_of(done.flushed)), now=now)
+        # An ExaBGP that was started by an earlier version does not say when.
+        times = done.flushed_at or (now,) * len(done.flushed)
+        self._timeline.done(
+            done.id,
+            flushed={self.name_of(peer): at for peer, at in zip(done.flushed, times, strict=True)},
+            owed=[self.name_of(peer) for peer in (*done.pending, *done.waiting)],
+            now=now,
+        )
         if done.unknown:
             # We believed that ExaBGP has these peers.
             self._outbox.count("exabgp_peers_unknown")
@@ -206,13 +219,23 @@ class Offer:
         self._confirm()
         self._cadence.report_soon(now)
 
+    def arrived(self, arrived: Arrived, now: float) -> None:
+        """Note that a router has an update."""
+        self._timeline.arrived(
+            arrived.id,
+            peer=self.name_of(arrived.peer),
+            flushed_at=arrived.flushed_at,
+            at=arrived.at,
+            now=now,
+        )
+
     def failed(self, failed: Failed, now: float) -> None:
         """ExaBGP refused a command: what it has is unknown, so ask."""
         self._outbox.count("exabgp_commands_failed")
         self._outbox.note("error", "exabgp_command_failed", reason=failed.error)
         self._adoption.distrust(failed.id)
         if failed.id is not None:
-            self._timeline.failed(failed.id)
+            self._timeline.failed(failed.id, now)
             self.peering.failed(failed.error, now, failed.id)
         if self._updates.failed(failed.id, failed.error, now) or self._adoption.ask_due(now):
             self.ask(now)
@@ -230,13 +253,8 @@ class Offer:
     def _hears_otherwise(self, address: Address) -> bool:
         """Return whether the router at *address* agreed to other families than it did last."""
         peers = () if self.desired is None else self.desired.peers.values()
-        peer = next((peer for peer in peers if peer.address == address), None)
-        if peer is None:
-            return False
-        spoken = self._sessions.spoken(peer)
-        before = self._spoken.get(peer.name, peer.families)
-        self._spoken[peer.name] = spoken
-        return spoken != before
+        told = [self._sessions.hears_otherwise(one) for one in peers if one.address == address]
+        return any(told)
 
     # Reconcile
 
@@ -252,23 +270,41 @@ class Offer:
         self.advertising = True
         stances = self.wording.anew(self.desired, now)
         whole = self.agent_awaited_until is None
-        if whole and self._situation.starting:
+        returns = whole and self._situation.starting
+        if returns:
             self._situation.starting = False
             self._situation.tell_mesh(now)
         plans = (self.rib.rebuild if whole else self.rib.refresh)(self.desired, stances)
+        if returns and plans:
+            self._begin_return(now)
         self._updates.send(plans, self.desired.peers, now)
         self._send_markers()
         self._confirm()
         self._cadence.report_soon(now)
+
+    def _begin_return(self, now: float) -> None:
+        """Note that this node is back: everything that routers have not heard of us is sent."""
+        self._timeline.begin(
+            kind="return",
+            cause="the speaker started",
+            cause_at=self._situation.started,
+            decided_at=now,
+            generation=self._situation.generation,
+        )
 
     @property
     def patient_until(self) -> float | None:
         """When the first peer that waits for its own BFD hears the generation."""
         return self.wording.stances.waits_until
 
+    def wakes_at(self, now: float) -> float | None:
+        """Return when `lose_patience` has something to do; while nothing may be sent, never."""
+        return self.patient_until if self._may_send(now) else None
+
     def lose_patience(self, now: float) -> None:
         """Tell the generation to those that have had their time."""
-        if self.patient_until is not None and now >= self.patient_until:
+        due = self.wakes_at(now)
+        if due is not None and now >= due:
             self.restance(now)
             if self.patient_until is None:
                 self._timeline.settle()
@@ -357,5 +393,6 @@ class Offer:
         if self.desired is not None and self.agent_awaited_until is None:
             self._markers.send(self.desired.peers.values())
 
-    def _names_of(self, addresses: Sequence[Address]) -> list[str]:
-        return list(addresses) if self.desired is None else self.desired.peer_names(addresses)
+    def name_of(self, address: Address) -> str:
+        """Return what people call the peer at *address*; the address where it is nobody's."""
+        return address if self.desired is None else self.desired.peer_names((address,))[0]

@@ -6,9 +6,18 @@ Every part of the reflex puts its wishes here; the driver empties it and carries
 from typing import Final
 
 from bgpd.exabgp.command import Command
-from bgpd.speaker.effect import Effect, Note, SaveDesired, SaveDrain, SaveMesh, SaveProbed, Send
+from bgpd.speaker.effect import (
+    Effect,
+    Note,
+    SaveDesired,
+    SaveDrain,
+    SaveMesh,
+    SaveProbed,
+    SaveTimeline,
+    Send,
+)
 
-_CAN_WAIT: Final = (SaveDesired, SaveDrain, SaveMesh, SaveProbed, Note)
+_CAN_WAIT: Final = (SaveDesired, SaveDrain, SaveMesh, SaveProbed, SaveTimeline, Note)
 """Disk and log: a raise is on its way to the routers before either hears of it."""
 
 

@@ -17,15 +17,21 @@ class AgentPresence:
         self.connected = False
         self._last_sign = now
 
+    def greeted(self) -> None:
+        """Note that the agent connected: that it comes is no sign, what it says is.
+
+        One whose words nobody here understands, of another version, comes again each second.
+        """
+        self.connected = True
+
     def seen(self, now: float) -> None:
-        """Note that the agent connected, or said anything."""
+        """Note that the agent said anything."""
         self.connected = True
         self._last_sign = now
 
-    def lost(self, now: float) -> None:
+    def lost(self) -> None:
         """Note that the agent's connection is gone."""
         self.connected = False
-        self._last_sign = now
 
     def absent_since(self, now: float) -> float | None:
         """Return when the agent was last there, or None while it is."""

@@ -6,7 +6,7 @@ until another probe says otherwise or the peer has another address.
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -19,14 +19,16 @@ TYPE: Final = "LeverDoesNotMove"
 ORDER: Final = (Lever.LOCAL_PREF, Lever.MED, Lever.AS_PATH, Lever.ORIGIN)
 """The first that works is the best: those with room for ranks, those that travel farther."""
 _MOST_LEVERS: Final = 16
+_LAST_MOMENT: Final = 253_402_300_799
+"""The end of the year 9999."""
 
 
 class Probed(msgspec.Struct, frozen=True, kw_only=True):
     """What one probe found out about one peer."""
 
     address: Address
-    at: float
-    """Wall clock, seconds since the epoch."""
+    at: Annotated[float, msgspec.Meta(ge=0, le=_LAST_MOMENT)]
+    """Wall clock, seconds since the epoch: a day that has a name, for it comes from a disk."""
     moves: dict[str, bool]
     """Lever, or community -> whether the traffic followed it both ways."""
 

@@ -3,16 +3,18 @@
 Stimuli are method calls with the time as an argument; what shall be done comes back as effects,
 in order, from `effects()`. The driver (`service.py`) owns sockets, pipes, files and clocks.
 
-Here stimuli only find their way: what is offered decides `offer`, how the node leaves
-`leaving`, what all routes have in common `situation`.
+Here stimuli only find their way: what the agent says to `orders`, what the mesh tells to `news`.
+What is offered decides `offer`, how the node leaves `leaving`, what all routes have in common
+`situation`.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, assert_never
+from typing import assert_never
 
-from bgpd.bfd.session import Memory
+from bgpd.bfd.memory import Memory
 from bgpd.exabgp.command import Ping
 from bgpd.exabgp.message import (
+    Arrived,
     Done,
     Failed,
     Ignored,
@@ -23,34 +25,34 @@ from bgpd.exabgp.message import (
     Shown,
     Terminating,
 )
-from bgpd.ipc.message import AnyMessage, Beat, Delta, Desired, Standing
-from bgpd.mesh.events import ConditionChanged, GenerationChanged, Kind, MeshEvent
+from bgpd.ipc.message import Desired
 from bgpd.mesh.machine import Mesh
-from bgpd.model.errors import BgpdError
 from bgpd.model.member import NodeName
 from bgpd.model.peer import PeerState
 from bgpd.model.prefix import Address
-from bgpd.speaker import comparable, journal, probed
+from bgpd.model.timeline import PairClock
+from bgpd.speaker import probed
 from bgpd.speaker.bfd import BFDSessions
 from bgpd.speaker.cadence import Cadence
 from bgpd.speaker.desired import DesiredState
+from bgpd.speaker.doubts import Doubts
 from bgpd.speaker.draining import Draining
 from bgpd.speaker.effect import (
-    DropAgent,
     Effect,
     KillExabgp,
     SaveDesired,
-    SaveMesh,
     SaveProbed,
+    SaveTimeline,
 )
 from bgpd.speaker.leaving import Leaving
+from bgpd.speaker.news import News
 from bgpd.speaker.offer import Offer
+from bgpd.speaker.orders import MakeMesh, Orders
 from bgpd.speaker.outbox import Outbox
 from bgpd.speaker.probed import Memory as ProbedMemory
-from bgpd.speaker.repeats import Repeats
 from bgpd.speaker.request import DrainRequest
 from bgpd.speaker.sessions import Sessions
-from bgpd.speaker.situation import Situation, mesh_settings
+from bgpd.speaker.situation import Situation
 from bgpd.speaker.timeline import Timeline
 from bgpd.speaker.trial import Trials
 from bgpd.speaker.watchdog import PING_SECONDS, Watchdog
@@ -59,15 +61,8 @@ START_POLL = 0.01
 """How often the start rule is asked while it holds the routes back."""
 
 
-class MakeMesh(Protocol):
-    """Builds the mesh once it is known what cluster and policy it belongs to."""
-
-    def __call__(self, desired: DesiredState, now: float) -> Mesh:
-        """Return a mesh that starts from what the disk remembers."""
-
-
 class Reflex:
-    """The composition of offer, situation and leaving; see the module's theory."""
+    """The composition of what decides; see the module's theory."""
 
     def __init__(  # noqa: PLR0913 - what only the driver has
         self,
@@ -86,14 +81,24 @@ class Reflex:
         self.sessions = Sessions()
         self.timeline = timeline
         self.situation = Situation(node, self.sessions, now)
-        self.wall_offset = wall_offset
-        """Wall clock minus monotonic clock, for people; the driver keeps it current."""
+        timeline.wall_offset = wall_offset
+        timeline.clocks = self._clocks
         self._outbox = Outbox()
         self._cadence = Cadence(now)
         self.offer = Offer(
             command=command,
             situation=self.situation,
             sessions=self.sessions,
+            timeline=timeline,
+            outbox=self._outbox,
+            cadence=self._cadence,
+        )
+        self._doubts = Doubts(situation=self.situation, timeline=timeline, outbox=self._outbox)
+        self._news = News(
+            situation=self.situation,
+            sessions=self.sessions,
+            offer=self.offer,
+            doubts=self._doubts,
             timeline=timeline,
             outbox=self._outbox,
             cadence=self._cadence,
@@ -121,12 +126,28 @@ class Reflex:
             outbox=self._outbox, timeline=timeline, random=random, memories=bfd_memories
         )
         self.offer.wording.patience = self.bfd.patience
-        self._make_mesh = make_mesh
+        self.orders = Orders(
+            make_mesh=make_mesh,
+            situation=self.situation,
+            offer=self.offer,
+            doubts=self._doubts,
+            draining=self.draining,
+            bfd=self.bfd,
+            timeline=timeline,
+            outbox=self._outbox,
+            cadence=self._cadence,
+        )
         self._watchdog = Watchdog(now)
-        self._repeats = Repeats()
         self._tick_due = now
-        self._awaits_state = False
-        """A new agent's deltas follow a state of its own, not the one that we have."""
+
+    @property
+    def wall_offset(self) -> float:
+        """Wall clock minus monotonic clock, for people; the driver keeps it current."""
+        return self.timeline.wall_offset
+
+    @wall_offset.setter
+    def wall_offset(self, seconds: float) -> None:
+        self.timeline.wall_offset = seconds
 
     @property
     def mesh(self) -> Mesh | None:
@@ -157,7 +178,7 @@ class Reflex:
         self.offer.peering.on_disk = configuration
         self.situation.request = drain
         if saved is not None:
-            self._take(saved, now, remembered=True)
+            self.orders.remember(saved, now)
         if self.desired is None:
             self.offer.ask(now)
 
@@ -169,6 +190,8 @@ class Reflex:
             case Done():
                 self.offer.done(message, now)
                 self._leaving.done(message, now)
+            case Arrived():
+                self.offer.arrived(message, now)
             case Reloaded():
                 self.offer.peering.reloaded(message.id)
             case Shown():
@@ -176,7 +199,7 @@ class Reflex:
             case SessionChanged():
                 self._session(message, now)
             case Terminating(seconds=within):
-                self._leaving.begin(now, wall=now + self.wall_offset, within=within)
+                self._leaving.begin(now, within=within)
             case Failed():
                 self.offer.failed(message, now)
             case Ignored():
@@ -192,45 +215,13 @@ class Reflex:
         """Note that the disk took no new configuration: ExaBGP will only see the old one."""
         self.offer.not_written(error, now)
 
-    def agent_connected(self, now: float) -> None:
-        """Note that an agent connected; it will send the whole state."""
-        self.situation.agent.seen(now)
-        self._awaits_state = True
-        self._outbox.note("info", "agent_connected")
-        self._cadence.report_soon(now)
-
-    def agent_lost(self, reason: str, now: float) -> None:
-        """Note that the agent's connection is gone: what it wanted stays in force."""
-        self.situation.agent.lost(now)
-        self._outbox.note("warning", "agent_lost", reason=reason)
-        self._cadence.report_soon(now)
-
-    def agent_message(self, message: AnyMessage, now: float) -> None:
-        """Take in what the agent says."""
-        self.situation.agent.seen(now)
-        match message:
-            case Desired():
-                if self._take(message, now):
-                    # At once: what comes after it is worth little without it.
-                    self._outbox.put(SaveDesired())
-            case Delta() if self._awaits_state:
-                self._outbox.put(DropAgent("a delta came before the state that it changes"))
-            case Delta():
-                self.offer.change(message, now)
-            case Standing():
-                self._stand(message, now)
-            case Beat():
-                pass
-            case _:
-                self._outbox.count("agent_messages_unexpected")
-
     def after_mesh(self, now: float) -> None:
         """Act on what the mesh decided; call after every stimulus of the mesh."""
         if self.mesh is None:
             return
         events = self.mesh.events()
         for event in events:
-            self._mesh_event(event, now)
+            self._news.take(event, now)
         if events:
             # Once for all of them: the timeline must be open before its command is sent.
             self.offer.restance(now)
@@ -241,7 +232,7 @@ class Reflex:
 
     def after_bfd(self, now: float) -> None:
         """Act on what BFD found out; call after every stimulus of it that may change something."""
-        if self.bfd.settle(now, wall_offset=self.wall_offset):
+        if self.bfd.settle(now):
             self._cadence.report_soon(now)
             self.offer.review_patience(now)
 
@@ -279,7 +270,7 @@ class Reflex:
             situation.drain.deadline,
             self.trials.deadline,
             self.offer.agent_awaited_until,
-            self.offer.patient_until,
+            self.offer.wakes_at(now),
         ):
             if other is not None and other < due:
                 due = other
@@ -315,63 +306,20 @@ class Reflex:
 
     # The ways of each
 
-    def _take(self, message: Desired, now: float, *, remembered: bool = False) -> bool:
-        """Take over a whole state; return False for one that means nothing and changes nothing."""
-        try:
-            desired = DesiredState.of(message)
-            settings = mesh_settings(self.node, desired)
-        except BgpdError as error:
-            self._outbox.count("states_refused")
-            self._outbox.note("error", "desired_refused", reason=str(error))
-            self._outbox.put(DropAgent(f"the desired state is refused: {error}"))
-            return False
-        self._awaits_state = False
-        self.situation.policy = desired.policy
-        self.situation.peers = desired.peers
-        self._note_standing(message.standing, now)
-        if self.mesh is None:
-            self.situation.mesh = self._make_mesh(desired, now)
-        else:
-            self.mesh.configure(settings=settings, members=desired.members, now=now)
-        self._outbox.put(SaveMesh())
-        self._outbox.note("info", "desired", sequence=message.sequence, peers=len(desired.peers))
-        self.draining.changed(now)
-        (self.offer.remember if remembered else self.offer.want)(desired, now)
-        self.bfd.want(desired.peers.values(), now)
-        return True
-
-    def _stand(self, standing: Standing, now: float) -> None:
-        """Take over how the agent sees the node as a whole."""
-        if standing != self.situation.standing:
-            self._cadence.save_soon(now)
-            self._cadence.report_soon(now)
-        self._note_standing(standing, now)
-        self.draining.changed(now)
-
-    def _note_standing(self, standing: Standing, now: float) -> None:
-        before = self.situation.standing
-        self.situation.stand(standing, now)
-        if standing.doubt != before.doubt:
-            self._outbox.note(
-                "warning" if standing.doubt else "info",
-                "doubt_began" if standing.doubt else "doubt_ended",
-                reason="; ".join(standing.doubt or before.doubt),
-            )
-
     def _shown(self, shown: Shown, now: float) -> None:
         for peer in shown.peers:
-            self.sessions.changed(peer.session, now + self.wall_offset)
+            self.sessions.changed(peer.session, now + self.wall_offset, shown=True)
         self.bfd.shown(shown.held, now)
         self.offer.shown(shown, now)
         if shown.terminating:
-            self._leaving.begin(now, wall=now + self.wall_offset)
+            self._leaving.begin(now)
 
     def _session(self, message: SessionChanged, now: float) -> None:
         if self.sessions.changed(message, now + self.wall_offset):
             self._outbox.note(
                 "info" if message.state is PeerState.ESTABLISHED else "warning",
                 "session_changed",
-                peer=message.peer,
+                peer=self.offer.name_of(message.peer),
                 state=message.state.value,
                 error=message.error,
             )
@@ -381,39 +329,19 @@ class Reflex:
         self.situation.tell_mesh(now)
         self._cadence.report_soon(now)
 
-    def _mesh_event(self, event: MeshEvent, now: float) -> None:
-        if isinstance(event, GenerationChanged):
-            self._generation_changed(event)
-        if not self._irrelevant(event, now) and self._repeats.is_news(event, now):
-            self._outbox.put(journal.line(event))
-        self._cadence.report_soon(now)
-
-    def _irrelevant(self, event: MeshEvent, now: float) -> bool:
-        """Return whether *event* is about routers that no prefix of ours depends on."""
-        if not isinstance(event, ConditionChanged) or event.condition.type != comparable.TYPE:
-            return False
-        members = self.situation.mesh_status(now).members
-        ours = self.sessions.router_ids()
-        found = comparable.condition(self.desired, members, ours=ours, node=self.node)
-        return event.condition.status and not found.status
-
-    def _generation_changed(self, event: GenerationChanged) -> None:
-        if self.offer.advertising:
-            self.timeline.begin(
-                kind="raise" if event.kind is Kind.RAISED else "adopt",
-                cause=event.cause,
-                cause_at=event.cause_at,
-                decided_at=event.decided_at,
-                wall=event.cause_at + self.wall_offset,
-                generation=event.new,
-            )
-        self._outbox.put(SaveMesh())
+    def _clocks(self, now: float) -> tuple[PairClock, ...]:
+        return () if self.mesh is None else self.mesh.clocks(now)
 
     def _tick(self, now: float) -> None:
         if self._watchdog.hangs(now):
             self._outbox.put(KillExabgp("ExaBGP has not answered for 3 s"))
         self._outbox.send(Ping(id=self._outbox.number()))
-        for note in self._repeats.due(now):
-            self._outbox.put(note)
+        self._news.tick(now)
+        self.timeline.tick(now)
+        if self.timeline.unsaved:
+            self._outbox.put(SaveTimeline())
         self.situation.tell_mesh(now)
+        self._doubts.look(now, advertising=self.offer.advertising)
         self.offer.tick(now)
+        if self.offer.patient_until is None:
+            self.timeline.settle()

@@ -41,7 +41,8 @@ class Reporting:
     def _tell(self, rows: Rows, spent: float) -> None:
         self._under_way = False
         began = time.thread_time()
-        self._door.tell(Report(status=self._observe(self._loop.time(), rows)))
+        seen = self._observe(self._loop.time(), rows)
+        self._door.tell(Report(status=seen, failovers=self._reflex.timeline.newest))
         spent += time.thread_time() - began
         self._reflex.reported(spent, self._loop.time())
         if self._again:

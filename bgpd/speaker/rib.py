@@ -154,13 +154,13 @@ class Rib:
         others = len(self.actual.get(peer.name, {}).keys() - {prefix})
         return peer.max_prefixes is None or others < peer.max_prefixes
 
-    def _try_out(
-        self, peer: Peer, known: Mapping[Prefix, Advertisement], wanted: dict[Prefix, Attributes]
-    ) -> None:
-        """Add to *wanted* what is tried out, if it is not *known* and there is room."""
+    def _try_out(self, peer: Peer, desired: DesiredState, wanted: dict[Prefix, Attributes]) -> None:
+        """Add to *wanted* what is tried out, if nothing else is there, it may pass and has room."""
+        known = desired.advertisements.get(peer.name, {})
         for prefix, said in self.trial.get(peer.name, {}).items():
             full = peer.max_prefixes is not None and len(wanted) >= peer.max_prefixes
-            if prefix not in known and not full:
+            # Its pool may be gone since it began.
+            if prefix not in known and not full and desired.fence.refusal(prefix) is None:
                 wanted[prefix] = said
 
     def _taking_back(
@@ -257,7 +257,7 @@ class Rib:
         self._crowded.discard(peer.name)
         if any(one.reason is Reason.PREFIX_LIMIT for one in stopped):
             self._crowded.add(peer.name)
-        self._try_out(peer, known, wanted)
+        self._try_out(peer, desired, wanted)
         return wanted
 
     def _heard(
@@ -359,7 +359,7 @@ def _template(advertisement: Advertisement, stance: Stance) -> tuple[object, ...
         advertisement.communities,
         advertisement.large_communities,
         advertisement.as_path_prepend,
-        advertisement.carriers if stance.others else None,
+        advertisement.carriers if stance.others or stance.better is not None else None,
         advertisement.med,
         advertisement.link_bandwidth,
         advertisement.ahead,

@@ -11,33 +11,36 @@ import random
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, assert_never
-
-import msgspec
 
 from bgpd import stderr
 from bgpd.disk import Writer
 from bgpd.exabgp.message import Pong
 from bgpd.exabgp.pipe import ExabgpPipe
 from bgpd.ipc.server import Server
-from bgpd.model.member import NodeName
+from bgpd.model.reason import Withheld
 from bgpd.model.status import SpeakerStatus
 from bgpd.speaker import effect, status
 from bgpd.speaker.bfdwire import BFDWire
 from bgpd.speaker.door import Door
+from bgpd.speaker.meters import Meters
+from bgpd.speaker.options import Options
+from bgpd.speaker.pages import SpeakerPages
 from bgpd.speaker.priority import come_first
 from bgpd.speaker.reflex import Reflex
+from bgpd.speaker.remembering import CONFIGURATION_NAME, Remembering
 from bgpd.speaker.reporting import Reporting
 from bgpd.speaker.rows import Rows
-from bgpd.speaker.state import State
+from bgpd.speaker.state import State, boot_id
 from bgpd.speaker.timeline import Timeline
 from bgpd.speaker.wire import MeshWire
 from bgpd.telemetry import logs
+from bgpd.telemetry.http import Http
+from bgpd.telemetry.procnumbers import stat_fields
+from bgpd.telemetry.withheld import SETTLE_SECONDS, WithheldLog
 
 SOCKET_NAME: Final = "speaker.sock"
-CONFIGURATION_NAME: Final = "exabgp.conf"
 _GOODBYES: Final = 3
 _GOODBYE_PAUSE: Final = 0.002
 _COMPANY_SECONDS: Final = 0.05
@@ -52,29 +55,15 @@ _LAST_WRITE_SECONDS: Final = 2.0
 """How long leaving waits for the disk."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The command line of the reflex."""
-
-    node: NodeName
-    run_dir: Path
-    state_dir: Path
-    mesh_key_file: Path
-    command: str
-    """The command line that starts us, as ExaBGP's configuration names it."""
-    program: str
-    socket_group: str | None = None
-    log_level: str = "info"
-
-
 class Service:
     """One running reflex."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
         priority = come_first()
-        self._log = logs.start("speaker", options.log_level)
-        logs.write(self._log, "info", "started", [("priority", priority)])
+        self._log = logs.start("speaker", options.log_level, options.log_format)
+        keys = [("program", options.program), ("priority", priority)]
+        logs.write(self._log, "info", "started", keys)
         self._loop = asyncio.get_running_loop()
         self._disk = Writer(self._written)
         self._state = State(options.state_dir, self._disk.submit)
@@ -95,7 +84,7 @@ class Service:
             node=options.node,
             command=options.command,
             make_mesh=self._wire.make_mesh,
-            timeline=Timeline(self._state.load_timeline()),
+            timeline=Timeline(self._state.load_timeline(), node=options.node, boot=boot_id()),
             now=self._loop.time(),
             wall_offset=time.time() - self._loop.time(),
             random=random.random,
@@ -110,8 +99,10 @@ class Service:
             reflex=self._reflex,
             status=self._status,
             flush=self._after_agent,
+            events=logs.recorder(self._log).recent,
         )
         self._door.last = self._state.load_desired()
+        self._remembering = Remembering(self._state, self._reflex, self._door, exabgp=self._parent)
         self._reporting = Reporting(self._reflex, self._door, observe=self._status)
         self._server = Server(
             options.run_dir / SOCKET_NAME,
@@ -119,7 +110,21 @@ class Service:
             program="bgpd speaker",
             group=options.socket_group,
         )
+        self._meters = Meters(self._state.count_start(_identity(self._parent)))
+        self._reflex.timeline.ended = self._meters.failover
+        self._http = Http(
+            options.metrics,
+            SpeakerPages(
+                self._reflex,
+                self._meters,
+                self._log,
+                observe=self._observed,
+                backlog=lambda: self._pipe.backlog,
+            ),
+            self._log,
+        )
         self._line_refused = ""
+        self._withheld_log = WithheldLog(settle=SETTLE_SECONDS)
 
     async def run(self) -> None:
         """Serve until ExaBGP goes or tells us to."""
@@ -146,13 +151,17 @@ class Service:
             gc.freeze()
             gc.set_threshold(_GC_THRESHOLD)
             sys.setswitchinterval(_SWITCH_SECONDS)
+            self._http.open()
             async for message in self._pipe:
-                self._reflex.exabgp(message, self._loop.time())
+                now = self._loop.time()
+                self._meters.dialogue.heard(message, now)
+                self._reflex.exabgp(message, now)
                 if not isinstance(message, Pong):  # of which nothing follows
                     self._flush()
             self._say_goodbye()
             self._wire.close()
             self._bfd.close()
+            self._http.close()
             self._ended = True
 
     # Steps
@@ -187,6 +196,7 @@ class Service:
 
     def _on_timer(self) -> None:
         if self._timer is not None:
+            self._meters.woken(self._loop.time() - self._timer.when())
             self._timer.cancel()
             self._timer = None
         self._wire.handle_timer()
@@ -216,8 +226,11 @@ class Service:
         self._reflex.after_mesh(now)
         self._carry_out_all()
         self._note_problems()
-        if self._reflex.report_due(now) and self._door.has_agent:
-            self._reporting.begin()
+        if self._reflex.report_due(now):
+            if self._door.has_agent:
+                self._reporting.begin()
+            else:
+                self._note_withheld(status.withheld(self._reflex), now)
         self._wire.listen(self._reflex.desired, now)
         self._bfd.flush()
         self._arm(now, self._reflex.deadline(now))
@@ -232,14 +245,15 @@ class Service:
         match item:
             case effect.Send(command):
                 self._pipe.send(command)
+                self._meters.dialogue.sent(command, self._loop.time(), self._pipe.dropped)
             case effect.WriteConfiguration(text):
-                self._write_configuration(text)
+                self._remembering.write_configuration(text)
             case effect.Tell(message):
                 self._door.tell(message)
             case effect.SaveDesired() | effect.SaveMesh() | effect.SaveDrain() | effect.SaveBFD():
-                self._save(item)
-            case effect.SaveProbed():
-                self._state.save_probed(self._reflex.probed)
+                self._remembering.save(item)
+            case effect.SaveProbed() | effect.SaveTimeline():
+                self._remembering.save(item)
             case effect.DropAgent(reason):
                 self._door.drop_agent(reason)
             case effect.KillExabgp(reason):
@@ -264,9 +278,18 @@ class Service:
             self._timer.cancel()
         self._timer = self._loop.call_at(due, self._on_timer)
 
-    # Telling and remembering
+    # Telling
+
+    def _note_withheld(self, withheld: tuple[Withheld, ...], now: float) -> None:
+        for line in self._withheld_log.look(withheld, now):
+            logs.write(self._log, line.level, line.event, line.keys)
 
     def _status(self, now: float, rows: Rows) -> SpeakerStatus:
+        observed = self._observed(now, rows)
+        self._note_withheld(observed.withheld, now)
+        return observed
+
+    def _observed(self, now: float, rows: Rows) -> SpeakerStatus:
         return status.observe(
             self._reflex,
             now=now,
@@ -287,51 +310,10 @@ class Service:
                 *self._wire.conditions(),
                 *self._bfd.conditions(),
                 *self._state.conditions(),
+                *self._http.conditions(),
             ),
             rows=rows,
         )
-
-    def _write_configuration(self, text: str) -> None:
-        def done(error: str) -> None:
-            now = self._loop.time()
-            if error:
-                self._reflex.configuration_not_written(error, now)
-            else:
-                self._reflex.configuration_written(text, now)
-
-        self._state.write_configuration(CONFIGURATION_NAME, text, done)
-
-    def _save(
-        self, item: effect.SaveDesired | effect.SaveMesh | effect.SaveDrain | effect.SaveBFD
-    ) -> None:
-        match item:
-            case effect.SaveDesired():
-                self._save_desired()
-            case effect.SaveMesh():
-                self._save_mesh()
-            case effect.SaveDrain(request):
-                self._state.save_drain(request)
-            case effect.SaveBFD():
-                self._state.save_bfd(self._reflex.bfd.memories, self._parent)
-
-    def _save_desired(self) -> None:
-        saved, current = self._door.last, self._reflex.desired
-        if saved is not None and current is not None:
-            routes = (
-                r for by_prefix in current.advertisements.values() for r in by_prefix.values()
-            )
-            self._door.last = msgspec.structs.replace(
-                saved,
-                sequence=current.sequence,
-                advertisements=tuple(routes),
-                standing=self._reflex.situation.standing,
-            )
-            self._state.save_desired(self._door.last)
-
-    def _save_mesh(self) -> None:
-        if self._reflex.mesh is not None:
-            self._state.save_mesh(self._reflex.mesh.persistent())
-            self._state.save_timeline(self._reflex.timeline.failovers)
 
     def _note_problems(self) -> None:
         while self._state.problems:
@@ -359,12 +341,19 @@ class Service:
                 time.sleep(_GOODBYE_PAUSE)
                 self._reflex.mesh.handle_timer(self._loop.time())
                 self._wire.send()
-            self._save_mesh()
+            self._remembering.save(effect.SaveMesh())
+        self._remembering.save(effect.SaveTimeline())
         # After the sessions: a router that hears of this is not to take it for a failure, and one
         # that keeps our routes must not take our silence for one.
         self._reflex.bfd.say_goodbye(self._loop.time())
         self._bfd.send()
-        self._save_desired()
+        self._remembering.save(effect.SaveDesired())
+
+
+def _identity(process: int) -> str:
+    """Return what no other process is called, in this boot or another."""
+    fields = stat_fields(Path("/proc") / str(process))
+    return f"{boot_id()} {process} {fields[19] if fields else ''}"
 
 
 def _before(due: float | None, other: float) -> bool:

@@ -1,7 +1,8 @@
 """The sessions as ExaBGP reports them, joined with the peers as the agent wants them."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from bgpd.exabgp.message import SessionChanged
 from bgpd.model.peer import Peer, PeerName, PeerState
@@ -18,6 +19,8 @@ class _Session:
     peer_router_id: Address | None = None
     last_error: str = ""
     transitions: int = 0
+    entered: Counter[PeerState] = field(default_factory=Counter)
+    """How often it came into each state, that we saw."""
     graceful_restart: bool = False
     families: tuple[Family, ...] = ()
     carries: frozenset[Family] | None = None
@@ -30,13 +33,19 @@ class Sessions:
 
     def __init__(self) -> None:
         self._sessions: dict[Address, _Session] = {}
+        self._spoken: dict[PeerName, tuple[Family, ...]] = {}
+        """The families that each peer heard when it was asked last."""
 
-    def changed(self, message: SessionChanged, wall: float) -> bool:
-        """Take over what *message* says; return whether the session came up or went down."""
+    def changed(self, message: SessionChanged, wall: float, *, shown: bool = False) -> bool:
+        """Take over what *message* says; return whether the session came up or went down.
+
+        What was only *shown* has not happened just now: perhaps before we were there.
+        """
         session = self._sessions.setdefault(message.peer, _Session())
         was = session.state is PeerState.ESTABLISHED
         if session.state is not message.state:
             session.since = wall
+            session.entered[message.state] += not shown
         session.state = message.state
         if message.error:
             session.last_error = message.error
@@ -56,10 +65,22 @@ class Sessions:
             session.transitions += 1
         return was is not up
 
+    def entered(self, address: Address) -> Mapping[PeerState, int]:
+        """Return how often the session with *address* came into each state since we know it."""
+        session = self._sessions.get(address)
+        return {} if session is None else session.entered
+
     def forget_all_but(self, peers: Iterable[Peer]) -> None:
         """Drop the sessions of peers that are configured no more."""
         kept = {peer.address for peer in peers}
         self._sessions = {key: value for key, value in self._sessions.items() if key in kept}
+
+    def hears_otherwise(self, peer: Peer) -> bool:
+        """Return whether *peer* hears other families than when this was asked last."""
+        spoken = self.spoken(peer)
+        before = self._spoken.get(peer.name, peer.families)
+        self._spoken[peer.name] = spoken
+        return spoken != before
 
     def established(self, peer: Peer) -> bool:
         """Return whether the session with *peer* is up."""

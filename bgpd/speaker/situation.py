@@ -34,6 +34,7 @@ class Situation:
 
     def __init__(self, node: NodeName, sessions: Sessions, now: float) -> None:
         self.node = node
+        self.started = now
         self.mesh: Mesh | None = None
         self.agent = AgentPresence(now)
         self.drain = Drain()
@@ -66,6 +67,11 @@ class Situation:
             return MeshStatus(node=self.node, generation=0, armed=False, reachable=1, counted=1)
         return self.mesh.status(now)
 
+    @property
+    def mourns(self) -> bool:
+        """Whether a raise covers a member that nobody has heard since."""
+        return self.mesh is not None and self.mesh.mourns
+
     def staying(self, now: float) -> frozenset[str]:
         """Return the other live members that stay when we leave."""
         connected = bool(self._sessions.router_ids())
@@ -75,11 +81,13 @@ class Situation:
         """Return what we say with every route right now; `review_drain` comes first."""
         in_doubt = self._in_doubt(now, self.policy.agent_grace_seconds)
         quarantined = self.mesh is not None and self.mesh.quarantined
+        better = self._better(members) if in_doubt or quarantined else None
         drain = self.drain
         if not drain.active:
             return Stance(
                 generation=self.generation,
                 floor=stance.floor(draining=False, in_doubt=in_doubt or quarantined),
+                better=better,
                 withdraw_unranked=not stance.half_are_in_doubt(members, we_are=in_doubt),
             )
         return Stance(
@@ -89,9 +97,14 @@ class Situation:
             as_is_floor=stance.floor(draining=False, in_doubt=in_doubt or quarantined),
             withdrawn=drain.of(Fate.WITHDRAWN),
             others=self.staying(now),
+            better=better,
             # Where there are no ranks a drained route stays as it is, until it goes.
             withdraw_unranked=in_doubt and not stance.half_are_in_doubt(members, we_are=in_doubt),
         )
+
+    def _better(self, members: tuple[MemberStatus, ...]) -> frozenset[str]:
+        connected = bool(self._sessions.router_ids())
+        return stance.better(members, self.node, connected=connected)
 
     # Graceful restart
 

@@ -1,7 +1,7 @@
 """What the speaker says with its routes to each peer: generation, least rank, shutdown."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,10 +10,10 @@ from typing import Final
 from bgpd.mesh.packet import MAX_ROUTER_IDS
 from bgpd.model.member import NodeName
 from bgpd.model.peer import Lever, Peer, Takeover
-from bgpd.model.prefix import Address
-from bgpd.model.route import RANK_DOUBT, RANK_DRAIN, RANK_NORMAL
+from bgpd.model.prefix import Address, Prefix
+from bgpd.model.route import RANK_DOUBT, RANK_DRAIN, RANK_NORMAL, Advertisement, Attributes
 from bgpd.model.status import Condition, MemberState, MemberStatus
-from bgpd.policy.lever import Stance, effective_generation
+from bgpd.policy.lever import STEPS, Stance, effective_generation, step_of
 
 DAMPING_CHANGES: Final = 3
 DAMPING_SECONDS: Final = 600.0
@@ -46,6 +46,14 @@ def staying(
         and not (member.draining or member.partial)
         and (member.router_ids or not connected)
     )
+
+
+def better(
+    members: tuple[MemberStatus, ...], node: NodeName, *, connected: bool = False
+) -> frozenset[str]:
+    """Return the other live members that a doubtful node may leave its routes to."""
+    doubtful = {member.name for member in members if member.doubtful}
+    return staying(members, node, connected=connected) - doubtful
 
 
 def living(members: tuple[MemberStatus, ...], node: NodeName) -> frozenset[str]:
@@ -161,6 +169,25 @@ class Stances:
         self._expressed[address] = generation
         return replace(base, generation=generation)
 
+    def recall(
+        self,
+        peer: Peer,
+        said: Mapping[Prefix, Attributes],
+        wanted: Mapping[Prefix, Advertisement],
+        generation: int,
+    ) -> None:
+        """Note what the process before us *said* to *peer*, while we have said nothing.
+
+        It may have held a wrap back: whoever forgets that loses to the path of a dead node.
+        """
+        if peer.lever not in _STEPPED or peer.address in self._expressed:
+            return
+        steps = (step_of(said[p], wanted[p], peer.lever) for p in said if p in wanted)
+        step = next((one for one in steps if one is not None), None)
+        if step is not None:
+            since = (generation - (STEPS - 1 - step)) % STEPS
+            self._expressed[peer.address] = generation - since
+
     def _patiently(
         self, address: Address, generation: int, patience: float | None, now: float
     ) -> int:
@@ -237,14 +264,16 @@ class Stances:
 
     def forget_all_but(self, peers: Iterable[Peer], now: float) -> None:
         """Drop what is known of peers that are gone and remember no recent change."""
-        kept = {peer.address for peer in peers}
-        kept |= {a for a, budget in self._budgets.items() if budget.left(now) < DAMPING_CHANGES}
+        here = {peer.address for peer in peers}
+        spent = {a for a, budget in self._budgets.items() if budget.left(now) < DAMPING_CHANGES}
+        kept = here | spent
         self._expressed = {a: value for a, value in self._expressed.items() if a in kept}
-        self._told = {a: value for a, value in self._told.items() if a in kept}
-        self._waiting = {a: value for a, value in self._waiting.items() if a in kept}
         self._budgets = {a: budget for a, budget in self._budgets.items() if a in kept}
-        self._held &= kept
-        self._behind &= kept
+        # Who is gone hears nothing, so nothing would ever end the wait for it.
+        self._told = {a: value for a, value in self._told.items() if a in here}
+        self._waiting = {a: value for a, value in self._waiting.items() if a in here}
+        self._held &= here
+        self._behind &= here
 
 
 def may_lag(peer: Peer) -> bool:

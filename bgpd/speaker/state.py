@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from bgpd.bfd.session import Memory
+from bgpd.bfd.memory import Memory
 from bgpd.disk import Write, at_once
 from bgpd.ipc.message import Desired, Standing
 from bgpd.model.peer import PeerName
@@ -25,6 +25,7 @@ from bgpd.model.timeline import Failover
 from bgpd.policy.lever import MAX_GENERATION
 from bgpd.speaker.probed import Probed
 from bgpd.speaker.request import DrainRequest
+from bgpd.speaker.starts import Starts, started
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -78,7 +79,7 @@ class State:
         saved: _SavedDesired | None = self._load("desired.json", _SavedDesired)
         if saved is None:
             return None
-        if (saved.desired.boot or saved.boot_id) != _boot_id():
+        if (saved.desired.boot or saved.boot_id) != boot_id():
             # Until one has spoken, nobody may leave anything to us.
             nothing = Standing(partial=True)
             return msgspec.structs.replace(saved.desired, advertisements=(), standing=nothing)
@@ -87,31 +88,31 @@ class State:
 
     def save_desired(self, desired: Desired) -> None:
         """Remember *desired*, which holds MD5 keys: only our own user may read it."""
-        self._write("desired.json", lambda: _pieces(_boot_id(), desired))
+        self._write("desired.json", lambda: _pieces(boot_id(), desired))
 
     def load_drain(self) -> DrainRequest | None:
         """Return what a person asked for; of what was for another boot, what holds after it."""
         kept: _KeptDrain | None = self._load("drain.json", _KeptDrain)
         request = None if kept is None else kept.request
-        over = request is not None and request.boot not in {"", _boot_id()}
+        over = request is not None and request.boot not in {"", boot_id()}
         return request.then if request is not None and over else request
 
     def save_drain(self, request: DrainRequest | None) -> None:
         """Remember *request*, or that nobody asks for anything."""
         if request is not None and request.boot:
-            request = msgspec.structs.replace(request, boot=_boot_id())
+            request = msgspec.structs.replace(request, boot=boot_id())
         self._write("drain.json", lambda: (msgspec.json.encode(_KeptDrain(request=request)),))
 
     def load_bfd(self) -> dict[Address, Memory]:
         """Return how BFD goes on; nothing unless the ExaBGP that it serves is still the same."""
         kept: _KeptBFD | None = self._load("bfd.json", _KeptBFD)
-        if kept is None or (kept.boot_id, kept.exabgp) != (_boot_id(), os.getppid()):
+        if kept is None or (kept.boot_id, kept.exabgp) != (boot_id(), os.getppid()):
             return {}
         return kept.sessions
 
     def save_bfd(self, sessions: dict[Address, Memory], exabgp: int) -> None:
         """Remember *sessions*, which serve the process *exabgp*."""
-        kept = _KeptBFD(boot_id=_boot_id(), exabgp=exabgp, sessions=sessions)
+        kept = _KeptBFD(boot_id=boot_id(), exabgp=exabgp, sessions=sessions)
         self._write("bfd.json", lambda: (msgspec.json.encode(kept),))
 
     def load_mesh(self) -> KeptMesh:
@@ -143,6 +144,13 @@ class State:
     def save_probed(self, probed: Mapping[PeerName, Probed]) -> None:
         """Remember *probed*."""
         self._write("probed.json", lambda: (msgspec.json.encode(probed),))
+
+    def count_start(self, exabgp: str) -> Starts:
+        """Remember that we were started by *exabgp*, and return how often that has happened."""
+        kept: Starts | None = self._load("starts.json", Starts)
+        now = started(kept, exabgp=exabgp)
+        self._write("starts.json", lambda: (msgspec.json.encode(now),))
+        return now
 
     def save_timeline(self, failovers: tuple[Failover, ...]) -> None:
         """Remember *failovers*."""
@@ -215,7 +223,8 @@ def _pieces(boot_id: str, desired: Desired) -> Iterator[bytes]:
     yield b"]}"
 
 
-def _boot_id() -> str:
+def boot_id() -> str:
+    """Return the kernel's boot ID; empty where it cannot be read."""
     try:
         return BOOT_ID.read_text().strip()
     except OSError:

@@ -1,6 +1,6 @@
 """What the speaker tells people about itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from bgpd.model.peer import Peer, PeerName
@@ -8,6 +8,7 @@ from bgpd.model.reason import Reason, Withheld
 from bgpd.model.status import Condition, MeshStatus, SessionStatus, SpeakerStatus
 from bgpd.policy.gate import limited, over_limit
 from bgpd.speaker import comparable, probed
+from bgpd.speaker.offered import Offered
 from bgpd.speaker.reflex import Reflex
 from bgpd.speaker.rows import Rows
 
@@ -35,7 +36,7 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
     desired = reflex.desired
     peers = () if desired is None else tuple(desired.peers.values())
     up = _up(reflex)
-    withheld = reflex.offer.rib.withheld
+    kept_back = withheld(reflex)
     return SpeakerStatus(
         node=reflex.node,
         version=version,
@@ -48,14 +49,14 @@ def observe(  # noqa: PLR0913 - each is one fact that only the driver knows
             for peer in sorted(peers, key=lambda peer: peer.name)
         ),
         routes=rows.rows,
-        withheld=(*withheld, *_not_started(reflex)),
+        withheld=kept_back,
         mesh=None if reflex.mesh is None else _mesh(reflex, reflex.mesh.status(now)),
-        counters={**counters, **reflex.counters, "prefix_limit": limited(withheld)},
+        counters={**counters, **reflex.counters, "prefix_limit": limited(kept_back)},
         conditions=(
             *conditions,
             *reflex.offer.conditions(now=now, wall_offset=reflex.wall_offset),
             *probed.conditions(reflex.probed, peers),
-            *over_limit(withheld, peers),
+            *over_limit(kept_back, peers),
         ),
         draining=bool(reflex.situation.drain_causes),
         drain=reflex.draining.status(now),
@@ -67,6 +68,16 @@ def rows_of(reflex: Reflex) -> Rows:
     desired = reflex.desired
     wanted = {} if desired is None else desired.advertisements
     return Rows(reflex.offer.rib.actual, wanted, _up(reflex), stance=reflex.offer.wording.stance)
+
+
+def offered_by(reflex: Reflex, arguments: Mapping[str, str]) -> Offered:
+    """Return what *arguments* ask for of what is wanted and on the wire now, to be made."""
+    return Offered(reflex, arguments, up=_up(reflex), withheld=withheld(reflex))
+
+
+def withheld(reflex: Reflex) -> tuple[Withheld, ...]:
+    """Return what is wanted and not on the wire, and why."""
+    return (*reflex.offer.rib.withheld, *_not_started(reflex), *_unknown_peers(reflex))
 
 
 def _up(reflex: Reflex) -> frozenset[PeerName]:
@@ -113,3 +124,18 @@ def _not_started(reflex: Reflex) -> tuple[Withheld, ...]:
         )
         for prefix in sorted(prefixes)
     )
+
+
+def _unknown_peers(reflex: Reflex) -> Iterator[Withheld]:
+    """Say what is wanted of peers that nobody configured: the last gate trusts no agent."""
+    if reflex.desired is None:
+        return
+    for name in sorted(reflex.desired.advertisements.keys() - reflex.desired.peers.keys()):
+        for prefix in sorted(reflex.desired.advertisements[name]):
+            yield Withheld(
+                service="",
+                prefix=prefix,
+                reason=Reason.UNKNOWN_PEER,
+                message=f"the agent names peer {name} for {prefix}, but no such peer is configured",
+                peer=name,
+            )

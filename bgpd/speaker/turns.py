@@ -3,15 +3,27 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
-from bgpd.speaker.rows import PIECE, Rows
+from bgpd.speaker.rows import PIECE
 
 _AT_ONCE: Final = 2
 """Pieces of one turn."""
 
 
-def make(rows: Rows, done: Callable[[Rows, float], None], spent: float = 0.0) -> None:
+class Pieces(Protocol):
+    """Something that is made piece by piece."""
+
+    complete: bool
+
+    def go_on(self, most: int = PIECE) -> None:
+        """Make the next piece."""
+
+
+P = TypeVar("P", bound=Pieces)
+
+
+def make(rows: P, done: Callable[[P, float], None], spent: float = 0.0) -> None:
     """Make *rows*, in one go where they are few, then call *done*.
 
     It also hears how many CPU seconds that took: *spent* and the pieces.

@@ -51,7 +51,8 @@ class Updates:
             number = self._outbox.number()
             self._sent[number] = whole
             changes = tuple(_peer_update(plan, peers[plan.peer]) for plan in whole)
-            self._outbox.send(Update(id=number, peers=changes))
+            watched = self._timeline.expects(now)
+            self._outbox.send(Update(id=number, peers=changes, watched=watched))
             self._timeline.commanded(number, routes=routes, now=now)
 
     def done(self, command: int) -> None:

@@ -15,7 +15,8 @@ from bgpd.mesh.route import route_source
 from bgpd.mesh.settings import Keys
 from bgpd.mesh.transport import Transport
 from bgpd.model.errors import BgpdError
-from bgpd.model.member import MESH_PORT, Member, NodeName
+from bgpd.model.member import Member, NodeName
+from bgpd.model.port import MESH_PORT
 from bgpd.model.prefix import Address
 from bgpd.model.status import Condition
 from bgpd.speaker import path
@@ -50,14 +51,15 @@ class MeshWire:
         log: logging.Logger,
         stirred: Callable[[], None],
     ) -> None:
-        """Read the keys in *key_file*; *stirred* is called after something arrived."""
+        """Follow the keys in *key_file*; *stirred* is called after something arrived."""
         self.mesh: Mesh | None = None
         self._node = node
         self._key_file = key_file
         self._kept = kept
         self._log = log
         self._stirred = stirred
-        self._keys = mesh_keys.load(key_file)
+        self._keys_problem = ""
+        self._keys = self._first_keys()
         self.counters: Counter[str] = Counter()
         """Datagrams and errors, by name."""
         self._transport = self._new_transport()
@@ -67,7 +69,6 @@ class MeshWire:
         self._bind_due = 0.0
         self._keys_due = 0.0
         self._socket_problem = ""
-        self._keys_problem = ""
         self._path: Condition | None = None
         self._path_due = 0.0
         self._path_of: DesiredState | None = None
@@ -214,6 +215,23 @@ class MeshWire:
         )
         return (*own, *([] if self._path is None else [self._path]))
 
+    def _first_keys(self) -> tuple[bytes, ...]:
+        """Return the keys of the file, or one that nobody has until they can be read.
+
+        `bgpd speaker` refuses a bad file. One that went bad since then must not keep a reflex that
+        is started again from routes and withdrawals: it only is not heard.
+        """
+        try:
+            return mesh_keys.load(self._key_file)
+        except BgpdError as error:
+            self._refuse_keys(error)
+            return (secrets.token_bytes(mesh_keys.MAX_BYTES),)
+
+    def _refuse_keys(self, error: BgpdError) -> None:
+        if str(error) != self._keys_problem:
+            self._keys_problem = str(error)
+            logs.write(self._log, "error", "mesh_keys_refused", [("reason", error)])
+
     def _look_at_keys(self, now: float) -> None:
         if now < self._keys_due:
             return
@@ -221,9 +239,7 @@ class MeshWire:
         try:
             keys = mesh_keys.load(self._key_file)
         except BgpdError as error:
-            if str(error) != self._keys_problem:
-                self._keys_problem = str(error)
-                logs.write(self._log, "error", "mesh_keys_refused", [("reason", error)])
+            self._refuse_keys(error)
             return
         self._keys_problem = ""
         if keys != self._keys:

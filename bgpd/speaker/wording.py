@@ -73,7 +73,8 @@ class Wording:
         return Facts(
             base=self._situation.base_stance(members, now),
             present=self._rivals_present(desired, members),
-            unheard=any(member.state is not MemberState.ALIVE for member in members),
+            unheard=self._situation.mourns
+            or any(member.state is not MemberState.ALIVE for member in members),
         )
 
     def said_last(self, desired: DesiredState) -> Facts | None:
@@ -121,6 +122,12 @@ class Wording:
                     patience=self.patience(peer, now),
                 )
         return found
+
+    def recall(self, desired: DesiredState) -> None:
+        """Note what ExaBGP says with the routes that it announced before we were there."""
+        for name, peer in desired.peers.items():
+            said, wanted = self._rib.actual.get(name, {}), desired.advertisements.get(name, {})
+            self.stances.recall(peer, said, wanted, self._situation.generation)
 
     def conditions(
         self, desired: DesiredState | None, *, now: float, wall_offset: float

@@ -182,6 +182,22 @@ def test_others_have_their_turn_between_two_pieces(agent: Agent) -> None:
     assert agent.routes == wanted(agent)
 
 
+def test_each_decision_is_timed_once(agent: Agent) -> None:
+    """That on everything at its end, however many pieces it had, and so one that had to wait."""
+    timed = agent.deciding.took
+    before = timed.count
+    agent.write("0.json", *_served(0, "n2"))
+    assert timed.count == before + 1
+    agent.write("more.json", NARROW, PLAIN)
+    agent.deciding.go_on()
+    begun = timed.count
+    agent.write("more.json", WIDE, PLAIN)
+    agent.settle()
+    # Both as a whole, and each time it began the Services that had changed by then.
+    assert timed.count == begun + 4
+    assert timed.sum > 0
+
+
 def test_routes_that_change_alone_are_a_delta(agent: Agent) -> None:
     """Where neither peers nor pools changed, the speaker need not hear all routes again."""
     agent.write("more.json", WIDE, LOUD)

@@ -4,7 +4,8 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from bgpd.agent.hosting import Elastic, wishes
+from bgpd.agent.elastic import Elastic
+from bgpd.agent.hosting import wishes
 from bgpd.host.wish import RouteWish
 from bgpd.model.cluster import Service
 from bgpd.model.configuration import IPAddressPool

@@ -14,6 +14,7 @@ from bgpd.model.health import Health
 from bgpd.model.member import NodeName
 from bgpd.model.reason import Reason
 from bgpd.policy.hearing import Hearing
+from bgpd.policy.lingering import LINGER_SECONDS
 from bgpd.policy.probing import NODE_PORT, QuestionKey
 from bgpd.policy.startup import SLOW
 from bgpd.policy.verdict import FINE, Verdict
@@ -280,6 +281,82 @@ def test_a_change_of_configuration_does_not_end_a_pause() -> None:
     flap(node, 10)
     node.write("ads.json", ours("BGPAdvertisement", "second", communities=["65000:1"]))
     assert node.reasons == [Reason.FLAPPING]
+
+
+PICKY = ours("BGPAdvertisement", "all", serviceSelectors=[{"matchLabels": {"tier": "front"}}])
+RULES = [PICKY if one["kind"] == "BGPAdvertisement" else one for one in CONFIGURATION]
+
+
+def labeled(document: Document) -> Document:
+    """Return a Service with the label that is chosen."""
+    metadata = document["metadata"]
+    assert isinstance(metadata, dict)
+    return {**document, "metadata": {**metadata, "labels": {"tier": "front"}}}
+
+
+def unchosen() -> Node:
+    """Return a node on which an edit leaves the advertised Service without an advertisement."""
+    node = Node()
+    node.fill(checked=False)
+    assert node.write("config.json", *RULES) is None
+    return node
+
+
+def test_an_advertisement_that_comes_before_the_labels_withdraws_nothing() -> None:
+    """Documents are written one after another: the speaker hears nothing of it."""
+    node = unchosen()
+    node.now += 1.0
+    web = labeled(service("web", "203.0.113.1"))
+    assert node.write("web.json", web, endpoints("web", "n1")) is None
+    assert (node.routes, node.reasons) == ({"203.0.113.1/32"}, [])
+    assert node.judge.lingering.deadline() is None
+
+
+def test_labels_that_come_before_the_advertisement_withdraw_nothing() -> None:
+    """The other way round it is the same."""
+    node = Node()
+    node.write("web.json", labeled(service("web", "203.0.113.1")), endpoints("web", "n1"))
+    node.write("config.json", *RULES)
+    assert node.write("web.json", service("web", "203.0.113.1"), endpoints("web", "n1")) is None
+    node.now += 1.0
+    assert node.write("config.json", *CONFIGURATION) is None
+    assert (node.routes, node.reasons) == ({"203.0.113.1/32"}, [])
+
+
+def test_what_stays_unchosen_is_withdrawn_after_a_moment() -> None:
+    """Once, with its reason; no change of something else makes it sooner or later."""
+    node = unchosen()
+    due = node.judge.lingering.deadline()
+    assert due == node.now + LINGER_SECONDS
+    node.now = due - 0.5
+    policy = ours("SpeakerPolicy", "p", drainMilliseconds=500)
+    assert node.write("config.json", *RULES, policy) is not None
+    assert node.routes == {"203.0.113.1/32"}
+    assert node.judge.lingering.deadline() == due
+    told = node.again(node.judge.lingering.due(due))
+    assert told is not None
+    assert told.withdraw == (("tor", "203.0.113.1/32"),)
+    assert node.reasons == [Reason.NO_MATCHING_ADVERTISEMENT]
+    assert node.again([WEB]) is None
+    assert node.judge.lingering.deadline() is None
+
+
+def test_an_endpoint_that_goes_meanwhile_takes_the_route_at_once() -> None:
+    """That traffic would be lost is a fact, whoever chooses the Service or not."""
+    node = unchosen()
+    told = node.write("web.json", service("web", "203.0.113.1"), endpoints("web", "n2"))
+    assert isinstance(told, Delta)
+    assert told.withdraw == (("tor", "203.0.113.1/32"),)
+
+
+def test_a_check_goes_on_to_be_asked_of_what_is_kept_for_a_moment(checked: Node) -> None:
+    """Its answers must not be forgotten by a change that comes in two parts."""
+    checked.write("config.json", *RULES, check())
+    assert checked.routes == {"203.0.113.1/32"}
+    assert checked.judge.hearing.questions
+    told = checked.answer(Health.UNHEALTHY)
+    assert told is not None
+    assert told.withdraw == (("tor", "203.0.113.1/32"),)
 
 
 def test_without_a_clock_nothing_flaps() -> None:

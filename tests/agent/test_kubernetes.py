@@ -20,7 +20,7 @@ from bgpd.ipc.server import Server
 from bgpd.model.member import NodeName
 from bgpd.policy.merge import RouteKey
 from tests.agent.test_planner import CONFIGURATION, endpoints, service
-from tests.fakes.apiserver import FakeApiServer, served
+from tests.fakes.apiserver import FakeApiServer, refusal, served
 from tests.kube.follow import NAMESPACE, PATHS
 
 EX_CONFIG = 78
@@ -114,6 +114,18 @@ async def until(fact: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def remembered(directory: Path, path: Path) -> Speaker:
+    """Run an agent until it has a route and its memory is on the disk; return its speaker."""
+    speaker = Speaker()
+    async with (
+        Server(directory / "speaker.sock", speaker, program="fake"),
+        agent(directory, path),
+    ):
+        await until(lambda: len(speaker.routes) == 1)
+        await until((directory / "objects.json").exists)
+    return speaker
+
+
 def fill(api: FakeApiServer) -> None:
     """Give *api* a configuration with one elastic IP."""
     api.install(*PATHS.values())
@@ -127,6 +139,13 @@ async def types(directory: Path) -> list[str]:
     answer = await asyncio.to_thread(ask, directory / "agent.sock", question, timeout=5)
     assert isinstance(answer.content, dict)
     return [one["type"] for one in answer.content["conditions"]]
+
+
+async def shows(directory: Path, name: str) -> None:
+    """Wait until the agent has a condition of the type *name*."""
+    async with asyncio.timeout(PATIENCE):
+        while name not in await types(directory):  # noqa: ASYNC110 - it is asked for
+            await asyncio.sleep(0.1)
 
 
 def test_an_outage_and_a_restart_within_it_change_no_route(tmp_path: Path) -> None:
@@ -166,6 +185,128 @@ def test_an_outage_and_a_restart_within_it_change_no_route(tmp_path: Path) -> No
     asyncio.run(main())
 
 
+def test_a_memory_that_is_read_in_part_withdraws_nothing(tmp_path: Path) -> None:
+    """After another version wrote it, what cannot be read of it is unknown, and not gone."""
+
+    async def main() -> None:
+        async with served() as api:
+            fill(api)
+            path = kubeconfig(tmp_path, api)
+            first, second = await remembered(tmp_path, path), Speaker()
+            await api.stop()
+            memory = json.loads((tmp_path / "objects.json").read_text())
+            for one in memory["objects"]:
+                if one["kind"] == "IPAddressPool":
+                    one["object"]["prefixes"] = "in words of another version"
+            (tmp_path / "objects.json").write_text(json.dumps(memory))
+            async with (
+                Server(tmp_path / "speaker.sock", second, program="fake"),
+                agent(tmp_path, path),
+            ):
+                await until(lambda: len(second.told) > 0)
+                await asyncio.sleep(4.0)  # it would go on from memory after two
+                assert not any(isinstance(one, Desired) for one in second.told)
+                await api.start()
+                await until(lambda: second.routes == first.routes)
+                assert second.withdrawn == 0
+
+    asyncio.run(main())
+
+
+def test_a_restart_onto_half_of_a_state_in_which_the_pools_are_gone_changes_no_route(
+    tmp_path: Path,
+) -> None:
+    """What is known first may be what vanished, and the decision from memory does not wait."""
+
+    async def main() -> None:
+        async with served() as api:
+            fill(api)
+            path = kubeconfig(tmp_path, api)
+            first, second = await remembered(tmp_path, path), Speaker()
+            api.clear(PATHS["IPAddressPool"])
+            api.clear(PATHS["BGPPeer"])
+            slices = PATHS["EndpointSlice"]
+            api.refuse = lambda asked: refusal(503, "Busy") if asked.path == slices else None
+            async with (
+                Server(tmp_path / "speaker.sock", second, program="fake"),
+                agent(tmp_path, path),
+            ):
+                await until(lambda: any(isinstance(one, Desired) for one in second.told))
+                assert "LastKnownState" in await types(tmp_path)
+                assert second.routes == first.routes
+                api.refuse = lambda _: None
+                await shows(tmp_path, "ConfigurationVanished")
+                assert second.routes == first.routes
+                assert second.withdrawn == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("unread", ["SpeakerPolicy", "Service"])
+def test_a_kind_that_cannot_be_read_after_a_restart_freezes_no_endpoint(
+    tmp_path: Path, unread: str
+) -> None:
+    """A role that lacks one kind may stay so for days, and endpoints go every minute."""
+
+    async def main() -> None:
+        async with served() as api:
+            fill(api)
+            path = kubeconfig(tmp_path, api)
+            first, second = await remembered(tmp_path, path), Speaker()
+            shut = PATHS[unread]
+            api.refuse = lambda asked: refusal(403, "Forbidden") if asked.path == shut else None
+            async with (
+                Server(tmp_path / "speaker.sock", second, program="fake"),
+                agent(tmp_path, path),
+            ):
+                await until(lambda: second.routes == first.routes)
+                assert second.withdrawn == 0
+                api.apply(PATHS["EndpointSlice"], endpoints("web"))
+                await until(lambda: not second.routes)
+                api.apply(PATHS["EndpointSlice"], endpoints("web", "n1"))
+                await until(lambda: second.routes == first.routes)
+                assert "LastKnownState" in await types(tmp_path)
+
+    asyncio.run(main())
+
+
+def test_a_kind_that_was_uninstalled_stays_over_a_restart_onto_an_empty_one(tmp_path: Path) -> None:
+    """Whoever mends the CRDs restarts the agents as well; nobody accepted anything."""
+    offers = PATHS["BGPAdvertisement"]
+
+    async def main() -> None:
+        async with served() as api:
+            fill(api)
+            path = kubeconfig(tmp_path, api)
+            first, second = Speaker(), Speaker()
+            async with (
+                Server(tmp_path / "speaker.sock", first, program="fake"),
+                agent(tmp_path, path),
+            ):
+                await until(lambda: len(first.routes) == 1)
+                api.clear(offers)
+                await asyncio.sleep(0.1)  # a server deletes the objects first, and tells so
+                api.uninstall(offers)
+                await shows(tmp_path, "ConfigurationVanished")
+                api.install(offers)
+                await asyncio.sleep(1.5)
+            assert first.withdrawn == 0
+            async with (
+                Server(tmp_path / "speaker.sock", second, program="fake"),
+                agent(tmp_path, path),
+            ):
+                await until(lambda: second.routes == first.routes)
+                await shows(tmp_path, "ConfigurationVanished")
+                await asyncio.sleep(2.5)
+                assert second.routes == first.routes
+                assert second.withdrawn == 0
+                question = Ask(question="accept-vanished")
+                await asyncio.to_thread(ask, tmp_path / "agent.sock", question, timeout=5)
+                await until(lambda: not second.routes)
+
+    asyncio.run(main())
+
+
 def test_pools_that_vanish_stay_until_a_person_accepts(tmp_path: Path) -> None:
     """`bgpctl accept` is the only way, beside bringing them back."""
 
@@ -180,9 +321,7 @@ def test_pools_that_vanish_stay_until_a_person_accepts(tmp_path: Path) -> None:
             ):
                 await until(lambda: len(speaker.routes) == 1)
                 api.clear(PATHS["IPAddressPool"])
-                async with asyncio.timeout(PATIENCE):
-                    while "ConfigurationVanished" not in await types(tmp_path):  # noqa: ASYNC110
-                        await asyncio.sleep(0.1)
+                await shows(tmp_path, "ConfigurationVanished")
                 assert len(speaker.routes) == 1
                 line = (sys.executable, "-m", "bgpd.ctl", "accept", "--yes")
                 done = await asyncio.create_subprocess_exec(

@@ -58,6 +58,7 @@ def snapshot() -> Snapshot:
     return Snapshot(
         objects=objects,
         sources=dict.fromkeys(objects, "all.json"),
+        held=frozenset({Key("Community", "", "c")}),
         resource_versions={key: "4711"},
         passwords={"/run/secret": "s3cret"},
     )
@@ -125,6 +126,17 @@ def test_one_object_that_cannot_be_read_costs_no_other(tmp_path: Path) -> None:
     assert recalled is not None
     assert len(recalled.objects) == len(snapshot().objects) - 2
     assert len(kept.problems) == 2
+    assert not recalled.whole
+
+
+def test_a_kind_that_only_another_version_has_is_not_missed(tmp_path: Path) -> None:
+    """Nothing was ever decided by it here."""
+    memory(tmp_path).remember(snapshot())
+    path = tmp_path / module.FILE_NAME
+    document = json.loads(path.read_text())
+    document["objects"].append({"kind": "Invented", "name": "one", "object": {}})
+    path.write_text(json.dumps(document))
+    assert memory(tmp_path).recall() == snapshot()
 
 
 @settings(deadline=None)

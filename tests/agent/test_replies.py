@@ -7,17 +7,28 @@ from pathlib import Path
 
 import pytest
 
-from bgpd.agent.replies import Replies
+from bgpd.agent.replies import Replies, down
 from bgpd.host.egressroutes import Outcome
-from bgpd.model.peer import BFDState
+from bgpd.model.peer import BFDState, PeerName, PeerState
 from bgpd.model.prefix import Address
-from bgpd.model.status import SpeakerStatus
-from tests.agent.test_watching import session
+from bgpd.model.status import BFDStatus, SessionStatus, SpeakerStatus
 
 NOBODY = Address("192.0.2.1")
 """No default route leads there (RFC 5737), so nothing of this host is moved."""
 
 GONE = Address("10.0.0.1")
+
+
+def session(state: BFDState | None, transitions: int = 0) -> SessionStatus:
+    """Return a session, with BFD in *state*."""
+    return SessionStatus(
+        peer=PeerName("r1"),
+        address=Address("10.0.0.1"),
+        peer_asn=1,
+        local_asn=2,
+        state=PeerState.IDLE,
+        bfd=None if state is None else BFDStatus(state=state, transitions=transitions),
+    )
 
 
 def speaker(state: BFDState, transitions: int) -> SpeakerStatus:
@@ -107,3 +118,23 @@ def test_people_hear_what_was_moved_and_what_was_not(tmp_path: Path) -> None:
         ]
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("before", "one", "is_down"),
+    [
+        pytest.param(False, session(None), False, id="no BFD"),
+        pytest.param(True, session(None), False, id="BFD was taken away"),
+        pytest.param(False, session(BFDState.UP, 1), False, id="it is up"),
+        pytest.param(True, session(BFDState.UP, 3), False, id="it is up again"),
+        pytest.param(False, session(BFDState.DOWN, 2), True, id="it went down"),
+        pytest.param(True, session(BFDState.INIT, 2), True, id="it is on its way"),
+        pytest.param(False, session(BFDState.DOWN), False, id="it was never up"),
+        pytest.param(True, session(BFDState.DOWN), True, id="a new speaker has not seen it up"),
+        pytest.param(True, session(BFDState.ADMIN_DOWN, 2), False, id="a person took it down"),
+    ],
+)
+def test_which_routers_are_down(before: bool, one: SessionStatus, is_down: bool) -> None:
+    """Those of which BFD said so, until it says something else."""
+    known = frozenset({one.address} if before else ())
+    assert (one.address in down(known, [one])) is is_down

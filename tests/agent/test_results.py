@@ -54,6 +54,19 @@ class Told:
         self.results.note(about)
 
 
+def test_checks_can_be_told_one_by_one_while_services_come_and_go() -> None:
+    """There may be a turn of the loop between two of them."""
+    told = Told()
+    for number in NUMBERS:
+        told.ask(number, "default/a")
+    assert told.results.services == len(NUMBERS)
+    walk = told.results.walk()
+    assert next(walk).service == "default/s0"
+    told.hearing.forget("default/s1")
+    told.ask(9, "default/a")
+    assert [one.service for one in walk] == ["default/s2", "default/s3"]
+
+
 def test_each_check_is_told_in_order() -> None:
     """By Service and by check; what has not begun yet is left out."""
     told = Told()

@@ -2,29 +2,25 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from bgpd.agent.asking import Heard
 from bgpd.agent.boot import Recalled
-from bgpd.agent.counting import Counting, busy_of
-from bgpd.agent.replies import down
 from bgpd.agent.watching import Watching
-from bgpd.host.connections import Census
 from bgpd.host.facts import HostFacts
 from bgpd.ipc.message import Standing
 from bgpd.model.health import Health, LocalHealthPolicy, StartupPolicy
 from bgpd.model.member import DrainTrigger, NodeName, SpeakerPolicy
-from bgpd.model.peer import BFDState, PeerName, PeerState
 from bgpd.model.prefix import Address, Prefix
-from bgpd.model.status import BFDStatus, DrainPhase, DrainStatus, SessionStatus, SpeakerStatus
+from bgpd.model.status import DrainPhase, DrainStatus, SpeakerStatus
 from bgpd.policy.context import Context
+from bgpd.policy.lingering import LINGER_SECONDS
 from bgpd.policy.probing import QuestionKey
 from bgpd.policy.startup import Boot
+from tests.agent.running import running
 from tests.policy.build import Cluster
 
 EIP = Prefix("203.0.113.1/32")
@@ -111,6 +107,26 @@ def test_nothing_seen_is_nothing_said() -> None:
             "kube-proxy": Health.UNKNOWN,
             "kubelet": Health.UNKNOWN,
         }
+
+    story(tell)
+
+
+def test_a_service_that_nothing_chooses_any_more_is_decided_on_after_its_moment() -> None:
+    """By the timer, without anybody's word; one that is chosen again meanwhile is not."""
+
+    def tell(node: Node) -> None:
+        lingering = node.watching.judge.lingering
+        lingering.note("default/web", kept=True, up=True, now=node.now)
+        lingering.note("default/api", kept=True, up=True, now=node.now)
+        node.watching.follow(complete=True)
+        node.wait(LINGER_SECONDS - 0.1)
+        lingering.note("default/api", kept=False, up=True, now=node.now)
+        assert node.acts.again == []
+        timer = node.watching._timer
+        assert timer is not None
+        assert timer.when() - asyncio.get_running_loop().time() <= 0.1
+        node.wait(0.1)
+        assert node.acts.again == ["default/web"]
 
     story(tell)
 
@@ -320,23 +336,6 @@ def test_a_drain_that_the_speaker_began_is_counted_for_as_well() -> None:
     asyncio.run(run())
 
 
-class running:  # noqa: N801 - reads as what it does
-    """Run a coroutine until the block ends."""
-
-    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
-        self._work = work
-
-    async def __aenter__(self) -> None:
-        """Begin."""
-        self._task = asyncio.get_running_loop().create_task(self._work)
-
-    async def __aexit__(self, *_: object) -> None:
-        """End."""
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-
-
 def speaker(phase: DrainPhase) -> SpeakerStatus:
     """Return what a speaker says of itself."""
     return SpeakerStatus(
@@ -348,95 +347,3 @@ def speaker(phase: DrainPhase) -> SpeakerStatus:
         exabgp_pid=None,
         drain=DrainStatus(phase=phase),
     )
-
-
-@pytest.mark.parametrize(
-    ("counts", "busy"),
-    [
-        pytest.param({EIP: 0}, (), id="nothing is open"),
-        pytest.param({EIP: 2}, (EIP,), id="something is"),
-        pytest.param(None, (EIP,), id="nobody can say"),
-    ],
-)
-def test_what_counts_as_busy(counts: dict[Prefix, int] | None, busy: tuple[Prefix, ...]) -> None:
-    """Unknown is not empty: then each prefix keeps its time."""
-    assert busy_of([EIP], Census(connections=counts)) == busy
-
-
-@pytest.mark.parametrize(
-    ("counts", "words"),
-    [
-        pytest.param({EIP: 0}, "what is not counted is not waited for", id="a part is not known"),
-        pytest.param(None, "every route keeps the whole time", id="nothing is known"),
-    ],
-)
-def test_what_cannot_be_counted_is_said(counts: dict[Prefix, int] | None, words: str) -> None:
-    """With what follows from it."""
-
-    async def count(*_: object, **__: object) -> Census:
-        return Census(connections=counts, problems=("the tracker cannot be asked",))
-
-    async def run() -> None:
-        counted = asyncio.Event()
-        counting = Counting(lambda: (EIP,), counted.set, count)
-        counting.want(wanted=True)
-        async with running(counting.run()), asyncio.timeout(PATIENCE):
-            await counted.wait()
-        (condition,) = counting.conditions()
-        assert condition.type == "ConnectionsNotCounted"
-        assert words in condition.message
-        counting.want(wanted=False)
-        assert not list(counting.conditions())
-
-    asyncio.run(run())
-
-
-def test_nothing_is_counted_that_nobody_wants() -> None:
-    """And what was counted is forgotten when it is over."""
-
-    async def run() -> None:
-        counted = asyncio.Event()
-        counting = Counting(lambda: (EIP,), counted.set)
-        async with running(counting.run()):
-            await asyncio.sleep(0.05)
-            assert not counted.is_set()
-            counting.want(wanted=True)
-            async with asyncio.timeout(PATIENCE):
-                await counted.wait()
-            assert counting.busy is not None
-            counting.want(wanted=False)
-            assert counting.busy is None
-
-    asyncio.run(run())
-
-
-def session(state: BFDState | None, transitions: int = 0) -> SessionStatus:
-    """Return a session, with BFD in *state*."""
-    return SessionStatus(
-        peer=PeerName("r1"),
-        address=Address("10.0.0.1"),
-        peer_asn=1,
-        local_asn=2,
-        state=PeerState.IDLE,
-        bfd=None if state is None else BFDStatus(state=state, transitions=transitions),
-    )
-
-
-@pytest.mark.parametrize(
-    ("before", "one", "is_down"),
-    [
-        pytest.param(False, session(None), False, id="no BFD"),
-        pytest.param(True, session(None), False, id="BFD was taken away"),
-        pytest.param(False, session(BFDState.UP, 1), False, id="it is up"),
-        pytest.param(True, session(BFDState.UP, 3), False, id="it is up again"),
-        pytest.param(False, session(BFDState.DOWN, 2), True, id="it went down"),
-        pytest.param(True, session(BFDState.INIT, 2), True, id="it is on its way"),
-        pytest.param(False, session(BFDState.DOWN), False, id="it was never up"),
-        pytest.param(True, session(BFDState.DOWN), True, id="a new speaker has not seen it up"),
-        pytest.param(True, session(BFDState.ADMIN_DOWN, 2), False, id="a person took it down"),
-    ],
-)
-def test_which_routers_are_down(before: bool, one: SessionStatus, is_down: bool) -> None:
-    """Those of which BFD said so, until it says something else."""
-    known = frozenset({one.address} if before else ())
-    assert (one.address in down(known, [one])) is is_down

@@ -9,19 +9,19 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from tests.bench import elastic, giving, measures, metallb, trace
 from tests.bench.page import TRACED, outage_table, page, table
 from tests.bench.rig import Rig, places
 from tests.cluster.binaries import SERVER, version
 from tests.cluster.build import build
-from tests.cluster.error import ClusterError
 from tests.lab import world
 from tests.lab.faults import FAULTS
 from tests.lab.nodes import ROOT
 from tests.lab.plan import EX_CONFIG, LabError, RouterName
 from tests.lab.routers import missing_programs
+from tests.tool import end
 
 EX_USAGE: Final = 2
 PAGE: Final = ROOT / "docs" / "measurements-kubernetes.md"
@@ -47,6 +47,11 @@ _APART: Final = {
     "leader": ("controllers that lead are killed, while Services come and go", "leader"),
 }
 """A sentence, and the module of `tests.bench` that measures it, with its own options."""
+_ALONE: Final = {
+    "scrape": "what a scrape costs with 10,000 elastic IPs",
+    "ctl": "how fast bgpctl answers with 1,000 elastic IPs, and on a node that is broken",
+}
+"""A sentence; the module of the same name measures it and says what it found."""
 _ON_PAGE: Final = ("event-to-route", TRACED, "mass", "cold-start", "outages")
 
 
@@ -70,6 +75,9 @@ def parser() -> argparse.ArgumentParser:
         more = f"other options are those of `python -m tests.bench.{module} --help`"
         one = commands.add_parser(name, help=sentence, description=f"{sentence}; {more}")
         one.add_argument("--json", type=Path, metavar="FILE", help="write every figure here, too")
+    for name, sentence in _ALONE.items():
+        one = commands.add_parser(name, help=sentence)
+        one.add_argument("--json", type=Path, metavar="FILE", help="write every figure here")
     pages = " and ".join(str(one.relative_to(ROOT)) for one in (PAGE, ELASTIC_PAGE))
     commands.add_parser("page", help=f"write {pages} from the last figures")
     return top
@@ -78,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Do what *arguments* say; return the exit status."""
     options, words = parser().parse_known_args(arguments)
-    if words and options.command not in _APART:
+    if words and options.command not in {*_APART, *_ALONE}:
         parser().error(f"unrecognized arguments: {' '.join(words)}")
     if options.command == "page":
         return _page()
@@ -86,6 +94,10 @@ def main(arguments: Sequence[str]) -> int:
         return _outages(options.repeat, options.outage)
     if options.json and not os.access(options.json.absolute().parent, os.W_OK):
         raise LabError(f"{options.json}: cannot be written", EX_USAGE)
+    if options.command in _ALONE:
+        module = f"tests.bench.{options.command}"
+        file = ("--json", str(options.json.absolute())) if options.json else ()
+        return _run(sys.executable, "-m", module, *words, *file, out=sys.stdout)
     if options.command in _APART:
         return _apart(options, words)
     _check(options)
@@ -156,10 +168,10 @@ def _apart(options: argparse.Namespace, words: Sequence[str]) -> int:
     return status
 
 
-def _run(*line: str) -> int:
+def _run(*line: str, out: TextIO = sys.stderr) -> int:
     """Run *line*, which ends in order when we do, whatever ends us; return its exit status."""
     command = ["setpriv", "--pdeathsig", "TERM", "--", *line]
-    with subprocess.Popen(command, cwd=ROOT, stdout=sys.stderr) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=out) as process:
         try:
             return process.wait()
         except KeyboardInterrupt:
@@ -219,10 +231,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except (LabError, ClusterError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.status)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    end(lambda: main(sys.argv[1:]))

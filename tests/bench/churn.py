@@ -23,8 +23,12 @@ _NODES: Final = tuple(f"n{i}" for i in range(1, 7))
 _POOLS: Final = tuple(f"p{i}" for i in range(4))
 _PEERS: Final = tuple(f"r{i}" for i in range(4))
 _RULES: Final = tuple(f"a{i}" for i in range(4))
-_STAY: Final = frozenset({("Node", NODE), ("IPAddressPool", "p0"), ("BGPPeer", "r0")})
-"""Never deleted: the last pool and the last peer are held, and without its Node an agent waits."""
+_STAY: Final = frozenset(
+    {("Node", NODE), ("IPAddressPool", "p0"), ("BGPPeer", "r0"), ("BGPAdvertisement", "a0")}
+)
+"""Never deleted: the last pool and the last peer are held, and without its Node an agent waits.
+
+The last advertisement is held where the server dies as it goes: so it looks when a CRD goes."""
 _WRONG: Final[dict[str, Document]] = {
     "IPAddressPool": {"addresses": ["nonsense"]},
     "BGPPeer": {"myASN": 0, "peerASN": 64513, "peerAddress": "192.0.2.300"},

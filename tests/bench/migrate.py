@@ -18,12 +18,12 @@ from tests.bench import metallb
 from tests.bench.moving import Cluster, Stopwatch, breaks, losses
 from tests.cluster.binaries import SERVER
 from tests.cluster.build import build
-from tests.cluster.error import ClusterError
 from tests.lab import world
 from tests.lab.client import Traffic
 from tests.lab.nodes import until
 from tests.lab.plan import EX_CONFIG, LabError, Plan, RouterName, SourceName
 from tests.lab.routers import missing_programs
+from tests.tool import end
 
 _MODULE: Final = "tests.bench.migrate"
 _PATIENCE: Final = 60.0
@@ -231,10 +231,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except (LabError, ClusterError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.status)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    end(lambda: main(sys.argv[1:]))

@@ -33,7 +33,8 @@ from bgpd.health.job import Job, JobState
 from bgpd.health.prober import Prober
 from bgpd.ipc.message import VERSION, Desired, Hello, encode
 from bgpd.model.health import Health, HTTPGet, Rhythm
-from bgpd.model.member import MESH_PORT, Member, NodeName
+from bgpd.model.member import Member, NodeName
+from bgpd.model.port import MESH_PORT
 from bgpd.model.prefix import Address
 
 _ROOT: Final = Path(__file__).parents[2]

@@ -11,6 +11,7 @@ import tempfile
 
 import pytest
 
+from tests.conftest import LAB, group
 from tests.lab.nodes import ROOT
 from tests.lacking import lacking
 
@@ -34,19 +35,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin, where the whole is run and nothing but it decides."""
+    """Be ready to begin, where the whole is run and nothing but it decides."""
     asked = any(item.name == TEST for item in session.items)
-    if os.environ.get("CI") != "true" or not asked or len(session.items) < _ENOUGH:
-        return
-    files = session.config.stash[FILES] = tempfile.TemporaryDirectory()
-    words = ["--seconds", str(_SECONDS), "--busy", "0"]
-    session.config.stash[LONG] = subprocess.Popen(
-        [*_WORLD, sys.executable, "-m", "tests.bfd.steady", *words],
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "TMPDIR": files.name},
-    )
+    if os.environ.get("CI") == "true" and asked and len(session.items) >= _ENOUGH:
+        session.config.pluginmanager.register(_Beside(), "bfd-beside-all-tests")
+
+
+class _Beside:
+    """Begins before the first test, of several processes in the one that will ask how it went."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Begin, unless that was done, or another process will."""
+        stash = item.config.stash
+        if LONG in stash:
+            return
+        if hasattr(item.config, "workerinput") and group(item.nodeid) != LAB:
+            return
+        files = stash[FILES] = tempfile.TemporaryDirectory()
+        words = ["--seconds", str(_SECONDS), "--busy", "0"]
+        stash[LONG] = subprocess.Popen(
+            [*_WORLD, sys.executable, "-m", "tests.bfd.steady", *words],
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "TMPDIR": files.name},
+        )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

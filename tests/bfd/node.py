@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from bgpd.bfd.session import Memory
+from bgpd.bfd.memory import Memory
 from bgpd.model.peer import BFD, Asn, Peer, PeerName
 from bgpd.model.prefix import Address
 from bgpd.speaker.bfd import BFDSessions
@@ -113,7 +113,8 @@ class Node:
 
     def _stirred(self) -> None:
         now = self._loop.time()
-        self.sessions.settle(now, wall_offset=time.time() - now)
+        self._timeline.wall_offset = time.time() - now
+        self.sessions.settle(now)
         for item in self._outbox.empty():
             match item:
                 case Note(level, event, keys):

@@ -4,8 +4,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bgpd.bfd.memory import Memory
 from bgpd.bfd.packet import ControlPacket, Refusal, decode
-from bgpd.bfd.session import Memory, Session, Settings, StateChanged
+from bgpd.bfd.session import Session, Settings, StateChanged
 
 
 def settings(tx: int = 50, rx: int = 50, mult: int = 3, *, passive: bool = False) -> Settings:

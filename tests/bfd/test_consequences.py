@@ -40,6 +40,7 @@ class World:
         """Begin at time 0."""
         self.outbox = Outbox()
         self.timeline = Timeline()
+        self.timeline.wall_offset = 1000.0
         self.sessions = BFDSessions(outbox=self.outbox, timeline=self.timeline, random=lambda: 0.5)
         self.now = 0.0
         self.notes: list[Note] = []
@@ -86,7 +87,7 @@ class World:
 
     def settle(self) -> None:
         """Take what follows."""
-        self.sessions.settle(self.now, wall_offset=1000.0)
+        self.sessions.settle(self.now)
         for item in self.outbox.empty():
             if isinstance(item, Send):
                 assert isinstance(item.command, Hold)

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bgpd.bfd.session import Memory
+from bgpd.bfd.memory import Memory
 from bgpd.model.prefix import Address
 from bgpd.speaker.state import State
 

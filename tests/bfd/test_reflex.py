@@ -10,7 +10,7 @@ from bgpd.model.peer import BFD, BFDState, Peer, Takeover
 from bgpd.speaker import status
 from tests.bfd.pair import settings
 from tests.policy.test_lever import PEER
-from tests.speaker.test_reflex import Node, World, med
+from tests.speaker.world import Node, World, med
 
 WATCHED = replace(PEER, bfd=BFD(receive_milliseconds=50, transmit_milliseconds=50))
 
@@ -93,7 +93,8 @@ def test_a_router_that_falls_silent_is_held_back_at_exabgp_until_it_is_back(
     assert world.bfd("n1") is BFDState.DOWN
     assert node.prefixes() == {"203.0.113.1/32", "203.0.113.2/32"}
     assert {note.event for note in node.notes} >= {"bfd_down", "session_held"}
-    assert [one.kind for one in node.reflex.timeline.failovers] == ["bfd"]
+    assert {dict(note.keys)["peer"] for note in node.notes if "peer" in dict(note.keys)} == {"tor"}
+    assert [one.kind for one in node.reflex.timeline.failovers] == ["return", "bfd"]
     world.silent.clear()
     world.run_until(lambda: node.exabgp.held == ())
     assert world.bfd("n1") is BFDState.UP
@@ -124,7 +125,8 @@ def test_a_raise_waits_for_the_routers_own_bfd(world: RouterWorld) -> None:
     assert world.now - raised <= 0.25 + 0.05
     for node in survivors:
         *_, last = node.reflex.timeline.failovers
-        assert [step.name for step in last.steps] == ["cause", "decision", "command", "flushed"]
+        steps = ["cause", "decision", "command", "flushed", "sent"]
+        assert [step.name for step in last.steps] == steps
         times = {step.name: step.milliseconds for step in last.steps}
         assert times["command"] - times["decision"] >= 240
 

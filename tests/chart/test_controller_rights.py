@@ -8,6 +8,7 @@ import pytest
 from bgpd.kube.resource import requested
 from tests.bench.controllers import ACCOUNT, LEASE, pool, service
 from tests.chart.installed import NAMESPACE, install, watch_once
+from tests.chart.rights import forbidden, rights
 from tests.cluster.api import MERGE, Api, ApiError, Document
 from tests.cluster.cluster import Cluster
 
@@ -17,8 +18,6 @@ LEASES = LEASE.rpartition("/")[0]
 _READ = ["get", "list", "watch"]
 _METALLB = ("bfdprofiles", "ipaddresspools", "l2advertisements")
 _OURS = (*_METALLB, "bgpadvertisements", "bgppeers", "communities", "speakerpolicies")
-# What every authenticated user may do: `system:basic-user`.
-_BASIC = {"authentication.k8s.io", "authorization.k8s.io"}
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +92,7 @@ def test_everything_else_is_forbidden(
     me: Api, method: str, path: str, body: Document | None
 ) -> None:
     """Whoever steals the token of a controller can move addresses, and little more."""
-    content = MERGE if method == "PATCH" else "application/json"
-    with pytest.raises(ApiError) as refused:
-        me.request(method, path, body, content_type=content)
-    assert refused.value.status == 403
-    assert f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}" in str(refused.value)
+    forbidden(me, ACCOUNT, method, path, body)
 
 
 @pytest.mark.parametrize(
@@ -105,26 +100,13 @@ def test_everything_else_is_forbidden(
 )
 def test_the_rights_are_these(me: Api, namespace: str, *, own: bool) -> None:
     """The server's own list of what the token may do has not one line more."""
-    asked = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectRulesReview",
-        "spec": {"namespace": namespace},
-    }
-    path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
-    rules = me.request("POST", path, asked)["status"]["resourceRules"]
-    found: dict[tuple[str, str, str], list[str]] = {}
-    for rule in rules:
-        for group in set(rule["apiGroups"]) - _BASIC:
-            for resource in rule["resources"]:
-                names = ",".join(rule.get("resourceNames") or ())
-                found[group, resource, names] = sorted(rule["verbs"])
     inside = {
         **{("bgpd.io", one, ""): _READ for one in _OURS},
         **{("bgpd.io", f"{one}/status", ""): ["patch"] for one in _OURS},
         ("coordination.k8s.io", "leases", ""): ["create"],
         ("coordination.k8s.io", "leases", "bgpd-controller"): ["get", "update"],
     }
-    assert found == {
+    assert rights(me, namespace) == {
         ("", "namespaces", ""): _READ,
         ("", "services", ""): _READ,
         ("", "services/status", ""): ["patch"],

@@ -17,9 +17,10 @@ from bgpd.kube.store import Changes
 from bgpd.kube.telling import Look, Telling
 from bgpd.model.cluster import NodeReport
 from bgpd.model.member import Member, NodeName
-from bgpd.model.peer import PeerState
-from bgpd.model.prefix import Address
-from bgpd.model.status import NodeStatus, SessionStatus
+from bgpd.model.peer import PeerName, PeerState
+from bgpd.model.prefix import Address, Prefix
+from bgpd.model.reason import Reason, Withheld
+from bgpd.model.status import NodeStatus, RouteStatus, SessionStatus
 from tests.chart.installed import ACCOUNT, EVENTS, NAMESPACE, STATUSES, node
 from tests.chart.mounted import mounted
 from tests.cluster.cluster import Cluster
@@ -320,6 +321,43 @@ def test_what_every_node_sees_is_told_by_one(prepared: Cluster, tmp_path: Path) 
     (found,) = (one for one in listed if one["reason"] == "ConfigurationRefused")
     assert (found["regarding"]["kind"], found["regarding"]["name"]) == ("BGPPeer", "tor")
     assert found["note"] == wrong.message
+
+
+def test_a_route_that_ends_is_an_event_with_its_reason(prepared: Cluster, tmp_path: Path) -> None:
+    """On the Service, in its namespace: the server takes every word that a Reason is."""
+    node(prepared, "told-8")
+    agent = Agent(prepared, tmp_path, "told-8")
+    reasons = [one for one in Reason if one is not Reason.DRAINED]
+    # At most a burst of five, then one a second: a moment for each is not needed here.
+    agent.telling._series.burst = agent.telling._series._tokens = float(len(reasons))
+
+    async def story() -> None:
+        await agent.written()
+        numbers = range(1, len(reasons) + 1)
+        agent.now(routes=tuple(_carried(number) for number in numbers))
+        await until(lambda: agent.telling.counters["event_writes"] >= 1)
+        kept = tuple(_kept(*pair) for pair in zip(numbers, reasons, strict=True))
+        agent.status = replace(agent.status, withheld=kept)
+        agent.now(routes=())
+        await until(lambda: agent.telling.counters["event_writes"] >= 1 + len(reasons))
+        for number, reason in zip(numbers, reasons, strict=True):
+            (told,) = await agent.events(reason.value)
+            assert told["regarding"]["kind"] == "Service"
+            assert told["regarding"]["name"] == f"web-{number}"
+            assert told["note"].endswith(f"because of {number}")
+
+    run(agent, story)
+
+
+def _carried(number: int) -> RouteStatus:
+    prefix = Prefix(f"203.0.113.{number}/32")
+    peers = (PeerName("tor-a"),)
+    return RouteStatus(prefix=prefix, peers=peers, rank=0, services=(f"default/web-{number}",))
+
+
+def _kept(number: int, reason: Reason) -> Withheld:
+    prefix, service = Prefix(f"203.0.113.{number}/32"), f"default/web-{number}"
+    return Withheld(service=service, prefix=prefix, reason=reason, message=f"because of {number}")
 
 
 def test_reports_are_read_without_their_status(prepared: Cluster, tmp_path: Path) -> None:

@@ -11,18 +11,21 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.cluster import cgroups, control, net
 from tests.cluster.cluster import Cluster
 from tests.cluster.error import EX_USAGE, ClusterError
+from tests.cluster.nodecluster import NodeCluster, group_name
 from tests.cluster.processes import start_time
+from tests.cluster.relay import Relay
 
 ROOT = Path(__file__).parents[2]
 PLACE = ROOT / "build" / "cluster"
-_PATIENCE = 90.0
+_PATIENCE = 180.0
 _POLL = 0.05
 
 
@@ -34,6 +37,7 @@ class State:
     kubeconfig: str
     started: Mapping[str, tuple[int, int]]
     """Each process: its pid, and when it started, which guards against a pid used again."""
+    nodes: int = 0
 
     @property
     def living(self) -> dict[str, int]:
@@ -63,10 +67,11 @@ def load(directory: Path) -> State | None:
         url=read["url"],
         kubeconfig=read["kubeconfig"],
         started={name: (pid, at) for name, (pid, at) in read["started"].items()},
+        nodes=read["nodes"],
     )
 
 
-def up(directory: Path, *, port: int = 0, controllers: bool = False) -> State:
+def up(directory: Path, *, port: int = 0, controllers: bool = False, nodes: int = 0) -> State:
     """Start a cluster in *directory* that stays up, and return when it is ready."""
     before = load(directory)
     if before and before.living:
@@ -76,14 +81,15 @@ def up(directory: Path, *, port: int = 0, controllers: bool = False) -> State:
         )
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    words = [str(directory), str(port), *(["controllers"] if controllers else [])]
+    words = [str(directory), str(port), "controllers" if controllers else "alone", str(nodes)]
     pid = _spawn([sys.executable, "-m", "tests.cluster.background", *words], directory)
     try:
         return _await(directory, pid)
-    except BaseException:
-        with suppress(ProcessLookupError, ChildProcessError):
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+    except BaseException as told:
+        _give_up(pid)
+        cgroups.remove(group_name(directory))
+        if not isinstance(told, ClusterError):  # whose logs say why
+            shutil.rmtree(directory)
         raise
 
 
@@ -93,29 +99,53 @@ def down(directory: Path) -> None:
     if state is None:
         raise ClusterError(f"no cluster is up in {directory}", EX_USAGE)
     _end(state, "supervisor", signal.SIGTERM)
-    if not _until(lambda: not state.living, 5.0):
+    if not _until(lambda: not state.living, 20.0 if state.nodes else 5.0):
         for name in state.living:
             _end(state, name, signal.SIGKILL)
     if not _until(lambda: not state.living, 10.0):
         raise ClusterError(f"processes are left: {state.living}")
+    cgroups.remove(group_name(directory))  # where the supervisor could not
     shutil.rmtree(directory)
 
 
-def serve(directory: Path, *, port: int, controllers: bool) -> int:
+def serve(directory: Path, *, port: int, controllers: bool, nodes: int = 0) -> int:
     """Be the supervisor: hold a cluster until SIGTERM, or until one of its programs ends."""
-    signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with Cluster(directory, port=port, controllers=controllers) as cluster:
-        pids = {"supervisor": os.getpid(), **cluster.pids}
-        started = {name: (pid, start_time(pid) or 0) for name, pid in pids.items()}
-        state = State(url=cluster.url, kubeconfig=str(cluster.kubeconfig), started=started)
-        remember(directory, state)
-        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-        while signal.sigtimedwait(signals, 1.0) is None:
-            if gone := pids.keys() - cluster.pids.keys() - {"supervisor"}:
-                print(f"ended by itself, so all end: {', '.join(sorted(gone))}", flush=True)
-                return 1
+    if not nodes:
+        with Cluster(directory, port=port, controllers=controllers) as cluster:
+            remember(directory, _state(cluster, cluster.url, str(cluster.kubeconfig)))
+            return _hold(cluster, ())
+    relay = Relay(port)  # before the namespaces: its port is one of this machine
+    net.own_namespaces()
+    with NodeCluster(directory, nodes) as cluster:
+        relay.serve(cluster.connect)
+        url, outside = f"https://127.0.0.1:{relay.port}", directory / "outside.kubeconfig"
+        cluster.write_kubeconfig(outside, "admin", url)
+
+        def note() -> None:
+            remember(directory, _state(cluster, url, str(outside), nodes))
+
+        with control.Door(directory, cluster, note):
+            note()
+            return _hold(cluster, cluster.nodes)
+
+
+def _hold(cluster: Cluster, may_end: Container[str]) -> int:
+    """Return when a signal says so, or when a program has ended by itself."""
+    signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    began = cluster.pids.keys()
+    while signal.sigtimedwait(signals, 1.0) is None:
+        if gone := [x for x in sorted(began - cluster.pids.keys()) if x not in may_end]:
+            print(f"ended by itself, so all end: {', '.join(gone)}", flush=True)
+            return 1
     return 0
+
+
+def _state(cluster: Cluster, url: str, kubeconfig: str, nodes: int = 0) -> State:
+    pids = {"supervisor": os.getpid(), **cluster.pids}
+    started = {name: (pid, start_time(pid) or 0) for name, pid in pids.items()}
+    return State(url=url, kubeconfig=kubeconfig, started=started, nodes=nodes)
 
 
 def remember(directory: Path, state: State) -> None:
@@ -123,6 +153,15 @@ def remember(directory: Path, state: State) -> None:
     temporary = directory / ".state"
     temporary.write_text(json.dumps(asdict(state), indent=1))
     temporary.replace(directory / "state.json")
+
+
+def _give_up(pid: int) -> None:
+    """End a supervisor that is not ready, as gently as it can be ended."""
+    with suppress(ProcessLookupError, ChildProcessError):
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            os.kill(pid, how)
+            if _until(lambda: os.waitpid(pid, os.WNOHANG)[0] != 0, 20.0):
+                return
 
 
 def _spawn(command: list[str], directory: Path) -> int:
@@ -173,7 +212,12 @@ def _until(fact: Callable[[], bool], seconds: float) -> bool:
 if __name__ == "__main__":
     try:
         sys.exit(
-            serve(Path(sys.argv[1]), port=int(sys.argv[2]), controllers="controllers" in sys.argv)
+            serve(
+                Path(sys.argv[1]),
+                port=int(sys.argv[2]),
+                controllers=sys.argv[3] == "controllers",
+                nodes=int(sys.argv[4]),
+            )
         )
     except ClusterError as error:
         print(error)

@@ -17,18 +17,33 @@ MODULES: Final = Path(__file__).parent / "modules"
 SERVER: Final = ("etcd", "kube-apiserver")
 """What an API server takes."""
 PROGRAMS: Final = (*SERVER, "kube-controller-manager")
+NODES: Final = (
+    *PROGRAMS,
+    *("kube-scheduler", "kubelet", "kube-proxy", "kubectl"),
+    *("containerd", "containerd-shim-runc-v2", "ctr", "pause"),
+)
+"""What a cluster with nodes takes."""
 ASSETS: Final = "KUBEBUILDER_ASSETS"
 
+_APART = {
+    "containerd": "containerd",
+    "containerd-shim-runc-v2": "containerd",
+    "ctr": "containerd",
+    "pause": "containerd",
+}
+"""Programs of a release of their own: a new one of these is no reason to build Kubernetes anew."""
 _REQUIRED = {
+    "containerd": "github.com/containerd/containerd/v2",
     "etcd": "go.etcd.io/etcd/server/v3",
     "kubernetes": "k8s.io/kubernetes",
 }
 
 
 def version(module: str) -> str:
-    """Return the version of `etcd` or `kubernetes` that the go.mod of *module* asks for."""
+    """Return the version of what *module* is named after, as its go.mod asks for it."""
     text = (MODULES / module / "go.mod").read_text()
-    found = re.search(rf"^\s*{re.escape(_REQUIRED[module])} (v\S+)", text, re.MULTILINE)
+    asked = rf"^\s*(?:require )?{re.escape(_REQUIRED[module])} (v\S+)"
+    found = re.search(asked, text, re.MULTILINE)
     if found is None:
         raise ClusterError(f"modules/{module}/go.mod does not require {_REQUIRED[module]}")
     return found[1]
@@ -41,15 +56,21 @@ def cache(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(base) / "bgpd" / "cluster" / key
 
 
+def place(name: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the directory of the cache that the program *name* is in, or comes into."""
+    if name not in _APART:
+        return cache(environment)
+    return cache(environment).parent / f"{_APART[name]}-{version(_APART[name])}"
+
+
 def found(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
     """Return the programs that this machine has, each with its path."""
     assets = environment.get(ASSETS)
-    places = [*([Path(assets)] if assets else []), cache(environment)]
     programs: dict[str, Path] = {}
-    for name in PROGRAMS:
-        for place in places:
-            if os.access(place / name, os.X_OK):
-                programs[name] = place / name
+    for name in NODES:
+        for directory in (*([Path(assets)] if assets else []), place(name, environment)):
+            if os.access(directory / name, os.X_OK):
+                programs[name] = directory / name
                 break
     return programs
 

@@ -15,13 +15,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.cluster.binaries import ASSETS, MODULES, PROGRAMS, cache, missing, version
+from tests.cluster.binaries import ASSETS, MODULES, PROGRAMS, cache, missing, place, version
 from tests.cluster.error import EX_CONFIG, ClusterError
 
 _PACKAGES = {
     "etcd": ("etcd", "go.etcd.io/etcd/server/v3"),
     "kube-apiserver": ("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
-    "kube-controller-manager": ("kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+    **{
+        name: ("kubernetes", f"k8s.io/kubernetes/cmd/{name}")
+        for name in (
+            *("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"),
+        )
+    },
+    **{
+        name: ("containerd", f"github.com/containerd/containerd/v2/cmd/{name}")
+        for name in ("containerd", "containerd-shim-runc-v2", "ctr")
+    },
+    "pause": ("pause", "."),
 }
 _INTERVAL = 10.0
 """Seconds between two lines of progress."""
@@ -49,13 +59,14 @@ def build(say: Say, names: Sequence[str] = PROGRAMS) -> None:
     directory = cache()
     directory.mkdir(parents=True, exist_ok=True)
     with _alone(directory, say):
-        for left in directory.glob(".*"):  # by a build that was killed
-            shutil.rmtree(left)
+        for left in (x for name in names for x in place(name).glob(".*")):
+            shutil.rmtree(left, ignore_errors=True)  # by a build that was killed
         todo = missing(names)  # somebody else may have built while we waited
         if todo:
             say(f"building {', '.join(todo)} into {directory}: minutes, but only once")
         for name in todo:
-            _build(name, directory, say)
+            place(name).mkdir(exist_ok=True)
+            _build(name, place(name), say)
 
 
 @contextmanager
@@ -110,6 +121,8 @@ def progress(name: str, log: str, seconds: float) -> str:
 
 def _linked(module: str) -> str:
     """Return the linker's flags: without them Kubernetes calls itself v0.0.0-master."""
+    if module == "containerd":
+        return f"-s -w -X github.com/containerd/containerd/v2/version.Version={version(module)}"
     if module != "kubernetes":
         return "-s -w"
     full = version(module)

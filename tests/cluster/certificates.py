@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.cluster.error import EX_CONFIG, ClusterError
@@ -39,10 +39,10 @@ CLIENTS = {
 """Who may come with a certificate; everybody else comes with a token."""
 
 
-def issue(directory: Path, addresses: Iterable[str]) -> None:
+def issue(directory: Path, addresses: Iterable[str], clients: Mapping[str, str] = CLIENTS) -> None:
     """Write the authority, the API server's, clients' and token keys into *directory*.
 
-    The API server's certificate is good for *addresses*.
+    The API server's certificate is good for *addresses*; *clients* are subjects by name.
     """
     if shutil.which("openssl") is None:
         raise ClusterError("openssl is not installed, and a cluster needs certificates", EX_CONFIG)
@@ -51,7 +51,7 @@ def issue(directory: Path, addresses: Iterable[str]) -> None:
     (directory / "openssl.cnf").write_text(_CONFIGURATION.format(names=", ".join(names)))
     _certificate(directory, "ca", "/CN=bgpd-test-authority", "authority")
     _certificate(directory, "apiserver", "/CN=kube-apiserver", "server")
-    for name, subject in CLIENTS.items():
+    for name, subject in clients.items():
         _certificate(directory, name, subject, "client")
     # RSA, because its JSON Web Signatures are openssl's own bytes: `sign` needs no ASN.1.
     _openssl(directory, "genpkey", "-algorithm", "RSA", "-out", "tokens.key")

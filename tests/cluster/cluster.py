@@ -19,7 +19,6 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import yaml
@@ -87,15 +86,25 @@ class Cluster:
         """The programs that run now."""
         return {name: p.pid for name, p in self._running.items() if p.poll() is None}
 
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The programs that this machine has to have."""
+        return PROGRAMS if self.controllers else SERVER
+
+    @property
+    def clients(self) -> Mapping[str, str]:
+        """Who comes with a certificate: the subject of each by name."""
+        return certificates.CLIENTS
+
     def start(self) -> None:
         """Start everything; `ready` tells when it can be used."""
-        paths = required(PROGRAMS if self.controllers else SERVER)
+        paths = required(self.programs)
         self.directory.mkdir(parents=True, exist_ok=True)
         self._launcher = Launcher(self._netns)
         self.port = self._launcher.call(self._wanted_port)
-        certificates.issue(self.directory / "pki", self._addresses())
-        for name in certificates.CLIENTS:
-            self._write_kubeconfig(name)
+        certificates.issue(self.directory / "pki", self._addresses(), self.clients)
+        for name in self.clients:
+            self.write_kubeconfig(self.directory / f"{name}.kubeconfig", name, self.url)
         self._tls = self._trust()
         self._start("etcd", commands.etcd(paths["etcd"]))
         self._start("kube-apiserver", self._api_command())
@@ -108,8 +117,7 @@ class Cluster:
             time.sleep(_POLL)
         if self.controllers:
             if "kube-controller-manager" not in self.pids:
-                command = commands.controllers(required(PROGRAMS)["kube-controller-manager"])
-                self._start("kube-controller-manager", command)
+                self._start("kube-controller-manager", self._controllers_command())
             while not self._answers("/api/v1/namespaces/default/serviceaccounts/default"):
                 self._still_alive(end)
                 time.sleep(_POLL)
@@ -186,12 +194,7 @@ class Cluster:
             self.stop()
             raise
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop."""
         self.stop()
 
@@ -214,6 +217,9 @@ class Cluster:
     def _api_command(self) -> list[str]:
         program = required(SERVER)["kube-apiserver"]
         return commands.apiserver(program, self.bind, self.port, controllers=self.controllers)
+
+    def _controllers_command(self) -> list[str]:
+        return commands.controllers(required(PROGRAMS)["kube-controller-manager"])
 
     def _answers(self, path: str) -> bool:
         try:
@@ -239,9 +245,10 @@ class Cluster:
         tls = self._tls if certificate else ssl.create_default_context(cafile=self.authority)
         if tls is None:
             raise ClusterError("the cluster is not started")
-        return Connection(self._open, tls, self._host)
+        return Connection(self.connect, tls, self._host)
 
-    def _open(self) -> socket.socket:
+    def connect(self) -> socket.socket:
+        """Open a connection to the API server, from where it is."""
         launcher = self._launcher
         if launcher is None:
             raise ClusterError("the cluster is not started")
@@ -286,14 +293,14 @@ class Cluster:
                 return False
         return True
 
-    def _write_kubeconfig(self, name: str) -> None:
+    def write_kubeconfig(self, path: Path, name: str, url: str) -> None:
+        """Write a kubeconfig of the client *name*, which finds the server at *url*."""
         pki = self.directory / "pki"
         user = {
             "client-certificate-data": _encoded(pki / f"{name}.crt"),
             "client-key-data": _encoded(pki / f"{name}.key"),
         }
-        server = {"server": self.url, "certificate-authority-data": _encoded(pki / "ca.crt")}
-        path = self.directory / f"{name}.kubeconfig"
+        server = {"server": url, "certificate-authority-data": _encoded(pki / "ca.crt")}
         path.touch(mode=0o600)
         path.write_text(
             yaml.safe_dump(

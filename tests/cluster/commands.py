@@ -15,7 +15,7 @@ ETCD_SOCKET: Final = "etcd:0"
 # What answers to a change of a Pod, a Service, a Namespace or an owner. The controllers of
 # workloads, volumes and certificates, and the one that evicts from nodes without a kubelet
 # (here nodes are documents, nobody renews their leases), would add noise.
-_CONTROLLERS: Final = (
+_FEW: Final = (
     "daemonset-controller",
     "endpointslice-controller",
     "endpointslice-mirroring-controller",
@@ -25,6 +25,13 @@ _CONTROLLERS: Final = (
     "root-ca-certificate-publisher-controller",
     "clusterrole-aggregation-controller",
     "validatingadmissionpolicy-status-controller",
+)
+
+
+_TO_NODES: Final = (
+    "--kubelet-client-certificate=pki/admin.crt",
+    "--kubelet-client-key=pki/admin.key",
+    "--kubelet-preferred-address-types=InternalIP",
 )
 
 
@@ -45,10 +52,13 @@ def etcd(program: Path) -> list[str]:
     ]
 
 
-def apiserver(program: Path, bind: str, port: int, *, controllers: bool) -> list[str]:
+def apiserver(
+    program: Path, bind: str, port: int, *, controllers: bool, nodes: bool = False
+) -> list[str]:
     """Return the command of an API server that authorizes as production does: Node and RBAC.
 
     Without controllers nobody makes the ServiceAccount `default` that its admission asks of a Pod.
+    With nodes it is also the Service `kubernetes` to pods, and a client of kubelets.
     """
     ranges = ["10.0.0.0/16", "fd00:a::/112"]  # the API server's own family comes first
     return [
@@ -65,7 +75,7 @@ def apiserver(program: Path, bind: str, port: int, *, controllers: bool) -> list
         "--service-account-key-file=pki/tokens.pub",
         "--service-account-signing-key-file=pki/tokens.key",
         f"--service-cluster-ip-range={','.join(reversed(ranges) if ':' in bind else ranges)}",
-        "--endpoint-reconciler-type=none",
+        *(_TO_NODES if nodes else ("--endpoint-reconciler-type=none",)),
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
         *(() if controllers else ("--disable-admission-plugins=ServiceAccount",)),
@@ -74,9 +84,29 @@ def apiserver(program: Path, bind: str, port: int, *, controllers: bool) -> list
     ]
 
 
-def controllers(program: Path) -> list[str]:
-    """Return the command of a controller manager; its own limit on requests would cost seconds."""
-    who = "controllers.kubeconfig"
+def controllers(program: Path, *, nodes: bool = False) -> list[str]:
+    """Return the command of a controller manager; its own limit on requests would cost seconds.
+
+    With nodes it runs all controllers, without only those that documents need.
+    """
+    return [
+        *_control(program, "controllers"),
+        "--use-service-account-credentials",
+        "--service-account-private-key-file=pki/tokens.key",
+        "--root-ca-file=pki/ca.crt",
+        "--kube-api-qps=500",
+        "--kube-api-burst=1000",
+        f"--controllers={'*' if nodes else ','.join(_FEW)}",
+    ]
+
+
+def scheduler(program: Path) -> list[str]:
+    """Return the command of a scheduler."""
+    return _control(program, "scheduler")
+
+
+def _control(program: Path, name: str) -> list[str]:
+    who = f"{name}.kubeconfig"
     return [
         str(program),
         f"--kubeconfig={who}",
@@ -84,10 +114,4 @@ def controllers(program: Path) -> list[str]:
         f"--authorization-kubeconfig={who}",
         "--secure-port=0",
         "--leader-elect=false",
-        "--use-service-account-credentials",
-        "--service-account-private-key-file=pki/tokens.key",
-        "--root-ca-file=pki/ca.crt",
-        "--kube-api-qps=500",
-        "--kube-api-burst=1000",
-        f"--controllers={','.join(_CONTROLLERS)}",
     ]

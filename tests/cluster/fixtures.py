@@ -4,6 +4,7 @@
   what has namespaces, names of your own for what has none, and kill nothing.
 * `own_cluster`: one for a single test, which may kill, compact and restart it.
 * `cluster_programs`: for a test that makes a `Cluster` itself.
+* `node_programs`: the same with nodes, which takes root.
 
 Where the programs are missing they are built before the first test, if any test will need them.
 """
@@ -11,19 +12,22 @@ Where the programs are missing they are built before the first test, if any test
 import shutil
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.binaries import PROGRAMS, found, missing
+from tests.cluster.binaries import NODES, PROGRAMS, found, missing
 from tests.cluster.build import build, can_build
 from tests.cluster.cluster import Cluster
 from tests.cluster.error import ClusterError
+from tests.cluster.nodecluster import check_machine
 from tests.lacking import lacking
 
 _LACKING = "no API server to test with: neither Go to build it nor a cache (scripts/cluster build)"
+_NO_NODES = "no kubelet to test with: neither Go to build it nor a cache (scripts/cluster build)"
+_UNPROVEN_NODES = "that bgpd runs in pods of a real cluster"
 _UNPROVEN = "what agents, the chart's rights and our kinds do with a real API server"
 
 _TIMEOUT = 240
@@ -40,9 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what is missing before the first test: a test's own timeout would end a build."""
     config = session.config
-    if config.option.collectonly or not missing(PROGRAMS):
-        return
-    if not any(_needs_server(item) for item in session.items):
+    wanted = _wanted(session.items)
+    if config.option.collectonly or not missing(wanted):
         return
     capture = config.pluginmanager.getplugin("capturemanager")
     assert capture is not None
@@ -52,7 +55,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             _say(f"SKIPPED, ALL OF IT: {_LACKING}; not proved here: {_UNPROVEN}")
             return
         try:
-            build(_say)
+            build(_say, wanted)
         except ClusterError as error:
             _say(str(error))
 
@@ -62,6 +65,18 @@ def cluster_programs() -> Mapping[str, Path]:
     """Return the programs of a cluster, or skip; under CI their absence is an error."""
     if missing(PROGRAMS):
         lacking(_LACKING, unproven=_UNPROVEN)
+    return found()
+
+
+@pytest.fixture(scope="session")
+def node_programs() -> Mapping[str, Path]:
+    """Return the programs of a cluster with nodes, or skip; under CI their absence is an error."""
+    if missing(NODES):
+        lacking(_NO_NODES, unproven=_UNPROVEN_NODES)
+    try:
+        check_machine()
+    except ClusterError as error:
+        lacking(str(error), unproven=_UNPROVEN_NODES)
     return found()
 
 
@@ -104,7 +119,19 @@ def _held(directory: Path) -> Iterator[Cluster]:
 
 
 def _needs_server(item: pytest.Item) -> bool:
-    return "cluster_programs" in getattr(item, "fixturenames", ())
+    return not {"cluster_programs", "node_programs"}.isdisjoint(_fixtures_of(item))
+
+
+def _wanted(items: list[pytest.Item]) -> tuple[str, ...]:
+    """Return the programs that *items* need."""
+    if any("node_programs" in _fixtures_of(item) for item in items):
+        return NODES
+    return PROGRAMS if any(_needs_server(item) for item in items) else ()
+
+
+def _fixtures_of(item: pytest.Item) -> Collection[str]:
+    named: Collection[str] = getattr(item, "fixturenames", ())
+    return named
 
 
 def _say(line: str) -> None:

@@ -148,7 +148,9 @@ def test_a_killed_test_run_leaves_no_server(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        pytest.param(["up", "--nodes", "3"], "--nodes 3: there are no", id="kubelets are refused"),
+        pytest.param(["up", "--nodes", "99"], "between 0 and 20", id="a machine has an end"),
+        pytest.param(["off", "n1", "--name", "none"], "no cluster with nodes", id="no power"),
+        pytest.param(["load", "no.tar"], "no such file", id="an image that is not there"),
         pytest.param(["up", "--port", "70000"], "between 0 and 65535", id="a port has 16 bits"),
         pytest.param(["up", "--name", "../x"], "letters, digits", id="a name is not a path"),
         pytest.param(["down", "--name", "nobody"], "no cluster is up", id="nothing to take down"),

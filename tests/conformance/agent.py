@@ -146,7 +146,7 @@ class Agent:
         end = self._now + _SETTLE
         while self._now < end:
             self._now += _STEP
-            self._reflex.agent_message(Beat(), self._now)
+            self._reflex.orders.take(Beat(), self._now)
             mesh = self._reflex.mesh
             if mesh is not None and (mesh.deadline() or 0) <= self._now:
                 mesh.handle_timer(self._now)
@@ -195,7 +195,7 @@ class Agent:
         if message is None:
             return
         self.spoken += 1
-        self._reflex.agent_message(message, self._now)
+        self._reflex.orders.take(message, self._now)
         self._settle()
 
     def _peers(self) -> tuple[Any, ...]:

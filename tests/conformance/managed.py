@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
-from bgpd.controller.books import Books, End
+from bgpd.controller.books import Books
 from bgpd.controller.converge import Decision
+from bgpd.controller.written import End
 from tests.conformance.asking import AskingRoom, namespaces_of, request_of
 from tests.conformance.documents import Document
 from tests.conformance.room import (

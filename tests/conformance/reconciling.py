@@ -10,9 +10,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
-from bgpd.controller.books import Books, End
+from bgpd.controller.books import Books
 from bgpd.controller.converge import Decision
 from bgpd.controller.term import Term
+from bgpd.controller.written import End
 from bgpd.kube.documents import read
 from bgpd.kube.nodestatus import document as status_document
 from bgpd.kube.store import Changes, Store

@@ -321,6 +321,10 @@ def test_what_goes_is_gone_and_configuration_may_not_vanish(follow: Follow) -> N
         assert [pool.name for pool in one.source.objects.pools] == ["p"]
         assert one.source.accept() == 1
         await one.keys(WEB, NODE, PEER, OFFER)
+
+        # The only advertisement goes: that is how people stop to advertise.
+        await one.world.delete(build.ours("BGPAdvertisement", "all"))
+        await one.keys(WEB, NODE, PEER)
         assert not one.source.conditions
 
     follow(story, *EVERYTHING)

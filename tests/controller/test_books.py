@@ -1,121 +1,16 @@
 """Which documents are written, and in which order, against a server that the test makes."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from bgpd.controller.books import FEW, Books, End
-from bgpd.controller.converge import Decision, News
-from bgpd.model.allocation import Namespace, ServicePort, ServiceRequest
-from bgpd.model.configuration import IPAddressPool, ServiceAllocation
+from bgpd.controller.books import FEW, Books
+from bgpd.controller.converge import News
+from bgpd.controller.written import End
+from bgpd.kube.vanish import SETTLE
+from bgpd.model.allocation import Namespace, ServicePort
+from bgpd.model.configuration import ServiceAllocation
+from tests.controller.bookserver import POOLS, Server
 from tests.controller.build import pool, service
-
-_POOLS: dict[str, tuple[IPAddressPool, ...]] = {
-    "one": (pool("p", "192.0.2.0/30"),),
-    "less": (pool("p", "192.0.2.0/31"),),
-    "other": (pool("q", "198.51.100.0/31"),),
-    "two": (pool("p", "192.0.2.0/31"), pool("q", "198.51.100.0/31")),
-    "none": (),
-}
-
-
-class Server:
-    """Documents with versions, and books that are told of them sooner or later."""
-
-    def __init__(self) -> None:
-        self.books = Books()
-        self.documents: dict[str, ServiceRequest] = {}
-        self.faults: list[str] = []
-        self.now = 0.0
-        self.under_way: list[Decision] = []
-        self._version = 0
-        self._untold: list[Callable[[], None]] = []
-
-    def put(self, name: str, **fields: Any) -> None:
-        """Create or change a document."""
-        before = self.documents.get(f"default/{name}", service(name))
-        self._store(replace(before, **fields))
-
-    def delete(self, name: str) -> None:
-        """Delete a document."""
-        key = f"default/{name}"
-        if self.documents.pop(key, None) is not None:
-            self._untold.append(lambda: self.books.gone(key, self.now))
-
-    def configure(self, *pools: IPAddressPool) -> None:
-        """Change the pools."""
-        self.books.configure(pools, ())
-
-    def tell(self, most: int = 1000) -> None:
-        """Tell the books of what happened, the oldest first."""
-        for _ in range(min(most, len(self._untold))):
-            self._untold.pop(0)()
-
-    def decide(self) -> None:
-        """Decide on everything that is known."""
-        while self.books.decide(self.now) is not None:
-            pass
-
-    def take(self) -> Decision | None:
-        """Let the books begin a write."""
-        decision = self.books.next_write()
-        if decision is not None:
-            self.under_way.append(decision)
-        return decision
-
-    def land(self, decision: Decision) -> End:
-        """Apply a write as a server does: with the version that it was meant for, or not at all."""
-        request = decision.request
-        document = self.documents.get(request.key)
-        if document is None:
-            return End.GONE
-        if document.resource_version != request.resource_version:
-            return End.CONFLICT
-        self._store(
-            replace(
-                document,
-                ingress=decision.addresses or (),
-                pool_noted=decision.pool,
-                kept=decision.kept,
-            )
-        )
-        return End.WRITTEN
-
-    def settle(self) -> None:
-        """Let everything become quiet."""
-        for one in [*self.under_way]:
-            self.answer(one, self.land(one))
-        for _ in range(100):
-            self.now += 60.0
-            self.tell()
-            self.decide()
-            while (decision := self.take()) is not None:
-                self.answer(decision, self.land(decision))
-                self.tell()
-                self.decide()
-            if self.books.settled and not self._untold:
-                return
-
-    def answer(self, decision: Decision, end: End) -> None:
-        """Tell the books what became of a write."""
-        self.under_way.remove(decision)
-        self.books.ended(decision, end, self.now, chance=0.5)
-
-    def _store(self, document: ServiceRequest) -> None:
-        self._version += 1
-        document = replace(document, resource_version=str(self._version))
-        self.documents[document.key] = document
-        self._untold.append(lambda: self.books.seen(document, self.now))
-        users: dict[str, str] = {}
-        for one in self.documents.values():
-            for address in one.ingress:
-                user = users.setdefault(address, one.key)
-                if user != one.key:
-                    self.faults.append(f"{address}: {user} and {one.key}")
+from tests.policy.build import label
 
 
 def test_services_with_addresses_come_first() -> None:
@@ -123,7 +18,7 @@ def test_services_with_addresses_come_first() -> None:
     server = Server()
     server.put("a")
     server.put("b", ingress=("192.0.2.0",))
-    server.configure(*_POOLS["less"])
+    server.configure(*POOLS["less"])
     server.settle()
     assert server.documents["default/b"].ingress == ("192.0.2.0",)
     assert server.documents["default/a"].ingress == ("192.0.2.1",)
@@ -133,7 +28,7 @@ def test_an_address_is_not_given_while_another_document_shows_it() -> None:
     """It attracts traffic there until that document is written."""
     server = Server()
     server.put("a", ingress=("192.0.2.0",), pool_noted="p")
-    server.configure(*_POOLS["less"])
+    server.configure(*POOLS["less"])
     server.settle()
     server.put("a", load_balancer_ip="192.0.2.1")
     server.put("b", load_balancer_ip="192.0.2.0")
@@ -154,7 +49,7 @@ def test_an_address_is_not_given_while_another_document_shows_it() -> None:
 def test_a_write_without_an_answer_keeps_its_address_taken() -> None:
     """It may land when nobody expects it any more; only another version rules that out."""
     server = Server()
-    server.configure(*_POOLS["less"])
+    server.configure(*POOLS["less"])
     server.put("a")
     server.tell()
     server.decide()
@@ -168,7 +63,7 @@ def test_a_write_without_an_answer_keeps_its_address_taken() -> None:
     again = server.take()
     assert again is not None
     assert again.addresses == ("192.0.2.1",)
-    server.configure(*_POOLS["less"])
+    server.configure(*POOLS["less"])
     server.put("b", load_balancer_ip="192.0.2.0")
     server.tell()
     server.decide()
@@ -185,7 +80,7 @@ def test_a_write_without_an_answer_keeps_its_address_taken() -> None:
 def test_one_document_that_cannot_be_written_holds_up_no_other() -> None:
     """It is tried again later, more and more rarely."""
     server = Server()
-    server.configure(*_POOLS["one"])
+    server.configure(*POOLS["one"])
     server.put("a")
     server.put("b")
     server.tell()
@@ -210,7 +105,7 @@ def test_one_document_that_cannot_be_written_holds_up_no_other() -> None:
 def test_a_conflict_is_decided_again_on_the_newer_document() -> None:
     """The address stays the same."""
     server = Server()
-    server.configure(*_POOLS["one"])
+    server.configure(*POOLS["one"])
     server.put("a")
     server.tell()
     server.decide()
@@ -221,6 +116,95 @@ def test_a_conflict_is_decided_again_on_the_newer_document() -> None:
     server.answer(decision, End.CONFLICT)
     server.settle()
     assert server.documents["default/a"].ingress == decision.addresses
+
+
+@pytest.mark.parametrize("wish", ["", "192.0.2.1"])
+def test_a_range_that_goes_from_one_pool_to_another_takes_its_services_along(wish: str) -> None:
+    """Two documents are written one after the other; in between the address is in no pool."""
+    server = Server()
+    server.configure(pool("p", "192.0.2.0/30"), pool("q", "198.51.100.0/31"))
+    server.put("a", ingress=("192.0.2.1",), pool_noted="p", load_balancer_ip=wish)
+    server.settle()
+    server.configure(pool("p", "192.0.2.2/31"), pool("q", "198.51.100.0/31"))
+    server.decide()
+    assert server.take() is None
+    server.now += 0.5
+    server.configure(pool("p", "192.0.2.2/31"), pool("q", "198.51.100.0/31", "192.0.2.0/31"))
+    server.settle()
+    found = server.documents["default/a"]
+    assert (found.ingress, found.pool_noted) == (("192.0.2.1",), "q")
+
+
+def test_a_label_that_is_taken_off_and_put_on_again_changes_no_address() -> None:
+    """All of the namespace would have lost theirs, and got them back in another order."""
+    chosen = ServiceAllocation(namespace_selectors=(label("team", "x"),))
+    pools = (pool("p", "192.0.2.0/29", allocation=chosen),)
+    server = Server()
+    server.books.configure(pools, (Namespace(name="default", labels={"team": "x"}),))
+    for name, address in (("a", "192.0.2.2"), ("b", "192.0.2.1"), ("c", "192.0.2.0")):
+        server.put(name, ingress=(address,), pool_noted="p")
+    server.settle()
+    before = {key: one.ingress for key, one in server.documents.items()}
+    server.books.configure(pools, (Namespace(name="default"),))
+    server.put("d")
+    server.tell()
+    server.decide()
+    assert server.take() is None
+    server.now += 0.5
+    server.books.configure(pools, (Namespace(name="default", labels={"team": "x"}),))
+    server.settle()
+    after = {key: one.ingress for key, one in server.documents.items()}
+    assert after == {**before, "default/d": ("192.0.2.3",)}
+    server.books.configure(pools, (Namespace(name="default"),))
+    server.settle()
+    assert {one.ingress for one in server.documents.values()} == {()}
+
+
+def test_an_address_that_is_in_no_pool_is_not_waited_for_for_long() -> None:
+    """It is not routed: after the pause the Service moves, and is told."""
+    server = Server()
+    server.configure(pool("p", "192.0.2.0/30"))
+    server.put("a", ingress=("192.0.2.1",), pool_noted="p")
+    server.settle()
+    server.configure(pool("p", "192.0.2.2/31"))
+    server.decide()
+    assert server.take() is None
+    due = server.books.due(server.now)
+    assert due == server.now + SETTLE
+    server.now = due
+    server.decide()
+    moved = server.take()
+    assert moved is not None
+    assert moved.addresses == ("192.0.2.2",)
+
+
+def test_a_pool_that_is_gone_is_not_waited_for_again() -> None:
+    """Whoever says that it is gone has waited, and from then on no agent routes its addresses."""
+    server = Server()
+    server.configure(pool("p", "192.0.2.0/30"))
+    server.put("a", ingress=("192.0.2.1",), pool_noted="p")
+    server.settle()
+    server.configure(pool("q", "198.51.100.0/31"))
+    server.decide()
+    moved = server.take()
+    assert moved is not None
+    assert moved.addresses == ("198.51.100.0",)
+
+
+def test_nothing_is_written_about_a_document_that_is_another_one_by_now() -> None:
+    """It would be refused, and without an answer the address would be kept from others for good."""
+    server = Server()
+    server.configure(*POOLS["one"])
+    server.put("a")
+    server.tell()
+    server.decide()
+    server.put("a", labels={"x": "y"})
+    server.tell()
+    assert server.take() is None
+    server.decide()
+    decision = server.take()
+    assert decision is not None
+    assert decision.request is server.documents["default/a"]
 
 
 def test_room_wakes_whoever_waits() -> None:
@@ -254,128 +238,10 @@ def test_nobody_is_warned_of_one_thing_again_and_again() -> None:
     assert news == []
 
 
-_NAMES = st.sampled_from(["a", "b", "c"])
-_ADDRESSES = st.sampled_from(["", "192.0.2.0", "192.0.2.1", "198.51.100.0", "203.0.113.1"])
-_SWAPS = st.sampled_from(["192.0.2.0", "192.0.2.1"])
-_TIGHT = st.one_of(
-    # Two Services after two addresses, heard and decided on at once: that is where it is tight.
-    st.tuples(st.just("swap"), st.sampled_from(["a", "b"]), _SWAPS),
-    st.tuples(st.just("take")),
-    st.tuples(st.just("end"), st.integers(0, 1), st.sampled_from(["land", "late"])),
-    st.tuples(st.just("land"), st.just(0)),
-)
-_STEPS = st.one_of(
-    st.tuples(st.just("put"), _NAMES, _ADDRESSES, st.sampled_from(["", "p", "q"])),
-    st.tuples(st.just("delete"), _NAMES),
-    st.tuples(st.just("pools"), st.sampled_from(sorted(_POOLS))),
-    st.tuples(st.just("tell"), st.integers(1, 3)),
-    st.tuples(st.just("decide")),
-    st.tuples(st.just("take")),
-    st.tuples(
-        st.just("end"), st.integers(0, 9), st.sampled_from(["land", "landed", "late", "fail"])
-    ),
-    st.tuples(st.just("land"), st.integers(0, 9)),
-    st.tuples(st.just("wait"), st.floats(0.1, 40.0)),
-)
-
-
-class Story:
-    """What happens to a server, step by step."""
-
-    def __init__(self) -> None:
-        self.server = Server()
-        self.server.configure(*_POOLS["less"])
-        self.put("a", "192.0.2.0", "")
-        self.settle()
-        self.late: list[Decision] = []
-
-    def put(self, name: str, address: str, wanted: str) -> None:
-        """Create or change a Service."""
-        self.server.put(name, load_balancer_ip=address, pool_wanted="" if address else wanted)
-
-    def swap(self, name: str, address: str) -> None:
-        """Have a Service ask for another address, and hear of it at once."""
-        self.put(name, address, "")
-        self.server.tell()
-        self.server.decide()
-
-    def settle(self) -> None:
-        """Let everything become quiet, except what nobody waits for."""
-        self.server.settle()
-
-    def delete(self, name: str) -> None:
-        """Delete a Service."""
-        self.server.delete(name)
-
-    def pools(self, which: str) -> None:
-        """Change the pools."""
-        self.server.configure(*_POOLS[which])
-
-    def tell(self, most: int) -> None:
-        """Let some events arrive."""
-        self.server.tell(most)
-
-    def decide(self) -> None:
-        """Decide on all that is known."""
-        self.server.decide()
-
-    def take(self) -> None:
-        """Begin a write."""
-        self.server.take()
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass."""
-        self.server.now += seconds
-
-    def end(self, index: int, how: str) -> None:
-        """End a write; one that gets no answer may have landed, or land later, or never."""
-        server = self.server
-        if not server.under_way:
-            return
-        decision = server.under_way[index % len(server.under_way)]
-        match how:
-            case "fail":
-                server.answer(decision, End.FAILED)
-            case "land":
-                server.answer(decision, server.land(decision))
-            case _:
-                server.answer(decision, End.UNANSWERED)
-                if how == "landed":
-                    server.land(decision)
-                else:
-                    self.late.append(decision)
-
-    def land(self, index: int) -> None:
-        """Let a write land whose answer nobody waits for any more."""
-        if self.late:
-            self.server.land(self.late.pop(index % len(self.late)))
-
-
-@settings(max_examples=600)
-@given(steps=st.lists(_TIGHT, max_size=30) | st.lists(_STEPS, max_size=60))
-def test_no_address_is_ever_shown_twice(steps: list[tuple[Any, ...]]) -> None:
-    """Whatever is created, changed, deleted, lost or late, and in whatever order it is heard."""
-    story = Story()
-    server = story.server
-    for word, *arguments in steps:
-        getattr(story, word)(*arguments)
-        assert server.faults == []
-    while story.late:
-        story.land(0)
-        assert server.faults == []
-    server.settle()
-    assert server.faults == []
-    assert not server.books.under_way
-    books = server.books
-    for key, document in server.documents.items() if books.pools else ():
-        if key not in books.kept:
-            assert set(document.ingress) == set(books.allocator.addresses_of(key))
-
-
 def test_two_that_swap_their_addresses_do_not_wait_for_each_other() -> None:
     """Each is to have what the other's document still shows: so both go, and come back."""
     server = Server()
-    server.configure(*_POOLS["less"])
+    server.configure(*POOLS["less"])
     server.put("a", load_balancer_ip="192.0.2.0")
     server.put("b", load_balancer_ip="192.0.2.1")
     server.settle()
@@ -402,7 +268,7 @@ def test_sharers_may_show_one_address() -> None:
 def test_whatever_goes_wrong_a_service_gets_its_address_in_the_end(end: End) -> None:
     """And it is the one that it was to get."""
     server = Server()
-    server.configure(*_POOLS["one"])
+    server.configure(*POOLS["one"])
     server.put("a")
     for _ in range(4):
         server.now += 60.0
@@ -420,12 +286,12 @@ def test_a_namespace_that_no_pool_chooses_asks_for_no_decision() -> None:
     """In a busy cluster they come and go all the time, and ten thousand Services are many."""
     server = Server()
     chosen = pool("q", "198.51.100.0/31", allocation=ServiceAllocation(namespaces=("a", "new")))
-    server.configure(*_POOLS["one"], chosen)
+    server.configure(*POOLS["one"], chosen)
     server.put("a")
     server.settle()
-    server.books.configure((*_POOLS["one"], chosen), (Namespace(name="other"),))
+    server.books.configure((*POOLS["one"], chosen), (Namespace(name="other"),))
     assert server.books.decide(server.now) is None
-    server.configure(*_POOLS["one"])
+    server.configure(*POOLS["one"])
     assert server.books.decide(server.now) is not None
 
 
@@ -435,7 +301,7 @@ def test_what_services_show_is_noted_in_pieces_before_anything_is_decided() -> N
     for number in range(4):
         books.seen(service(f"s{number}", f"192.0.2.{number}"), 0.0)
     books.seen(service("a"), 0.0)
-    books.configure(_POOLS["one"], ())
+    books.configure(POOLS["one"], ())
     assert books.note(0.0, most=3)
     assert [books.allocator.addresses_of(f"default/s{one}") for one in (2, 3)] == [
         ("192.0.2.2",),

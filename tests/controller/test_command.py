@@ -25,6 +25,8 @@ def test_it_becomes_the_controller(tmp_path: Path) -> None:
         f"--source=directory:{tmp_path}",
         "--load-balancer-class=example.org/bgpd",
         "--log-level=info",
+        "--log-format=auto",
+        "--metrics-address=127.0.0.1:7182",
     ]
 
 

@@ -4,10 +4,21 @@ from dataclasses import replace
 
 import pytest
 
-from bgpd.controller.converge import Decision
-from bgpd.model.allocation import ServicePort, ServiceRequest
+from bgpd.controller.converge import Decision, adopt
+from bgpd.model.allocation import FamilyPolicy, ServicePort, ServiceRequest
 from bgpd.model.configuration import IPAddressPool
-from tests.controller.build import BOTH, PREFER, REQUIRE, World, pinned, pool, said, service
+from tests.controller.build import (
+    BOTH,
+    PREFER,
+    REQUIRE,
+    V4,
+    V6,
+    World,
+    pinned,
+    pool,
+    said,
+    service,
+)
 
 SMALL = pool("v4", "192.0.2.0/31")
 POOLS = (
@@ -261,6 +272,61 @@ def test_a_family_is_added_from_the_same_pool() -> None:
     assert world.converge(one).addresses == ("192.0.2.0",)
     world.set_pools(pool("f", "192.0.2.0/28", "2001:db8::/124"))
     assert world.converge(one).addresses == ("192.0.2.0", "2001:db8::")
+
+
+@pytest.mark.parametrize("policy", [PREFER, REQUIRE])
+def test_what_is_legal_stays_when_the_other_family_is_renumbered(policy: FamilyPolicy) -> None:
+    """Only the address whose block went is another one, though a lower one is free beside it."""
+    world = World(pool("d", "192.0.2.0/29", "2001:db8::/124"))
+    one = service("web", "192.0.2.3", "2001:db8::3", cluster_ips=BOTH, family_policy=policy)
+    world.holds(one)
+    world.set_pools(pool("d", "192.0.2.0/29", "2001:db8:1::/124"))
+    found = world.converge(one)
+    assert (found.addresses, found.kept) == (("192.0.2.3", "2001:db8:1::"), False)
+    assert "2001:db8::3 cannot be kept" in found.news[0].note
+
+
+@pytest.mark.parametrize("policy", [PREFER, REQUIRE])
+def test_a_block_that_goes_takes_no_address_of_the_other_family(policy: FamilyPolicy) -> None:
+    """What is in no pool stays until there is another one, and what works goes on working."""
+    whole = pool("d", "192.0.2.0/29", "2001:db8::/124")
+    world = World(whole)
+    one = service("web", "192.0.2.3", "2001:db8::3", cluster_ips=BOTH, family_policy=policy)
+    world.holds(replace(one, pool_noted="d"))
+    world.set_pools(pool("d", "192.0.2.0/29"))
+    found = world.converge(replace(one, pool_noted="d"))
+    assert (found.addresses, found.pool, found.kept) == (one.ingress, "d", True)
+    assert said(found) == {"AddressOutsidePools": True}
+    assert found.why_kept.startswith("2001:db8::3 is in no pool")
+    assert world.converge(service("other", load_balancer_ip="192.0.2.3")).addresses == ()
+    kept = shown(found)
+    assert not world.converge(kept).differs
+    world.set_pools(whole)
+    back = world.converge(kept)
+    assert (back.addresses, back.kept) == (one.ingress, False)
+    assert said(back) == {}
+
+
+def test_a_restart_gives_to_nobody_what_is_legal_of_a_service_that_must_lose_something() -> None:
+    """The block of one family went while no controller ran; another Service wants the rest."""
+    world = World(pool("d", "192.0.2.3/32"))
+    one = service("web", "192.0.2.3", "2001:db8::3", cluster_ips=BOTH, family_policy=PREFER)
+    assert not adopt(one, world.allocator, 0.0)
+    assert world.converge(service("early")).addresses == ()
+    assert world.converge(one).addresses == one.ingress
+
+
+def test_of_two_addresses_that_come_to_be_of_two_pools_the_primary_stays() -> None:
+    """A Service never has addresses of two pools."""
+    world = World(pool("d", "192.0.2.0/29", "2001:db8::/124"))
+    one = service(
+        "web", "192.0.2.3", "2001:db8::3", cluster_ips=BOTH, family_policy=PREFER,
+        ip_families=(V6, V4),
+    )  # fmt: skip
+    world.holds(one)
+    world.set_pools(pool("d", "192.0.2.0/29"), pool("e", "2001:db8::/124"))
+    found = world.converge(one)
+    assert (found.addresses, found.pool, found.pending) == (("2001:db8::3",), "e", True)
 
 
 def test_a_policy_that_asks_for_both_releases_one_that_has_no_partner() -> None:

@@ -6,9 +6,10 @@ The source and the desk are made up; the term and its books are real.
 import asyncio
 from collections.abc import Callable
 
-from bgpd.controller.books import Books, End
+from bgpd.controller.books import Books
 from bgpd.controller.converge import Decision
 from bgpd.controller.term import Term
+from bgpd.controller.written import End
 from bgpd.kube.access import Access
 from bgpd.kube.documents import Key, Object
 from bgpd.kube.kept import KeptSource
@@ -25,6 +26,7 @@ class Said:
     """A source that says what a test lets it say (`bgpd.kube.kept.Source`)."""
 
     synced = True
+    read_at: float | None = None
     outdated: tuple[Key, ...] = ()
     missing: frozenset[str] = frozenset()
     access: Access | None = None
@@ -33,7 +35,9 @@ class Said:
 
     def __init__(self) -> None:
         self.sources: dict[Key, str] = {}
+        self.files: dict[Key, str] = {}
         self.newest: dict[str, int] = {}
+        self.errors: dict[str, int] = {}
         self._view = View()
         self._on_change: Callable[[Changes], None] | None = None
         self.put("IPAddressPool", pool("p", "192.0.2.0/24"))

@@ -4,8 +4,8 @@ from bgpd.controller.review import clashing, review
 from bgpd.controller.together import hold_together
 from bgpd.kube.documents import Key
 from bgpd.model.configuration import IPAddressPool
+from tests.controller.bookserver import Server
 from tests.controller.build import pool, service
-from tests.controller.test_books import Server
 
 _SMALL = pool("public", "192.0.2.8/31")
 _ALL = pool("all", "192.0.2.0/24")

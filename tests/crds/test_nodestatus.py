@@ -12,7 +12,9 @@ from tests.chart.installed import STATUSES, agent, install, node, write
 from tests.cluster.api import Api, ApiError
 from tests.cluster.cluster import Cluster
 from tests.ctl.samples import DRAINED_SPEAKER, ILL, NODE, NOW, SICK_SPEAKER
-from tests.kube.test_nodestatus import ME, PROVIDED, huge, problem
+from tests.kube.test_nodesize import huge
+from tests.kube.test_nodestatus import ME, PROVIDED
+from tests.kube.written import problem
 
 CASES = {
     "fine": NODE,

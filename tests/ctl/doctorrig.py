@@ -6,13 +6,14 @@ routers' namespace, where one BIRD is both routers. n1 and n2 run the shipped sp
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from bgpd.ctl.doctor import Level
@@ -83,8 +84,9 @@ class Told:
 class Rig:
     """The nodes and the routers while they live."""
 
-    def __init__(self, directory: Path) -> None:
-        """Build it and wait until all sessions are up and the takeover is armed."""
+    def __init__(self, directory: Path, *, more: tuple[Document, ...] = ()) -> None:
+        """Build it with *more* documents beside its own, and start everything."""
+        self._more = more
         need(*_PROGRAMS, unproven="doctor against a real speaker, agent and BIRD")
         self.directory = directory
         self.spaces = {name: Space() for name in ("n1", "n2", "tor")}
@@ -111,12 +113,7 @@ class Rig:
         """Use it."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End everything."""
         for space in self.spaces.values():
             space.close()
@@ -138,6 +135,7 @@ class Rig:
             _labelled(node("n1", N1), "n1"),
             _labelled(node("n2", N2), "n2"),
             ours("IPAddressPool", "pool", addresses=["203.0.113.0/24"]),
+            *self._more,
             ours("BGPAdvertisement", "all"),
             ours("BGPPeer", "tor-a", **first),
             ours("BGPPeer", "tor-b", nodeSelectors=only_n1, **second),
@@ -160,22 +158,37 @@ class Rig:
 
     def kill(self, name: str, what: str) -> None:
         """End the speaker or the agent of a node with SIGKILL."""
-        # Inside its pid namespace there are no others.
-        module = "bgpd.agent" if what == "agent" else "bgpd.exabgp.launcher"
-        self.spaces[name].run("pkill", "-KILL", "-f", f"python[^ ]* -m {module} ")
+        self._signal(name, "KILL", "bgpd.agent" if what == "agent" else "bgpd.exabgp.launcher")
         self._processes[name, what].wait()
+
+    @contextmanager
+    def hung(self, name: str, *what: str) -> Iterator[None]:
+        """Stop the agent or the whole speaker of a node (SIGSTOP), and let it go on after that."""
+        every = {"agent": ("bgpd.agent",), "speaker": ("bgpd.exabgp.launcher", "bgpd.speaker")}
+        modules = [module for one in what for module in every[one]]
+        for module in modules:
+            self._signal(name, "STOP", module)
+        try:
+            yield
+        finally:
+            for module in modules:
+                self._signal(name, "CONT", module)
+            for one in what:
+                # What entered the namespace stops when its child does, and reaps nobody then.
+                self._processes[name, one].send_signal(signal.SIGCONT)
 
     def run(self, name: str, *words: str) -> str:
         """Run a command in a node or at the routers."""
         return self.spaces[name].run(*words)
 
-    def doctor(self, *words: str, before: Iterable[str] = (), name: str = "n1") -> Told:
-        """Ask doctor on a node."""
-        here = self.directory / name
+    def bgpctl(
+        self, *words: str, before: Iterable[str] = (), name: str = "n1"
+    ) -> subprocess.CompletedProcess[str]:
+        """Run bgpctl on a node."""
         line = self.spaces[name].wrap(
             *before,
-            *(sys.executable, "-m", "bgpd.ctl", "doctor", "-o", "json", "--timeout", "1"),
-            *("--run-dir", str(here / "run"), "--state-dir", str(here / "state"), *words),
+            *(sys.executable, "-m", "bgpd.ctl", *words),
+            *("--run-dir", str(self.directory / name / "run")),
         )
         # Entering a mount namespace loses the working directory.
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -184,6 +197,16 @@ class Rig:
         )
         assert "Traceback" not in done.stderr, done.stderr
         assert PASSWORD not in done.stdout + done.stderr
+        return done
+
+    def doctor(self, *words: str, before: Iterable[str] = (), name: str = "n1") -> Told:
+        """Ask doctor on a node."""
+        done = self.bgpctl(
+            *("doctor", "-o", "json", "--timeout", "1"),
+            *("--state-dir", str(self.directory / name / "state"), *words),
+            before=before,
+            name=name,
+        )
         found: Mapping[str, Any] = json.loads(done.stdout)
         lines = tuple(
             Line(level=Level(one.pop("level")), **one) for one in map(dict, found["items"])
@@ -207,6 +230,10 @@ class Rig:
             assert time.monotonic() < deadline, told.wrong
             told = self.doctor()
         return told
+
+    def _signal(self, name: str, number: str, module: str) -> None:
+        # Inside its pid namespace there are no others.
+        self.spaces[name].run("pkill", f"-{number}", "-f", f"python[^ ]* -m {module} ")
 
     def _cables(self) -> None:
         tor = self.spaces["tor"]

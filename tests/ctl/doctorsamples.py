@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from bgpd.ctl.doctor import Finding, Level, examine
 from bgpd.ctl.doctorchecks import CHECKS
@@ -14,11 +14,14 @@ from bgpd.ctl.doctorfacts import (
     HostAddress,
     HostFacts,
     MemberFacts,
+    MetadataFacts,
     PeerFacts,
+    PortFacts,
     ProcessFacts,
     StateFacts,
     Way,
 )
+from bgpd.ctl.doctorports import LISTENING
 from bgpd.ctl.view import View
 from bgpd.model.health import Health
 from bgpd.model.peer import PeerState
@@ -33,6 +36,8 @@ from bgpd.model.status import (
 )
 from tests.ctl.samples import MESH, NODE, NOW, SPEAKER, member, session
 
+Case: TypeAlias = tuple[str, Facts, str, str, Level, str]
+"""What is so, the node, a check and its subject, and the level and words of its line."""
 YES: Final = Attempt(answer=Answer.YES)
 REFUSED: Final = Attempt(answer=Answer.REFUSED)
 SILENT: Final = Attempt(answer=Answer.SILENT)
@@ -137,6 +142,10 @@ WELL: Final = Facts(
     kube_proxy=YES,
     state=StateFacts(path="/var/lib/bgpd", free_bytes=1 << 30, free_files=100_000),
     processes=(ProcessFacts(what="agent", pid=7, open_files=20, limit=65_536),),
+    ports=tuple(
+        PortFacts(name=one.name, addresses=(f"127.0.0.1:{one.number}",), ours=True)
+        for one in LISTENING
+    ),
 )
 NOTHING: Final = Facts(
     view=View(agent_error="nobody listens", speaker_error="nobody listens"),
@@ -158,6 +167,14 @@ def with_host(**changes: Any) -> Facts:
     """Return the node with another kernel; *sysctls* are those that differ."""
     sysctls = {**SYSCTLS, **changes.pop("sysctls", {})}
     return replace(WELL, host=replace(HOST, sysctls=sysctls, **changes))
+
+
+def provider(**changes: Any) -> Facts:
+    """Return a node with one BGPPeer that has a provider."""
+    one = MetadataFacts(
+        document="packet", provider="packet", where="https://metadata.packet.net/metadata", peers=2
+    )
+    return replace(WELL, metadata=(replace(one, **changes),))
 
 
 def with_agent(**changes: Any) -> Facts:

@@ -1,6 +1,7 @@
 """A node that answers on its sockets, and the command line that asks it."""
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from bgpd.ipc.connection import Connection
 from bgpd.ipc.message import VERSION, Answer, AnyMessage, Ask, Hello, Welcome
 from bgpd.ipc.server import Server
 from bgpd.model.member import NodeName
+from tests.ctl.conforming import faults
 
 PATIENCE: Final = 30.0
 _OURS: Final = ("BGPD_", "NO_COLOR", "COLUMNS", "TERM")
@@ -74,8 +76,11 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 async def bgpctl(*words: str, **extra: str) -> Result:
-    """Run bgpctl away from any terminal."""
-    return await command((sys.executable, "-m", "bgpd.ctl", *words), **extra)
+    """Run bgpctl away from any terminal; a document that it prints is held against its schema."""
+    result = await command((sys.executable, "-m", "bgpd.ctl", *words), **extra)
+    if "json" in words and result.output.startswith("{"):
+        assert faults(json.loads(result.output)) == []
+    return result
 
 
 async def bgpd(*words: str, **extra: str) -> Result:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from bgpd.ctl import document, table
+from bgpd.ctl import document, table, timelinetable
+from bgpd.ctl.timelinejoin import join
 from bgpd.ctl.view import View, arranged
 from bgpd.model.health import Health, ProbeResult
 from bgpd.model.peer import BFDState, PeerName, PeerState
@@ -26,6 +27,7 @@ from bgpd.model.status import (
     SpeakerStatus,
 )
 from bgpd.model.timeline import Failover, Step
+from tests.ctl.timelinesamples import TAKEOVER, WITHDRAWN
 
 GOLDEN: Final = Path(__file__).with_name("golden")
 NOW: Final = 1_800_000_000.0
@@ -335,9 +337,10 @@ SCREENS: Final[Mapping[str, Callable[[], str]]] = {
     "cut-off.txt": lambda: table.status_table(CUT_OFF, now=NOW),
     "secondhand.txt": lambda: table.status_table(SECONDHAND, now=NOW),
     "new.txt": lambda: table.status_table(NEW, now=NOW),
-    "timeline.txt": lambda: table.timeline_table(FAILOVERS),
+    "timeline.txt": lambda: timelinetable.timeline_table(FAILOVERS),
     "timeline.json": lambda: document.dump(document.timeline_document(FAILOVERS), "json"),
-    "timeline-empty.txt": lambda: table.timeline_table(()),
+    "timeline-empty.txt": lambda: timelinetable.timeline_table(()),
+    "timeline-joined.txt": lambda: timelinetable.joined_table(join((*TAKEOVER, WITHDRAWN))),
 }
 
 

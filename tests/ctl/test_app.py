@@ -16,6 +16,7 @@ from bgpd.ipc.message import Answer, Ask
 from tests.ctl.fakes import Result, bgpctl, bgpd, command, environment, serving
 from tests.ctl.samples import AGENT_DEAD, FAILOVERS, NODE, SICK, SPEAKER, SPEAKER_DEAD
 from tests.lacking import need_root
+from tests.powerless import POWERLESS
 
 STATUS = {"status": Answer(content=NODE)}
 SPEAKING = {
@@ -107,6 +108,15 @@ def test_a_socket_that_is_not_there_says_nothing_of_the_node(tmp_path: Path) -> 
     result = asyncio.run(bgpctl("status", "--socket", str(path)))
     assert (result.status, result.output) == (75, "")
     assert result.errors == f"bgpctl: {path}: no such socket; nothing listens here\n"
+
+
+def test_a_file_that_is_no_socket_is_told_from_one_that_nobody_serves(tmp_path: Path) -> None:
+    """Trying again would not help."""
+    path = tmp_path / "agent.yaml"
+    path.touch()
+    result = asyncio.run(bgpctl("status", "--socket", str(path)))
+    assert (result.status, result.output) == (78, "")
+    assert result.errors == f"bgpctl: {path}: is no socket; name agent.sock or speaker.sock\n"
 
 
 def test_the_speaker_is_asked_itself(tmp_path: Path) -> None:
@@ -273,6 +283,9 @@ def test_a_refused_reset_is_a_sentence(tmp_path: Path) -> None:
         pytest.param(("frobnicate",), id="a command that is none"),
         pytest.param(("status", "-o", "xml"), id="a form that is none"),
         pytest.param(("status", "--timeout", "0"), id="a timeout out of range"),
+        pytest.param(("status", "--timeout", "inf"), id="a timeout without end"),
+        pytest.param(("events", "--timeout", "1e18"), id="a timeout beyond what sockets know"),
+        pytest.param(("top", "--interval", "1e18"), id="looks further apart than clocks count"),
         pytest.param(("generation", "reset", "0"), id="a generation below the range"),
         pytest.param(("generation", "reset", "8388608"), id="a generation above the range"),
         pytest.param(("show", "rib", "-x"), id="the words of OpenBGPD's bgpctl"),
@@ -283,7 +296,7 @@ def test_a_wrong_command_line_exits_with_two(words: tuple[str, ...]) -> None:
     result = asyncio.run(bgpctl(*words, TERM="xterm"))
     assert (result.status, result.output) == (2, "")
     assert result.errors.isascii()
-    assert "Traceback" not in result.errors
+    assert (result.errors[:6], result.errors.count("\n")) == ("bgpctl", 1)
 
 
 def test_ctrl_c_exits_with_130(tmp_path: Path) -> None:
@@ -354,6 +367,28 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     assert result.errors == ""
 
 
+@pytest.mark.parametrize(
+    ("redirected", "status", "said"),
+    [
+        pytest.param(">&-", 4, "", id="an output that is closed"),
+        pytest.param(
+            ">/dev/full",
+            1,
+            "bgpctl: the answer cannot be written: No space left on device\n",
+            id="a disk that is full",
+        ),
+        pytest.param("2>&- >/dev/null", 4, "", id="no place for errors"),
+    ],
+)
+def test_an_output_that_takes_nothing_is_no_traceback(
+    tmp_path: Path, redirected: str, status: int, said: str
+) -> None:
+    """What was asked is judged all the same where somebody has closed the output on purpose."""
+    line = f'"$0" -m bgpd.ctl status --run-dir {tmp_path} {redirected}'
+    result = asyncio.run(command(("sh", "-c", line, sys.executable)))
+    assert (result.status, result.output, result.errors) == (status, "", said)
+
+
 def test_help_loads_only_what_it_needs() -> None:
     """`bgpctl --help` is instant because nothing that asks, decodes or draws is imported."""
     script = (
@@ -401,3 +436,25 @@ def test_a_long_error_is_folded_at_a_terminal(tmp_path: Path) -> None:
     piped = subprocess.run(words, capture_output=True, text=True, env=environment(), check=False)
     assert piped.stderr.count("\n") == 1
     assert "".join(at_terminal.split()) == "".join(piped.stderr.split())
+
+
+@pytest.mark.parametrize("forbidden", ["agent", "speaker"])
+def test_who_may_ask_only_one_of_the_two_sees_what_it_says(tmp_path: Path, forbidden: str) -> None:
+    """That the other may not be asked says nothing of the node: it is fine, and why is said."""
+    need_root(unproven="a node of which one socket may not be asked is not called degraded")
+    socket = tmp_path / f"{forbidden}.sock"
+
+    async def story() -> Result:
+        async with serving(tmp_path, agent=STATUS, speaker=SPEAKING):
+            os.chown(socket, 65534, 65534)
+            socket.chmod(0o600)
+            line = (sys.executable, "-m", "bgpd.ctl", "status", "--run-dir", str(tmp_path))
+            return await command((*POWERLESS, *line))
+
+    result = asyncio.run(story())
+    told = " ".join(result.output.split())
+    assert (result.status, result.errors) == (0, "")
+    assert told.startswith("n1 is fine: 2 of 2 sessions established")
+    # A path that is longer than a line is broken.
+    unbroken = told.replace(" ", "")
+    assert f"not asked: {socket}: permission denied; use root".replace(" ", "") in unbroken

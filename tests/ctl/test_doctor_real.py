@@ -13,12 +13,12 @@ import pytest
 from bgpd.ctl.doctor import Level
 from tests.ctl.doctorrig import N1, N1_SECOND, NOISE, TOR_A, TOR_B, TWO_UPLINKS, Rig
 from tests.exabgp.space import eventually
+from tests.powerless import POWERLESS
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 Break: TypeAlias = Callable[[Rig], AbstractContextManager[None]]
 
-NOBODY = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all")
 """Without capabilities root is a user like any other; the Python of a test may be root's alone."""
 
 
@@ -198,7 +198,7 @@ def test_whoever_may_not_look_is_told_what_was_not_looked_at(rig: Rig) -> None:
     os.chown(own, 65534, 65534)
     own.chmod(0o700)
     try:
-        told = rig.doctor(before=NOBODY)
+        told = rig.doctor(before=POWERLESS)
     finally:
         os.chown(own, 0, 0)
     assert told.status == 0

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bgpd.ctl.columns import columns, duration, printable, wrapped
 from bgpd.ctl.document import dump, status_document, timeline_document
-from bgpd.ctl.table import status_table, timeline_table
+from bgpd.ctl.table import status_table
+from bgpd.ctl.timelinetable import timeline_table
 from bgpd.ctl.view import View, arranged
 from bgpd.model.peer import Lever, PeerName, PeerState
 from bgpd.model.prefix import Address, Prefix

@@ -100,6 +100,11 @@ def test_a_healthy_node_is_fine(view: View) -> None:
             id="a member is not alive",
         ),
         pytest.param(
+            with_mesh(quarantined=True),
+            "the others took over from this node three times within ten minutes",
+            id="the others do not trust the node",
+        ),
+        pytest.param(
             with_mesh(members=(samples.member("n2", "10.0.0.2", agent_alive=False),)),
             "the agent of member n2 is silent",
             id="a member's agent is gone",

@@ -16,6 +16,7 @@ from bgpd.exabgp.command import (
     Update,
 )
 from bgpd.exabgp.message import (
+    Arrived,
     Done,
     Failed,
     Message,
@@ -60,7 +61,7 @@ peer_updates = st.builds(
     PeerUpdate, peer=addresses, withdraw=many(prefixes), advertise=many(route_groups)
 )
 commands: st.SearchStrategy[Command] = st.one_of(
-    st.builds(Update, id=ids, peers=many(peer_updates)),
+    st.builds(Update, id=ids, peers=many(peer_updates), watched=st.booleans()),
     st.builds(Reload, id=ids),
     st.builds(Show, id=ids),
     st.builds(Ping, id=ids),
@@ -86,11 +87,13 @@ messages: st.SearchStrategy[Message] = st.one_of(
         Done,
         id=ids,
         flushed=many(addresses),
+        flushed_at=many(seconds),
         pending=many(addresses),
         waiting=many(addresses),
         unknown=many(addresses),
         elapsed_milliseconds=seconds,
     ),
+    st.builds(Arrived, id=ids, peer=addresses, flushed_at=seconds, at=seconds),
     st.builds(
         Reloaded,
         id=ids,

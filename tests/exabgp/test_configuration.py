@@ -1,5 +1,6 @@
 """The rendered configuration: ExaBGP's own parser reads from it what the peers say."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,21 @@ def test_a_peer_that_exabgp_would_refuse_is_named(bad: dict[str, Any], words: st
         render([replace(peer(name="tor-a"), **bad)], reflex="/bin/true")
     assert str(caught.value).startswith("BGPPeer tor-a: ")
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--metrics-address=127.0.0.1:7180,[192.0.2.7]:7180",
+        "--metrics-address=[2001:db8::7]:7180",
+        "--run-dir=/run/two words",
+        "--node=é{};'",
+    ],
+)
+def test_no_option_of_the_reflex_costs_a_session(option: str) -> None:
+    """The launcher starts the reflex by its own option; the file only has to load."""
+    (neighbor,) = parse(render([peer(ROUTER_V4)], reflex=shlex.join(["/bin/true", option])))
+    assert str(neighbor["peer-address"]) == ROUTER_V4
 
 
 @pytest.mark.parametrize("command", ['/bin/sh -c "a b"', "/bin/x 'a;b'", "/bin/x {}", "/bin/x é"])

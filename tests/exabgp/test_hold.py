@@ -2,7 +2,7 @@
 
 import pytest
 
-from bgpd.exabgp.command import EndOfRib, Hold, Show
+from bgpd.exabgp.command import Close, EndOfRib, Hold, Show
 from bgpd.exabgp.message import Shown
 from bgpd.model.peer import PeerState
 from tests.exabgp.link import EIP, ROUTER_V4, offer, peer, to
@@ -91,4 +91,27 @@ def test_a_session_that_is_being_connected_is_held_too(lab: Rig) -> None:
     lab.speaker.read(2.5)
     assert not lab.router.established()
     _hold(lab)
+    lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
+
+
+def test_a_held_session_forgets_a_change_that_was_taken_back(lab: Rig) -> None:
+    """It takes a new configuration over when it connects: by then the file may say the old one."""
+    lab.establish()
+    _hold(lab, ROUTER_V4)
+    lab.speaker.until(ROUTER_V4, PeerState.IDLE)
+    for hold_time in (30, 90):
+        lab.speaker.reload(peer(hold_time=hold_time))
+    _hold(lab)
+    assert lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED).hold_time == 90
+
+
+def test_a_held_session_is_closed_like_any_other(lab: Rig) -> None:
+    """Its peer may be removed, or the node may end, while BFD holds it back."""
+    lab.establish()
+    _hold(lab, ROUTER_V4)
+    lab.speaker.until(ROUTER_V4, PeerState.IDLE)
+    number = lab.speaker.number()
+    lab.speaker.send(Close(id=number))
+    assert lab.speaker.done(number, seconds=5.0).flushed == (ROUTER_V4,)
+    assert lab.speaker.reload(peer()).added == (ROUTER_V4,)
     lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)

@@ -1,14 +1,21 @@
 """NTP: what is sent gives nothing away, and what is made of answers."""
 
+import asyncio
+import socket
 import struct
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bgpd.health.conversation import Destination
+from bgpd.health.datagram import Datagram
 from bgpd.health.ntpquery import NTPRecipe
 from bgpd.health.outcome import Fault, Outcome
+from bgpd.health.poller import Poller
 from bgpd.model.health import NTP
+from tests.health.asking import job, until
 
 _TOKEN = 0x0123456789ABCDEF
 _WALL = 1_795_000_000.25
@@ -153,3 +160,26 @@ def test_any_bytes_end_in_a_verdict_or_wait(data: bytes, tail: bytes) -> None:
     for message in (data, packet()[: 48 - len(tail)] + tail, packet() + tail):
         outcome = verdict(NTP(), message)
         assert outcome is None or outcome.message
+
+
+def test_that_we_are_late_is_not_the_fault_of_a_clock() -> None:
+    """The answer waits for two seconds until we look: the offset is that of when it came."""
+    outcomes: list[Outcome] = []
+
+    async def body(server: socket.socket) -> None:
+        poller = Poller(asyncio.get_running_loop())
+        where = Destination.of(job(NTP(), server.getsockname()[1]))
+        exchange = NTPRecipe(NTP(max_offset_milliseconds=500)).exchange(_TOKEN)
+        assert Datagram(poller, where, exchange, outcomes.append).start() is None
+        _, client = server.recvfrom(100)
+        moment = stamp(time.time())
+        server.sendto(packet()[:16] + moment + _TOKEN.to_bytes(8) + moment + moment, client)
+        asyncio.get_running_loop().call_soon(time.sleep, 2.0)
+        await until(lambda: bool(outcomes), lambda: "it is not read")
+        poller.close()
+
+    with socket.socket(type=socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(20)
+        asyncio.run(body(server))
+    assert outcomes[0].success, outcomes[0].message

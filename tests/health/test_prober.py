@@ -8,22 +8,17 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bgpd.health.job import JobState
 from bgpd.health.outcome import Fault
-from bgpd.health.phase import next_due
 from bgpd.health.prober import Prober
 from bgpd.model.health import DNS, NTP, Health, HTTPGet, Rhythm, TCPSocket
 from tests.health.asking import (
     ANSWER,
     LOCALHOST,
-    PATIENT,
     QUICK,
     asking,
     closing,
@@ -39,6 +34,26 @@ from tests.health.asking import (
 def story(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run *body* in a loop of its own."""
     asyncio.run(body())
+
+
+def test_answers_stay_counted_when_nobody_asks_any_more() -> None:
+    """Those that were right, and the others by what was wrong."""
+
+    async def body() -> None:
+        async with (
+            serving(healthy) as port,
+            serving(closing) as shut,
+            asking(job(HTTPGet(), port), job(HTTPGet(), shut, key="shut")) as asked,
+        ):
+            await asked.until_asked(2)
+            await asked.until_asked(2, "shut")
+            passed, failed = asked.prober.passed, asked.prober.faults.total()
+            assert passed >= 2
+            assert failed >= 2
+            asked.prober.set([])
+            assert (asked.prober.passed, asked.prober.faults.total()) == (passed, failed)
+
+    story(body)
 
 
 def test_what_works_is_healthy_with_a_sentence() -> None:
@@ -208,83 +223,51 @@ def test_who_finds_no_place_is_not_called_unhealthy() -> None:
     story(body)
 
 
-def test_set_keeps_what_is_unchanged() -> None:
-    """The same job keeps its counters; a job that goes is hung up on and forgotten."""
-
-    async def body() -> None:
-        hung_up = asyncio.Event()
-
-        async def listening(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await silent(reader, writer)
-            hung_up.set()
-
-        async with serving(healthy) as port, serving(listening) as hanging:
-            stays = job(HTTPGet(), port, key="stays")
-            goes = job(HTTPGet(), hanging, key="goes")
-            async with asking(stays, goes) as asked:
-                before = await asked.until_asked(3, "stays")
-                asked.prober.set([replace(stays, environment=dict(stays.environment))])
-                assert set(asked.states) == {"stays"}
-                assert asked.states["stays"].probes >= before.probes
-                assert asked.states["stays"].health is Health.HEALTHY
-                await asyncio.wait_for(hung_up.wait(), 10)
-
-    story(body)
-
-
-def test_another_rhythm_keeps_the_health_and_another_question_does_not() -> None:
-    """A period that is edited makes nothing Unknown, nor asked out of turn; another path does."""
-
-    async def body() -> None:
-        async with serving(healthy) as port:
-            first = job(HTTPGet(), port)
-            async with asking(first) as asked:
-                await asked.until_asked(2)
-                slower = replace(first, rhythm=replace(PATIENT, period_milliseconds=3_600_000))
-                asked.prober.set([slower])
-                state = asked.states["job"]
-                assert state.health is Health.HEALTHY
-                assert state.probes >= 2
-                moments = [one.when for one in asked.prober._agenda._heap if one.run.alive]
-                place = asked.prober._runs["job"].place
-                now = asyncio.get_running_loop().time()
-                assert moments == [pytest.approx(next_due(now, 3600.0, place), abs=1e-3)]
-                asked.prober.set([replace(first, probe=HTTPGet(path="/other"))])
-                assert asked.states["job"] == JobState(key="job", message="not asked yet")
-                await asked.until_health(Health.HEALTHY)
-
-    story(body)
-
-
 async def unwell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer that it does not work."""
     await reader.readuntil(b"\r\n\r\n")
     writer.write(ANSWER.replace(b"200 OK", b"503 Service Unavailable"))
 
 
-def test_another_fault_of_what_is_unhealthy_is_told_apart() -> None:
-    """Who refused, and now says no, is Unhealthy as before: no change, but worth a word, once."""
+def test_only_answers_are_held_against_whom_silence_is_forgiven() -> None:
+    """Who refused says no once as it comes back, which is forgiven, too; twice in a row is not."""
 
     async def body() -> None:
-        changed: list[JobState] = []
-        turned: list[JobState] = []
-        prober = Prober(changed.append, turned=turned.append)
         rhythm = Rhythm(period_milliseconds=50, timeout_milliseconds=60_000, failure_threshold=2)
-        port = free_port()
-        prober.put(job(HTTPGet(), port, rhythm=rhythm))
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(prober.run())
-            await until(lambda: bool(changed), lambda: "it was never Unhealthy")
-            assert not turned
-            async with serving(unwell, LOCALHOST, port):
-                await until(lambda: bool(turned), lambda: "nobody heard that it says no")
-                asked = prober.states["job"].probes
-                await until(lambda: prober.states["job"].probes > asked + 2, lambda: "no more")
-                told = [(one.health, one.fault) for one in (*changed, *turned)]
-                prober.drop("job")
-                assert not prober.states
-            task.cancel()
-        assert told == [(Health.UNHEALTHY, Fault.REFUSED), (Health.UNHEALTHY, Fault.UNEXPECTED)]
+        port, said = free_port(), ["503", "200", "503"]
+
+        async def returns(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            status = said.pop(0) if len(said) > 1 else said[0]
+            writer.write(ANSWER.replace(b"200", status.encode()))
+
+        forgiven = replace(job(HTTPGet(), port, rhythm=rhythm), only_answers=True)
+        async with asking(forgiven) as asked:
+            await asked.until(lambda: asked.states["job"].failures > 2)
+            assert asked.states["job"].fault is Fault.REFUSED
+            async with serving(returns, LOCALHOST, port):
+                state = await asked.until_health(Health.UNHEALTHY)
+                assert state.message.endswith("answered 503, expected 200-399")
+            await asked.until_health(Health.UNKNOWN)
+        healths = [state.health for state in asked.changes]
+        assert healths == [Health.HEALTHY, Health.UNHEALTHY, Health.UNKNOWN]
+
+    story(body)
+
+
+def test_who_waits_gets_the_place_of_who_is_asked_no_more() -> None:
+    """The one that hangs is taken out of the list: whoever waited for its place is asked."""
+
+    async def body() -> None:
+        slow = Rhythm(period_milliseconds=100, timeout_milliseconds=60_000, failure_threshold=2)
+        async with serving(silent) as hanging, serving(healthy) as port:
+            hung = job(HTTPGet(), hanging, key="hung", rhythm=slow)
+            async with asking(hung, concurrency=1) as asked:
+                await asked.until(lambda: asked.prober._talking == 1)
+                asked.prober.put(job(HTTPGet(), port, key="good"))
+                await asked.until(lambda: asked.states["good"].unasked > 0)
+                asked.prober.drop("hung")
+                await asked.until_health(Health.HEALTHY, "good")
 
     story(body)
 
@@ -340,6 +323,43 @@ class _AtOnce(random.Random):
         return 0.0
 
 
+def test_patience_begins_with_the_question_and_not_when_it_was_due() -> None:
+    """Two are due at once, and what the first one leads to takes long: the second has its time."""
+
+    class Rising(random.Random):
+        def random(self) -> float:
+            return next(moments)
+
+    moments = iter(number / 100 for number in range(100))
+
+    async def body() -> None:
+        rhythm = Rhythm(period_milliseconds=1000, timeout_milliseconds=1000, failure_threshold=1)
+
+        async def soon(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.1)
+            writer.write(ANSWER)
+
+        def changed(state: JobState) -> None:
+            healths.append((state.key, state.health))
+            if state.key == "first":
+                time.sleep(1.5)
+
+        healths: list[tuple[object, Health]] = []
+        prober = Prober(changed, chance=Rising())
+        async with serving(soon) as port, asyncio.TaskGroup() as group:
+            task = group.create_task(prober.run())
+            await asyncio.sleep(0)
+            prober.put(job(HTTPGet(), free_port(), key="first", rhythm=rhythm))
+            prober.put(job(HTTPGet(), port, key="second", rhythm=rhythm))
+            asyncio.get_running_loop().call_soon(time.sleep, 0.2)
+            await until(lambda: len(healths) >= 2, lambda: f"only {healths}")
+            task.cancel()
+        assert healths[:2] == [("first", Health.UNHEALTHY), ("second", Health.HEALTHY)]
+
+    story(body)
+
+
 def test_a_caller_that_fails_is_not_silenced() -> None:
     """An exception of `changed` ends `run` with it: the agent is supervised, a probe is not."""
 
@@ -354,93 +374,3 @@ def test_a_caller_that_fails_is_not_silenced() -> None:
                 await asyncio.wait_for(prober.run(), 10)
 
     story(body)
-
-
-def test_changed_may_set_other_jobs() -> None:
-    """A caller that reacts to a change by asking for something else is served."""
-
-    async def body() -> None:
-        async with serving(healthy) as port:
-            seen: list[JobState] = []
-
-            def changed(state: JobState) -> None:
-                seen.append(state)
-                if state.key == "first":
-                    prober.set([job(TCPSocket(), port, key="second")])
-
-            prober = Prober(changed)
-            prober.set([job(HTTPGet(), port, key="first")])
-            async with asyncio.TaskGroup() as group:
-                task = group.create_task(prober.run())
-                await until(lambda: len(seen) == 2, lambda: f"changed: {seen}")
-                task.cancel()
-            assert [state.key for state in seen] == ["first", "second"]
-
-    story(body)
-
-
-def test_a_prober_may_run_again() -> None:
-    """What was under way when it ended is asked anew, in another loop, and so are timeouts."""
-    changes: list[JobState] = []
-    prober = Prober(changes.append)
-
-    async def body() -> None:
-        async with serving(silent) as hanging:
-            prober.set([job(HTTPGet(), hanging, rhythm=QUICK)])
-            probes = prober.states["job"].probes
-            async with asyncio.TaskGroup() as group:
-                task = group.create_task(prober.run())
-                await until(lambda: prober._talking == 1, lambda: "nothing is asked")
-                await until(
-                    lambda: prober.states["job"].probes > probes + 2, lambda: "nothing is overdue"
-                )
-                await until(lambda: prober._talking == 1, lambda: "nothing is asked")
-                task.cancel()
-
-    story(body)
-    story(body)
-    assert [state.health for state in changes] == [Health.UNHEALTHY, Health.UNHEALTHY]
-
-
-@settings(max_examples=12)
-@given(data=st.data())
-def test_jobs_that_come_and_go_at_any_moment(data: st.DataObject) -> None:
-    """Whatever is set in whatever order, the books agree in the end and nothing is left over."""
-
-    async def body() -> None:
-        before = _descriptors()
-        async with serving(healthy) as port, serving(silent) as hanging, serving(closing) as ends:
-            ports = st.sampled_from([port, hanging, ends, 1])
-            probes = st.sampled_from([HTTPGet(), TCPSocket(), TCPSocket(expect="x"), NTP()])
-            rhythms = st.sampled_from([QUICK, replace(QUICK, period_milliseconds=50)])
-            jobs = st.builds(job, probes, ports, key=st.integers(0, 9), rhythm=rhythms)
-            async with asking(concurrency=4) as asked:
-                for _ in range(data.draw(st.integers(1, 12))):
-                    asked.prober.set(data.draw(st.lists(jobs, max_size=10)))
-                    await asyncio.sleep(data.draw(st.sampled_from([0, 0.001, 0.02, 0.12])))
-                talking = [run for run in asked.prober._runs.values() if run.conversation]
-                assert asked.prober._talking == len(talking) <= 4
-                asked.prober.set([])
-                assert (asked.prober._talking, asked.prober._doubtful) == (0, 0)
-                assert not asked.states
-        await until(lambda: _descriptors() <= before, lambda: f"{_descriptors()} are open")
-
-    story(body)
-
-
-def test_a_prober_leaves_no_socket_behind() -> None:
-    """After `run` the descriptors are those of before, with questions under way."""
-
-    async def body() -> None:
-        async with serving(silent) as hanging:
-            before = _descriptors()
-            jobs = [job(HTTPGet(), hanging, key=n) for n in range(20)]
-            async with asking(*jobs) as asked:
-                await asked.until(lambda: _descriptors() > before + 20)
-            await until(lambda: _descriptors() <= before, lambda: f"{_descriptors()} are open")
-
-    story(body)
-
-
-def _descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))

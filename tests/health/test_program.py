@@ -15,7 +15,7 @@ import pytest
 from bgpd.health.job import Job
 from bgpd.health.outcome import Fault
 from bgpd.health.program import PATH
-from bgpd.health.programs import MOST_AT_ONCE
+from bgpd.health.programs import MOST_AT_ONCE, Programs
 from bgpd.model.health import Exec, Health, HTTPGet, Rhythm
 from tests.health.asking import Asking, asking, healthy, job, serving, until
 from tests.lacking import lacking
@@ -217,6 +217,53 @@ def test_few_run_at_once_and_all_get_their_turn() -> None:
             await asked.until(all_asked)
             assert all(state.health is Health.HEALTHY for state in asked.states.values())
         assert most == MOST_AT_ONCE
+
+    asyncio.run(body())
+
+
+def test_programs_that_do_not_exist_are_in_nobodys_way() -> None:
+    """Five hundred of them wait behind programs that run: the first free place has all told."""
+
+    async def body() -> None:
+        errors: list[object] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, about: errors.append(about))
+        slow = [script("sleep 60", key=str(number)) for number in range(MOST_AT_ONCE)]
+        gone = [program("/nonexistent/probe", key=f"gone{number}") for number in range(500)]
+
+        async with asking(*slow) as asked:
+
+            def programs() -> Programs:
+                assert asked.prober._running is not None
+                return asked.prober._running.kinds._programs
+
+            await asyncio.sleep(0)
+            await asked.until(lambda: len(programs()) == MOST_AT_ONCE)
+            asked.prober.set([*slow, *gone])
+            await asked.until(lambda: len(programs()._queue) == len(gone))
+            asked.prober.drop("0")
+            await asked.until(lambda: all(asked.states[one.key].unasked for one in gone))
+            assert len(programs()) == MOST_AT_ONCE - 1
+        assert not errors
+
+    asyncio.run(body())
+
+
+def test_a_command_that_no_kernel_takes_leaves_the_others_asked() -> None:
+    """Half of a character is no text of a command: no document has it, and nothing hangs on it."""
+
+    async def body() -> None:
+        often = Rhythm(period_milliseconds=100, timeout_milliseconds=30_000, failure_threshold=2)
+        wrong = program("/bin/true", "\ud800", key="wrong", rhythm=often)
+        async with serving(healthy) as port:
+            good = job(HTTPGet(), port, key="good", rhythm=often)
+            async with asking(wrong, good) as asked:
+                state = await asked.until_asked(3, "wrong")
+                await asked.until_asked(3, "good")
+                assert asked.prober._running is not None
+                assert not len(asked.prober._running.kinds._programs)
+        assert (state.health, state.failures) == (Health.UNKNOWN, 0)
+        assert "was not judged, by a mistake of bgpd's: UnicodeEncodeError" in state.message
 
     asyncio.run(body())
 

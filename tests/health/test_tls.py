@@ -1,16 +1,24 @@
 """TLS: who is trusted, what name is asked for, and what is said when it goes wrong."""
 
 import asyncio
+import errno
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bgpd.health.outcome import Fault
+from bgpd.health.conversation import Destination
+from bgpd.health.outcome import Fault, Outcome, failed
+from bgpd.health.poller import Poller
+from bgpd.health.stream import Stream
+from bgpd.health.tcpsocket import TCPRecipe
+from bgpd.health.trust import Secure, Trust
 from bgpd.model.health import TLS, Health, HTTPGet, TCPSocket
-from tests.health.asking import PATIENT, QUICK, asking, healthy, job, serving
+from tests.health.asking import PATIENT, QUICK, asking, healthy, job, serving, until
 from tests.health.certificates import make_certificates
 
 Story = Callable[[int, Path, list[str | None]], Awaitable[None]]
@@ -116,6 +124,77 @@ def test_authorities_that_cannot_be_read_are_our_fault() -> None:
         assert "tls.caFile /nonexistent/ca.pem cannot be used" in state.message
 
     asyncio.run(body())
+
+
+@pytest.mark.parametrize("name", [".example", "a..b", "x" * 64, "a\0b"])
+def test_what_is_no_name_is_our_fault(name: str) -> None:
+    """A slip in `serverName` makes nothing Unhealthy; it is named in the sentence."""
+
+    async def body() -> None:
+        rhythm = replace(QUICK, timeout_milliseconds=5000)
+        wrong = job(HTTPGet(tls=TLS(server_name=name)), 443, rhythm=rhythm)
+        async with asking(wrong) as asked:
+            state = await asked.until_asked(2)
+        assert (state.health, state.failures) == (Health.UNKNOWN, 0)
+        assert f"was not asked: tls.serverName: {name!r} is no name of a host" in state.message
+
+    asyncio.run(body())
+
+
+class _Reset(Secure):
+    """As `ssl` is where the connection ends while it looks at it."""
+
+    def wrap(self, connected: socket.socket) -> ssl.SSLSocket:
+        connected.close()
+        raise ConnectionResetError(errno.ECONNRESET, "reset")
+
+
+def test_tls_that_cannot_begin_leaves_nobody_waiting() -> None:
+    """The connection takes a moment and is reset: whoever wraps it has closed the descriptor."""
+    secure = _Reset(context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), server_name=None)
+    outcomes: list[Outcome] = []
+
+    async def body(listener: socket.socket) -> None:
+        port = listener.getsockname()[1]
+        poller = Poller(asyncio.get_running_loop())
+        where, recipe = Destination.of(job(TCPSocket(), port)), TCPRecipe(TCPSocket())
+        stream = Stream(poller, where, recipe.exchange(0), outcomes.append, secure)
+        assert stream.start() is None
+        listener.accept()[0].close()
+        await until(lambda: bool(outcomes), lambda: "nobody said that TLS cannot begin")
+        poller.close()
+
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=0) as listener,
+        socket.create_connection(listener.getsockname()),
+    ):
+        asyncio.run(body(listener))
+    assert outcomes == [failed(Fault.CLOSED, "reset the connection")]
+
+
+def test_a_file_that_hangs_takes_one_thread() -> None:
+    """All that the agent does in threads shares a few: nobody reads it again before its end."""
+
+    class Hanging(asyncio.SelectorEventLoop):
+        threads = 0
+
+        def time(self) -> float:
+            return super().time() + 1000.0 * self.threads
+
+        def run_in_executor(self, *_: object) -> asyncio.Future[Any]:
+            self.threads += 1
+            return self.create_future()
+
+    loop = Hanging()
+    try:
+        trust = Trust(loop)
+        for _ in range(10):
+            found = trust.secure(TLS(verify=True, ca_file="/hangs/ca.pem"), "127.0.0.1")
+            assert isinstance(found, Outcome)
+            assert found.success is None
+        assert loop.threads == 1
+    finally:
+        loop.close()
 
 
 def test_a_server_without_tls() -> None:

@@ -15,7 +15,7 @@ from tests.agent.test_planner import Document, endpoints, node, ours, service
 from tests.agent.test_start import command, write
 from tests.host.keeping import bound, everything, keeping, routes, settled, steady
 from tests.host.leaving import routes as defaults
-from tests.host.net import FIRST, PATIENCE, SECOND, Story, run, told, until
+from tests.host.net import FIRST, INSIDE, PATIENCE, SECOND, Story, run, told, until
 
 _DEFAULTS: Final = f"""
 ip route add default nexthop via {FIRST[0]} weight 3 nexthop via {SECOND[0]}
@@ -179,7 +179,6 @@ async def bare() -> object:
 
 _ALL: Final = (commands, forgotten, agent, bare)
 STORIES: Final[dict[str, Story]] = {story.__name__: story for story in _ALL}
-INSIDE: Final = "BGPD_TEST_INSIDE"
 
 if __name__ == "__main__":
     told(STORIES)

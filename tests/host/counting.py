@@ -4,7 +4,6 @@ Clients are in the namespace `router`; `pod` is where an elastic IP is sent on t
 """
 
 import asyncio
-import os
 import socket
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from typing import Final
 
 from bgpd.host.connections import Census, census, connections, take
 from bgpd.model.prefix import Prefix
-from tests.host.net import FIRST, PATIENCE, Story, run, told, until
+from tests.host.net import FIRST, Story, powerless, run, told, until
 
 EIP, EIP6 = "203.0.113.7", "2001:db8::7"
 HERE, HERE6 = Prefix(f"{EIP}/32"), Prefix(f"{EIP6}/128")
@@ -138,16 +137,7 @@ async def tracked() -> object:
 async def unprivileged() -> object:
     """Count without any capability."""
     run(_ADDRESSES)
-    drop = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all")
-    process = await asyncio.create_subprocess_exec(
-        *(*drop, sys.executable, "-W", "error", "-m", __spec__.name, "plain"),
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, _INSIDE: "1"},
-    )
-    async with asyncio.timeout(PATIENCE):
-        output, _ = await process.communicate()
-    assert process.returncode == 0
-    return output.decode().strip()
+    return await powerless(__spec__.name, "plain")
 
 
 async def plain() -> object:
@@ -187,7 +177,6 @@ async def meanwhile() -> object:
 STORIES: Final[dict[str, Story]] = {
     story.__name__: story for story in (sockets, tracked, unprivileged, plain, late, meanwhile)
 }
-_INSIDE: Final = "BGPD_TEST_INSIDE"
 
 if __name__ == "__main__":
-    told(STORIES, build=_INSIDE not in os.environ)
+    told(STORIES)

@@ -16,7 +16,7 @@ from bgpd.host.wish import RouteWish, Wanted
 from bgpd.model.peer import PeerName
 from bgpd.model.prefix import Address
 from bgpd.model.status import HostState
-from tests.host.net import FIRST, PATIENCE, SECOND, Story, run, told, until
+from tests.host.net import FIRST, PATIENCE, SECOND, Story, powerless, run, told, until
 
 PEERS: Final = (Address("169.254.255.1"), Address("169.254.255.2"), Address("2001:db8:ff::1"))
 OURS: Final = (Address("10.0.0.1"), Address("10.0.1.1"), Address("fd00::1"))
@@ -411,16 +411,7 @@ with socket.socket(family, socket.SOCK_DGRAM) as client:
 async def unprivileged() -> object:
     """Add things without any capability."""
     run(f"ip route add default via {FIRST[0]}")
-    drop = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all")
-    process = await asyncio.create_subprocess_exec(
-        *(*drop, sys.executable, "-W", "error", "-m", __spec__.name, "no_right"),
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, INSIDE: "1"},
-    )
-    async with asyncio.timeout(PATIENCE):
-        output, _ = await process.communicate()
-    assert process.returncode == 0
-    return output.decode().strip()
+    return await powerless(__spec__.name, "no_right")
 
 
 async def no_right() -> object:
@@ -449,7 +440,6 @@ STORIES: Final[dict[str, Story]] = {
         *(unprivileged, no_right),
     )
 }
-INSIDE: Final = "BGPD_TEST_INSIDE"
 
 if __name__ == "__main__":
-    told(STORIES, build=INSIDE not in os.environ)
+    told(STORIES)

@@ -29,12 +29,11 @@ from bgpd.model.peer import PeerName
 from bgpd.model.prefix import Address
 from tests.host.keeping import everything, steady
 from tests.host.leaving import files, moving, write
-from tests.host.net import FIRST, PATIENCE, SECOND, Story, play, run, told, until
+from tests.host.net import FIRST, INSIDE, PATIENCE, SECOND, Story, play, run, told, until
 
 ROUNDS: Final = "BGPD_TEST_ROUNDS"
 _SEED: Final = "BGPD_TEST_SEED"
 _STATE: Final = "BGPD_TEST_STATE"
-_INSIDE: Final = "BGPD_TEST_INSIDE"
 _ROUND_SECONDS: Final = 30.0
 _COMMAND_EVERY: Final = 10
 _PEERS: Final = [Address(f"169.254.255.{number}") for number in range(1, 9)] + [
@@ -102,7 +101,7 @@ async def kill_one(number: int, state: str, chance: random.Random) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-m", __spec__.name, "victim"),
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, _INSIDE: "1", _SEED: f"{number}", _STATE: state},
+        env={**os.environ, INSIDE: "1", _SEED: f"{number}", _STATE: state},
     )
     try:
         assert process.stdout is not None
@@ -183,6 +182,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1] in STORIES:
-        told(STORIES, build=_INSIDE not in os.environ)
+        told(STORIES)
     else:
         main()

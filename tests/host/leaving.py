@@ -13,7 +13,7 @@ from typing import Final
 from bgpd.disk import Write, carry_out
 from bgpd.host.egress import Egress, put_back
 from bgpd.model.prefix import Address
-from tests.host.net import FIRST, SECOND, Story, run, told, until
+from tests.host.net import FIRST, INSIDE, SECOND, Story, powerless, run, told, until
 
 _BOTH: Final = f"""
 ip route add default nexthop via {FIRST[0]} weight 3 nexthop via {SECOND[0]}
@@ -141,7 +141,7 @@ async def killed() -> object:
 async def _die(directory: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-m", __spec__.name, "stuck"),
-        env={**os.environ, _INSIDE: str(directory)},
+        env={**os.environ, INSIDE: str(directory)},
     )
     before = routes()
     await until(lambda: routes() != before, "moved")
@@ -152,7 +152,7 @@ async def _die(directory: Path) -> None:
 
 async def stuck() -> object:
     """Move the routes, and stay."""
-    async with moving(Path(os.environ[_INSIDE])) as (egress, _):
+    async with moving(Path(os.environ[INSIDE])) as (egress, _):
         egress.set_down(FIRST)
         await asyncio.sleep(60.0)
     return None
@@ -174,6 +174,50 @@ async def somebody() -> object:
             seen.append(routes())
         seen.append(routes())
     return {"seen": seen, "reports": sorted(reports)}
+
+
+async def cut() -> object:
+    """Set the interface down by which the moved routes leave; bring it back, addresses and all."""
+    run(_BOTH)
+    original = routes()
+    with tempfile.TemporaryDirectory() as name:
+        async with moving(Path(name)) as (egress, reports):
+            moved = await avoided(egress, *FIRST)
+            run("ip link set eth1 down")
+            await until(lambda: len(routes()) == 2 and routes() != moved, "something is left")
+            await settled()
+            left = routes()
+            run("ip link set eth1 up; ip address add fd00:1::1/64 dev eth1 nodad")
+            await until(lambda: routes() == moved, "by the living router again")
+            run("ip -4 address flush dev eth1")
+            await until(lambda: len(routes()) == 2 and routes() != moved, "something is left")
+            await settled()
+            unnumbered = routes()
+            run("ip address add 10.0.1.1/24 dev eth1")
+            await until(lambda: routes() == moved, "by the living router once more")
+            egress.set_down(())
+            await until(lambda: routes() == original, "as it was")
+        return {
+            "left": left,
+            "unnumbered": unnumbered,
+            "reports": reports,
+            "files": files(Path(name)),
+        }
+
+
+async def refused() -> object:
+    """Put both families back when one cannot be."""
+    run(_BOTH)
+    original = routes()
+    with tempfile.TemporaryDirectory() as name:
+        async with moving(Path(name)) as (egress, _):
+            await avoided(egress, *FIRST)
+            run("ip address add 10.9.0.1/24 dev eth0; ip address delete 10.0.0.1/24 dev eth0")
+            egress.set_down(())
+            await until(lambda: routes()[1] == original[1], "the other family is back")
+            await until(lambda: egress.outcome.problems, "it is said")
+            problems = egress.outcome.problems
+        return [[routes()[0], routes()[1] == original[1]], problems, files(Path(name))]
 
 
 async def daemon() -> object:
@@ -200,21 +244,13 @@ async def no_disk() -> object:
 async def unprivileged() -> object:
     """Move routes without any capability."""
     run(_BOTH)
-    drop = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all")
     with tempfile.TemporaryDirectory() as name:
-        process = await asyncio.create_subprocess_exec(
-            *(*drop, sys.executable, "-W", "error", "-m", __spec__.name, "no_right"),
-            stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, _INSIDE: name},
-        )
-        output, _ = await process.communicate()
-    assert process.returncode == 0
-    return output.decode().strip()
+        return await powerless(__spec__.name, "no_right", name)
 
 
 async def no_right() -> object:
     """Try to."""
-    async with moving(Path(os.environ[_INSIDE])) as (egress, _):
+    async with moving(Path(os.environ[INSIDE])) as (egress, _):
         egress.set_down(FIRST)
         await until(lambda: egress.outcome.problems, "it is said")
         return egress.outcome.problems
@@ -223,10 +259,10 @@ async def no_right() -> object:
 STORIES: Final[dict[str, Story]] = {
     story.__name__: story
     for story in (
-        *(around, settings, killed, stuck, somebody, daemon, no_disk, unprivileged, no_right),
+        *(around, settings, killed, stuck, somebody, cut, refused, daemon, no_disk),
+        *(unprivileged, no_right),
     )
 }
-_INSIDE: Final = "BGPD_TEST_INSIDE"
 
 if __name__ == "__main__":
-    told(STORIES, build=_INSIDE not in os.environ)
+    told(STORIES)

@@ -22,6 +22,7 @@ from bgpd.host.facts import HostFacts
 from bgpd.host.watcher import Watcher
 from bgpd.model.prefix import Address
 from tests.lacking import lacking
+from tests.powerless import POWERLESS
 
 Story = Callable[[], Awaitable[object]]
 
@@ -52,6 +53,8 @@ for i in 0 1; do
 done
 """
 _STORY_SECONDS: Final = 50.0
+INSIDE: Final = "BGPD_TEST_INSIDE"
+"""Set for what a story starts in its own world, which has its network already."""
 
 
 def play(
@@ -82,15 +85,28 @@ def play(
     return lacking(f"no {', '.join(tools) or 'root and no user namespaces'}", unproven=unproven)
 
 
-def told(stories: Mapping[str, Story], *, build: bool = True) -> None:
+def told(stories: Mapping[str, Story]) -> None:
     """Tell the story that the command line names, and print what came of it."""
 
     async def tell() -> object:
         return await stories[sys.argv[1]]()
 
-    if build:
+    if INSIDE not in os.environ:
         run(_NETWORK)
     print(json.dumps(asyncio.run(tell())))
+
+
+async def powerless(module: str, story: str, inside: str = "1") -> str:
+    """Return what *story* of *module* says in this world, without any capability."""
+    process = await asyncio.create_subprocess_exec(
+        *(*POWERLESS, sys.executable, "-W", "error", "-m", module, story),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, INSIDE: inside},
+    )
+    async with asyncio.timeout(PATIENCE):
+        output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output.decode().strip()
 
 
 def run(script: str) -> str:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpd.host import defaultroute, wire
-from bgpd.host.defaultroute import PROTOCOL, DefaultRoute, NextHop
-from bgpd.host.egressplan import Memory, Plan, plan
+from bgpd.host.defaultroute import PROTOCOL, DefaultRoute, Key, NextHop
+from bgpd.host.egressplan import Memory, Plan, Way, plan
 from bgpd.model.prefix import Address
 
 ONE, TWO, THREE = Address("10.0.0.2"), Address("10.0.1.2"), Address("10.0.2.2")
@@ -31,6 +31,11 @@ def ours(*gateways: Address, metric: int = 0) -> DefaultRoute:
 def remembering(*originals: DefaultRoute) -> Memory:
     """Return a memory of *originals*."""
     return Memory(originals={one.key: one for one in originals})
+
+
+def dark(*interfaces: int) -> frozenset[Way]:
+    """Return interfaces by which nothing of IPv4 can leave."""
+    return frozenset((wire.AF_INET, one) for one in interfaces)
 
 
 def down(*routers: Address) -> frozenset[Address]:
@@ -149,6 +154,29 @@ def test_a_route_that_somebody_removed_is_not_put_back() -> None:
     assert plan([route(ONE, TWO)], planned.memory, down(ONE)).replace == (ours(TWO),)
 
 
+def test_what_the_kernel_takes_with_an_interface_is_put_back_on_another() -> None:
+    """The original would have lived on; somebody who removes a route has set nothing down."""
+    original = route(ONE, TWO)
+    moved = plan([original], Memory(), down(ONE))
+    assert moved.replace == (ours(TWO),)
+    taken = plan([], moved.memory, down(ONE), dark=dark(2))
+    assert (taken.add, taken.replace, taken.reports) == ((ours(ONE),), (), ())
+    assert taken.memory == remembering(original)
+    lit = plan(taken.add, taken.memory, down())
+    assert (lit.replace, lit.memory.originals) == ((original,), remembering(original).originals)
+    for them in ((), (1,), (1, 2)):
+        gone = plan([], moved.memory, down(ONE), dark=dark(*them))
+        assert (gone.add, gone.memory.originals) == ((), {})
+        assert "not put back" in gone.reports[0]
+
+
+def test_no_route_is_moved_to_an_interface_that_is_down() -> None:
+    """The kernel would refuse it, and with it all that comes after."""
+    present = [route(ONE, TWO), route(THREE, metric=5)]
+    assert plan(present, Memory(), down(ONE), dark=dark(2)).replace == (ours(THREE),)
+    assert plan(present, Memory(), down(), dark=dark(2)) == Plan()
+
+
 def test_a_next_hop_that_is_alone_has_no_weight() -> None:
     """The kernel keeps none, and what is read must be what was written."""
     heavy = replace(route(ONE, TWO), hops=(NextHop(1, ONE, 5), NextHop(2, TWO, 3)))
@@ -191,6 +219,40 @@ def test_any_history_ends_where_it_began(
             if alive and before.protocol != ZEBRA:
                 assert {hop.gateway for hop in now.hops} == alive
     assert sorted(present.values(), key=str) == sorted(originals, key=str)
+    assert memory == Memory()
+
+
+@given(
+    routes,
+    st.lists(st.tuples(st.frozensets(gateways), st.frozensets(st.integers(1, 3))), max_size=6),
+)
+def test_no_default_route_is_lost_that_the_host_alone_would_have_kept(
+    originals: list[DefaultRoute], history: list[tuple[frozenset[Address], frozenset[int]]]
+) -> None:
+    """Whatever routers die and interfaces are set down; and in the end all is back."""
+
+    def alive(there: dict[Key, DefaultRoute], off: frozenset[int]) -> dict[Key, DefaultRoute]:
+        """Return what a kernel keeps: routes with a hop that is not off."""
+        return {
+            key: one
+            for key, one in there.items()
+            if any(hop.interface not in off for hop in one.hops)
+        }
+
+    alone = {one.key: one for one in originals}
+    present, memory = dict(alone), Memory()
+    for dead, off in [*history, (down(), frozenset[int]())]:
+        alone, present = alive(alone, off), alive(present, off)
+        for _ in range(2):
+            planned = plan(present.values(), memory, dead, dark(*off))
+            present |= {one.key: one for one in (*planned.replace, *planned.add)}
+            changed = (*planned.replace, *planned.add)
+            assert not any(hop.interface in off for one in changed for hop in one.hops)
+            memory = planned.memory
+        settled = plan(present.values(), memory, dead, dark(*off))
+        assert (settled.replace, settled.add, settled.memory) == ((), (), memory)
+        assert alone.keys() <= present.keys()
+    assert all(present[key] == one for key, one in alone.items())
     assert memory == Memory()
 
 

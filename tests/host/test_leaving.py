@@ -1,5 +1,7 @@
 """Facts about moving the default route that only a kernel can tell."""
 
+import json
+
 import pytest
 
 from tests.host.net import FIRST, SECOND, play
@@ -65,6 +67,16 @@ def test_what_others_do_to_the_default_route_wins() -> None:
     assert removed.startswith("somebody removed the IPv6 default route of metric 1024")
 
 
+def test_an_interface_that_is_set_down_takes_no_default_route_with_it() -> None:
+    """Nor with its last address: without us the original would have lived on."""
+    assert story("cut") == {
+        "left": [OURS.format(FIRST[0], "eth0"), OURS6.format(FIRST[1], "eth0")],
+        "unnumbered": [OURS.format(FIRST[0], "eth0"), OURS6.format(SECOND[1], "eth1")],
+        "reports": [],
+        "files": [],
+    }
+
+
 def test_a_routing_daemons_route_is_left_to_it() -> None:
     """It would put back what we take out."""
     sentence = (
@@ -85,6 +97,20 @@ def test_what_cannot_be_remembered_is_not_moved() -> None:
 
 def test_without_the_right_to_a_sentence_says_so() -> None:
     """CAP_NET_ADMIN is what it takes."""
-    assert story("unprivileged") == (
-        '["the default routes cannot be changed: Operation not permitted"]'
+    four, six = json.loads(str(story("unprivileged")))
+    for family, sentence in (("IPv4", four), ("IPv6", six)):
+        assert sentence.startswith(f"the kernel refuses the {family} default route of metric")
+        assert sentence.endswith(": Operation not permitted")
+
+
+def test_a_route_that_the_kernel_refuses_keeps_back_no_other() -> None:
+    """One family's original needs an address that is another one now; the other's is put back."""
+    sentence = (
+        f"the kernel refuses the IPv4 default route of metric 0 via {FIRST[0]} and via"
+        f" {SECOND[0]}: Network is unreachable"
     )
+    assert story("refused") == [
+        [OURS.format(SECOND[0], "eth1"), True],
+        [sentence],
+        ["egress.json"],
+    ]

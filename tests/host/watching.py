@@ -3,14 +3,23 @@
 import asyncio
 import os
 import resource
-import sys
 from typing import Final
 
 from bgpd.host.facts import CARRIER, GATEWAY, HostFacts, judge
 from bgpd.host.netlink import Events
 from bgpd.host.watcher import Watcher
 from bgpd.model.health import Health
-from tests.host.net import FAR, FIRST, PATIENCE, SECOND, Story, run, told, until, watching
+from tests.host.net import (
+    FAR,
+    FIRST,
+    SECOND,
+    Story,
+    powerless,
+    run,
+    told,
+    until,
+    watching,
+)
 
 _DEAF: Final = """
 ip netns exec router nft 'add table arp deaf;
@@ -141,16 +150,7 @@ async def no_room() -> object:
 
 async def unprivileged() -> object:
     """Watch without any capability."""
-    drop = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all")
-    process = await asyncio.create_subprocess_exec(
-        *(*drop, sys.executable, "-W", "error", "-m", __spec__.name, "plain"),
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, _INSIDE: "1"},
-    )
-    async with asyncio.timeout(PATIENCE):
-        output, _ = await process.communicate()
-    assert process.returncode == 0
-    return output.decode().strip()
+    return await powerless(__spec__.name, "plain")
 
 
 async def plain() -> object:
@@ -167,7 +167,6 @@ STORIES: Final[dict[str, Story]] = {
         *(unprivileged, plain),
     )
 }
-_INSIDE: Final = "BGPD_TEST_INSIDE"
 
 if __name__ == "__main__":
-    told(STORIES, build=_INSIDE not in os.environ)
+    told(STORIES)

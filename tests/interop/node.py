@@ -27,9 +27,10 @@ POOLS = (Prefix("198.18.0.0/15"), Prefix("2001:db8::/32"))
 class Node:
     """`bgpd speaker` in a namespace, and the test in the agent's place."""
 
-    def __init__(self, space: Space, directory: Path) -> None:
+    def __init__(self, space: Space, directory: Path, *, name: str = "n1") -> None:
         """Prepare; nothing is started yet."""
         self.space = space
+        self.name = NodeName(name)
         self.directory = directory
         self.run_dir, self.state_dir = directory / "run", directory / "state"
         for path in (directory, self.run_dir, self.state_dir):
@@ -41,12 +42,13 @@ class Node:
         self._agent: _Agent | None = None
         self._sequence = 0
 
-    def start(self, *, log_level: str = "info", agent: bool = True) -> None:
+    def start(self, *options: str, log_level: str = "info", agent: bool = True) -> None:
         """Start the speaker as a container or systemd would, and connect as its agent."""
         self._speaker = self.space.start(
-            *(sys.executable, "-m", "bgpd.ctl.daemon", "speaker", "--node", "n1"),
+            *(sys.executable, "-m", "bgpd.ctl.daemon", "speaker", "--node", self.name),
             *("--mesh-key-file", str(self._key), "--log-level", log_level),
             *("--run-dir", str(self.run_dir), "--state-dir", str(self.state_dir)),
+            *options,
             log=self.directory / "speaker.log",
         )
         if agent:
@@ -55,10 +57,10 @@ class Node:
     def want(self, peers: Sequence[Peer], wishes: Iterable[Advertisement]) -> None:
         """Say everything that is desired."""
         self._sequence += 1
-        self._say(
+        self.say(
             Desired(
                 sequence=self._sequence,
-                node=NodeName("n1"),
+                node=self.name,
                 cluster_uid="interop",
                 members=(),
                 peers=tuple(peers),
@@ -75,7 +77,7 @@ class Node:
         """Say what has changed."""
         self._sequence += 1
         routes = tuple(advertise)
-        self._say(Delta(sequence=self._sequence, advertise=routes, withdraw=tuple(withdraw)))
+        self.say(Delta(sequence=self._sequence, advertise=routes, withdraw=tuple(withdraw)))
 
     def status(self) -> SpeakerStatus:
         """Return what the speaker says of itself."""
@@ -92,14 +94,20 @@ class Node:
         """Return what the speaker wrote."""
         return (self.directory / "speaker.log").read_text(errors="replace")
 
-    def close(self) -> None:
-        """Hang up, and wait for the speaker, whose namespace has ended."""
+    def leave(self) -> None:
+        """Hang up, as an agent that dies."""
         if self._agent is not None:
             self._agent.close()
+            self._agent = None
+
+    def close(self) -> None:
+        """Hang up, and wait for the speaker, whose namespace has ended."""
+        self.leave()
         if self._speaker is not None:
             self._speaker.wait()
 
-    def _say(self, message: AnyMessage) -> None:
+    def say(self, message: AnyMessage) -> None:
+        """Say *message* as the agent."""
         assert self._agent is not None
         self._agent.say(message)
 

@@ -86,14 +86,15 @@ class Bird(Router):
     def _socket(self) -> str:
         return str(self.directory / "bird.ctl")
 
-    def _ask(self, *words: str) -> str:
+    def ask(self, *words: str) -> str:
+        """Return what birdc says to *words*."""
         return self.space.run("birdc", "-s", self._socket, *words, check=False)
 
     def routes(self) -> dict[str, str]:
         """Read its tables."""
         found = {}
         prefix = ""
-        for line in self._ask("show", "route", "all").splitlines():
+        for line in self.ask("show", "route", "all").splitlines():
             if line and not line[0].isspace():
                 prefix = line.split()[0]
             elif line.strip().startswith("BGP.next_hop:"):
@@ -103,7 +104,7 @@ class Bird(Router):
     def end(self, case: Case, words: str) -> None:
         """Disable or restart the protocol, with a text for the peer."""
         verb = "disable" if case.told == "down" else "restart"
-        self._ask(verb, case.name, f'"{words}"')
+        self.ask(verb, case.name, f'"{words}"')
 
     def version(self) -> str:
         """Ask the program."""

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -85,7 +86,7 @@ class World:
         changed = replace(case, theirs=Neighbor(password=password))
         text = configurations.bird([changed], router.directory)
         (router.directory / "bird.conf").write_text(text)
-        router._ask("configure")
+        router.ask("configure")
 
     def connection(self, case: Case) -> str:
         """Return what tells one TCP connection from the next: ports and inode."""
@@ -206,9 +207,28 @@ def _public(world: World) -> Iterator[tuple[str, str]]:
         done = subprocess.run(wrapped, capture_output=True, text=True, check=False, timeout=60)
         yield " ".join(words), done.stdout + done.stderr
         assert done.stdout, (words, done.stderr)
+    yield from _bundle(world)
     for path in _files(world):
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             yield str(path), path.read_bytes().decode("latin-1")
+
+
+def _bundle(world: World) -> Iterator[tuple[str, str]]:
+    """Yield every file of the archive that is sent to strangers; the state directory is in it."""
+    path = world.directory / "bundle.tar.gz"
+    line = (sys.executable, "-m", "bgpd.ctl", "debug", "bundle", str(path))
+    where = ("--run-dir", str(world.node.run_dir), "--state-dir", str(world.node.state_dir))
+    wrapped = world.spaces["node"].wrap(*line, *where, "--log", str(world.directory / "agent.log"))
+    done = subprocess.run(wrapped, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    yield "bundle", done.stdout + done.stderr
+    with tarfile.open(path) as tar:
+        names = {Path(one.name).name for one in tar.getmembers()}
+        assert MAY_HOLD | {"0-agent.log", "all.yaml.json"} <= names
+        for one in tar.getmembers():
+            file = tar.extractfile(one)
+            assert file is not None
+            yield one.name, file.read().decode()
 
 
 def _held(world: World) -> set[str]:

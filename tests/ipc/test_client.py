@@ -130,6 +130,27 @@ def test_versions_one_apart_work_together(tmp_path: Path, version: int, *, accep
     asyncio.run(story())
 
 
+def test_a_report_in_words_of_a_newer_speaker_ends_no_connection(tmp_path: Path) -> None:
+    """An agent that came again each time would say its whole state fifty times a second."""
+    lines = Path(__file__).with_name("version1.jsonl").read_bytes().splitlines(keepends=True)
+    (report,) = (line for line in lines if b'"kind":"report"' in line)
+
+    async def story() -> None:
+        handler, listener = Recorder(), Listening()
+        async with Server(tmp_path / "speaker.sock", handler) as server:
+            client = Client(server.path, listener)
+            async with running(client):
+                await until(lambda: listener.connections)
+                (connection,) = handler.connections
+                connection.send_line(report.replace(b'"OutsidePools"', b'"InventedLater"'))
+                connection.send(Applied(sequence=7))
+                await until(lambda: listener.messages or listener.reasons)
+                assert client.counters["unknown_kind"] == 1
+        assert listener.messages == [Applied(sequence=7)]
+
+    asyncio.run(story())
+
+
 def test_a_speaker_that_does_not_welcome_is_left(tmp_path: Path) -> None:
     """A speaker that hangs after accepting does not hold the agent."""
 

@@ -13,6 +13,7 @@ from bgpd.model.errors import ProtocolError
 from bgpd.model.peer import PeerName
 from bgpd.model.prefix import Prefix
 from bgpd.model.route import Advertisement
+from bgpd.model.timeline import Cause
 
 GOLDEN = Path(__file__).with_name("version1.jsonl").read_bytes().splitlines()
 KINDS = ("hello", "welcome", "desired", "delta", "beat", "applied", "report", "ask", "answer")
@@ -112,6 +113,15 @@ def test_a_damaged_line_is_not_mistaken_for_a_newer_one(line: bytes) -> None:
     assert not isinstance(caught.value, UnknownKindError)
 
 
+def test_a_report_in_words_of_a_newer_version_is_told_apart() -> None:
+    """A state or a reason that is new costs the report, and not the connection."""
+    (report,) = (line for line in GOLDEN if json.loads(line)["kind"] == "report")
+    newer = report.replace(b'"OutsidePools"', b'"InventedLater"')
+    assert newer != report
+    with pytest.raises(UnknownKindError, match="InventedLater"):
+        decode(newer)
+
+
 @calm
 @given(st.binary(max_size=200))
 def test_any_bytes_are_decoded_or_refused(line: bytes) -> None:
@@ -157,6 +167,19 @@ def test_what_is_encoded_comes_back(
     line = encode(delta)
     assert decode(line) == delta
     assert line.count(b"\n") == 1
+
+
+@calm
+@given(st.lists(st.tuples(st.integers(0, 2**62), st.text(), st.floats(0, 1e9)), max_size=4))
+def test_a_cause_survives_the_wire(causes: list[tuple[int, str, float]]) -> None:
+    """To the last bit of its times: they are shown to people, side by side with the speaker's."""
+    why = message.Why(
+        causes=tuple(
+            (sequence, Cause(kind="withdraw", sentence=text, at=at, decided_at=at + 0.001))
+            for sequence, text, at in causes
+        )
+    )
+    assert decode(encode(why)) == why
 
 
 def _advertisement(rank: int = 0) -> Advertisement:

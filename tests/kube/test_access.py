@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bgpd.kube.access import InCluster, mounted
-from bgpd.kube.kubeconfig import Kubeconfig
+from bgpd.kube.access import InCluster, context, mounted
+from bgpd.kube.kubeconfig import AGAIN, Kubeconfig
 from bgpd.kube.source import KubernetesSource
 from bgpd.model.errors import ConfigError
 from tests.fakes.apiserver import FakeApiServer, served
@@ -73,6 +73,51 @@ def test_a_service_account_opens_the_door_and_its_next_token_does_too(tmp_path: 
                 task.cancel()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "sentence"),
+    [
+        pytest.param("token", b"on\ne", "token has characters that no token has", id="two lines"),
+        pytest.param("token", b"\xff\x00", "token has characters that no", id="a broken disk"),
+        pytest.param("ca.crt", b"", "authority is empty", id="no authority to trust"),
+        pytest.param("ca.crt", b"\xc3\xa9", "authority is empty", id="nor does nonsense"),
+    ],
+)
+def test_a_service_account_that_is_damaged_is_waited_out(
+    tmp_path: Path, name: str, damage: bytes, sentence: str
+) -> None:
+    """Routes outlive a file of nonsense, and nobody hears what may be most of a token."""
+    identity = Identity(tmp_path / "good")
+
+    async def main() -> None:
+        async with served(identity.server) as api:
+            api.install(*PATHS.values())
+            root = account(tmp_path, identity)
+            whole = (root / name).read_bytes()
+            one = Following(KubernetesSource(InCluster(environment(api.port), root)))
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(one.source.run(one.told.append))
+                await one.synced()
+                replace(root / name, damage)
+                api.cut()
+                await one.until(lambda: one.reasons == ["ApiUntrusted"])
+                message = one.source.conditions[0].message
+                assert sentence in message
+                with pytest.raises(ConfigError, match=sentence):
+                    InCluster(environment(api.port), root)
+                replace(root / name, whole)
+                await one.until(lambda: not one.reasons)
+                task.cancel()
+
+    asyncio.run(main())
+
+
+def test_an_authority_may_have_comments_in_any_language(tmp_path: Path) -> None:
+    """Go passes over them."""
+    identity = Identity(tmp_path / "good")
+    text = identity.certificate.read_text()
+    assert len(context(f"# Zürich\n{text}").get_ca_certs()) == 1
 
 
 @not_accepted
@@ -181,6 +226,84 @@ def test_a_kubeconfig_that_cannot_be_read_is_one_sentence(
         Kubeconfig(path)
     with pytest.raises(ConfigError, match="there is no such file"):
         Kubeconfig(tmp_path / "absent")
+    with pytest.raises(ConfigError, match="is not a regular file"):
+        Kubeconfig(tmp_path)
+    path.write_text("")
+    with pytest.raises(ConfigError, match="cannot be read: Not a directory"):
+        Kubeconfig(path / "below a file")
+
+
+def with_plugin(directory: Path, *lines: str) -> Path:
+    """Write a kubeconfig whose plugin runs *lines* of shell, then gives a token."""
+    credential = '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"'
+    plugin = directory / "plugin"
+    told = f"""echo '{credential}, "status": {{"token": "t'$count'"}}}}'"""
+    plugin.write_text("\n".join(["#!/bin/sh", *lines, told, ""]))
+    plugin.chmod(0o755)
+    path = kubeconfig(directory, 6443, Identity(directory / "good"))
+    content = yaml.safe_load(path.read_text())
+    version = "client.authentication.k8s.io/v1"
+    execute = {"apiVersion": version, "command": str(plugin), "interactiveMode": "Never"}
+    content["users"][0]["user"] = {"exec": execute}
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_watches_that_lose_their_server_share_one_run_of_a_plugin(tmp_path: Path) -> None:
+    """A plugin may take a second of a core and ask an identity provider; there are 20 watches."""
+    runs = tmp_path / "runs"
+    access = Kubeconfig(with_plugin(tmp_path, f"echo run >> {runs}", f"count=$(wc -l < {runs})"))
+
+    async def main() -> None:
+        await asyncio.gather(*(access.renew() for _ in range(20)))
+        assert access.authorization() == "Bearer t2"
+        await access.renew()
+        assert len(runs.read_text().split()) == 2, "the start's and one more"
+        access._looked -= AGAIN
+        await access.renew()
+        assert access.authorization() == "Bearer t3"
+
+    asyncio.run(main())
+
+
+def test_nobody_waits_for_a_plugin_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may need the network that is away; what it said before is still good."""
+    monkeypatch.setattr("bgpd.kube.kubeconfig.PATIENCE", 0.1)
+    hangs, ends = tmp_path / "hangs", tmp_path / "ends"
+    wait = f"if [ -e {hangs} ]; then until [ -e {ends} ]; do sleep 0.05; done; fi"
+    access = Kubeconfig(with_plugin(tmp_path, "count=1", wait))
+    hangs.touch()
+
+    async def main() -> None:
+        async with asyncio.timeout(20):
+            await access.renew()
+            await access.renew()
+            assert access.authorization() == "Bearer t1"
+            ends.touch()
+            while access._look is not None:  # noqa: ASYNC110 - a condition is looked at
+                await asyncio.sleep(0.01)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        pytest.param(":6443", ":99999", "server .*: Port out of range", id="a port that is none"),
+        pytest.param(":6443", ":https", "server .*: Port could not be", id="a port by its name"),
+        pytest.param("token: t", 'token: "a\\nb"', "no token has", id="a token of two lines"),
+    ],
+)
+def test_a_kubeconfig_that_no_request_can_be_made_of_is_one_sentence(
+    tmp_path: Path, old: str, new: str, sentence: str
+) -> None:
+    """What kubectl would choke on as well."""
+    path = kubeconfig(tmp_path, 6443, Identity(tmp_path / "good"))
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ConfigError, match=f"^kubeconfig.* {sentence}"):
+        Kubeconfig(path)
 
 
 def test_what_is_missing_in_a_pod_is_one_sentence(tmp_path: Path) -> None:

@@ -177,3 +177,31 @@ def test_metallb_that_goes_too_early_leaves_what_it_had(beside: Beside) -> None:
         assert set(beside.source.objects) == {SPARE}
 
     run(beside, story)
+
+
+@pytest.mark.parametrize("kind", ["BGPAdvertisement", "HealthCheck"])
+def test_a_kind_that_is_uninstalled_stays_and_its_last_object_may_go(
+    beside: Beside, kind: str
+) -> None:
+    """One that comes in parts, and one that does not; only the end of the CRD is nobody's wish."""
+    spec: Document = {"tcpSocket": {}} if kind == "HealthCheck" else {}
+    one = ours(build.ours(kind, "one", spec))
+    name = Key(kind, OURS if kind == "HealthCheck" else "", "one")
+    api = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+    async def story() -> None:
+        await beside.apply(one)
+        await beside.until(lambda: name in set(beside.source.objects))
+        await asyncio.to_thread(beside.cluster.api.delete, one)
+        await beside.until(lambda: name not in set(beside.source.objects))
+        assert not beside.conditions
+        await beside.apply(one)
+        await beside.until(lambda: name in set(beside.source.objects))
+        path = f"{api}/{kind.lower()}s.bgpd.io"
+        await asyncio.to_thread(beside.cluster.api.request, "DELETE", path)
+        await beside.until(lambda: "ConfigurationVanished" in beside.conditions)
+        await asyncio.sleep(3)
+        assert name in set(beside.source.objects)
+        assert beside.source.accept() == 1
+
+    run(beside, story)

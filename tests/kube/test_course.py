@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from bgpd.kube.backoff import LONGEST, MOST_TOLD, UNREACHABLE
 from bgpd.kube.course import (
     HEAD_WITHIN,
+    SYNC_IDLE,
     WATCH_SECONDS,
     Backwards,
     Broken,
@@ -20,6 +21,7 @@ from bgpd.kube.course import (
     Reason,
     Refused,
     Untrusted,
+    reason_of,
 )
 from bgpd.kube.watchline import Status
 
@@ -170,12 +172,13 @@ def test_what_cannot_be_reached_is_tried_every_few_seconds_and_at_once_when_anot
     assert one.head_within == HEAD_WITHIN[-1]
 
 
-def test_a_stream_that_never_completes_becomes_a_list() -> None:
-    """Something in between may swallow streams."""
+@pytest.mark.parametrize("healthy", [0.0, SYNC_IDLE, 360.0], ids="after {} s".format)
+def test_a_stream_that_never_completes_becomes_a_list(healthy: float) -> None:
+    """Something in between may swallow streams, after a good head and for as long as it likes."""
     one = course(Phase.STREAM)
     phases = []
     for _ in range(4):
-        one.after(Broken("it answered nothing"), healthy=0.0, chance=0.0)
+        one.after(Broken("it answered nothing"), healthy=healthy, chance=0.0)
         phases.append(one.phase)
     assert phases == [Phase.STREAM, Phase.LIST, Phase.STREAM, Phase.LIST]
 
@@ -243,3 +246,24 @@ def test_a_server_that_is_killed_every_few_seconds_is_found_again_within_seconds
         expired = one.after(refused(410, within=True), healthy=0.0, chance=ALMOST)
         assert max(broken.delay, starting.delay, expired.delay) < UNREACHABLE
         one.completed("8")
+
+
+@pytest.mark.parametrize(
+    ("failed", "reason"),
+    [
+        pytest.param(Broken("b"), Reason.UNREACHABLE, id="no answer, or half of one"),
+        pytest.param(Untrusted("u"), Reason.UNTRUSTED, id="somebody else answers"),
+        pytest.param(refused(401), Reason.UNAUTHORIZED, id="an expired token"),
+        pytest.param(refused(403), Reason.FORBIDDEN, id="a missing role"),
+        pytest.param(refused(404), Reason.MISSING, id="a CRD that is not installed"),
+        pytest.param(refused(410), Reason.REFUSED, id="a version that is gone"),
+        pytest.param(refused(500, within=True), Reason.REFUSED, id="an error in the stream"),
+        pytest.param(Past("3"), Reason.PAST, id="an answer from the past"),
+        pytest.param(Backwards(), Reason.PAST, id="a watch that goes back"),
+    ],
+)
+def test_every_failure_is_counted_by_the_word_of_its_condition(
+    failed: Refused | Broken | Untrusted | Past | Backwards, reason: Reason
+) -> None:
+    """Also one that is not worth a condition yet."""
+    assert reason_of(failed) is reason

@@ -14,7 +14,8 @@ from bgpd.policy.service import Context, decide
 from tests.policy.build import node, service, slices
 
 EXAMPLES = Path(__file__).parents[2] / "config"
-FILES = sorted(path for path in EXAMPLES.iterdir() if path.is_file())
+REFERENCE = EXAMPLES / "reference.yaml"
+FILES = sorted(path for path in EXAMPLES.iterdir() if path.is_file() and path != REFERENCE)
 WHOLE = EXAMPLES / "example"
 PROVIDERS = sorted((EXAMPLES / "provider").iterdir())
 

@@ -9,7 +9,6 @@ from bgpd.kube.happening import MOST, Happening, Regarding, happenings
 from bgpd.kube.problem import Problem, Standing
 from bgpd.model.peer import PeerName, PeerState
 from bgpd.model.prefix import Prefix
-from bgpd.model.reason import Reason, Withheld
 from bgpd.model.status import Condition, MemberState, NodeStatus, RouteStatus
 from tests.ctl.samples import MESH, NODE, SPEAKER, member, session
 
@@ -112,51 +111,6 @@ def test_a_speaker_that_starts_anew_counts_its_own_raises() -> None:
     again = replace(SPEAKER, started=SPEAKER.started + 60, mesh=replace(MESH, raises=1))
     old = after(mesh=raised)
     assert told(replace(NODE, speaker=again), old) == [("TakenOver", "n1", 1)]
-
-
-def withheld(number: int, reason: Reason = Reason.OUTSIDE_POOLS) -> Withheld:
-    """Return a route that the gate holds back."""
-    prefix = Prefix(f"203.0.113.{number}/32")
-    message = f"{prefix} is in no pool"
-    return Withheld(
-        service="", prefix=prefix, reason=reason, message=message, peer=PeerName("tor-a")
-    )
-
-
-def test_a_prefix_that_the_gate_refuses_is_about_its_service() -> None:
-    """Where the agent knows whose it is; the gate itself does not."""
-    assert told(after(withheld=(withheld(10), withheld(200)))) == [
-        ("PrefixRefused", "web", 1),
-        ("PrefixRefused", "n1", 1),
-    ]
-    once = after(withheld=(withheld(10),))
-    assert told(once, once) == []
-    (found,) = news(once)
-    assert found.regarding == Regarding(kind="Service", namespace="default", name="web")
-
-
-def test_a_prefix_limit_is_told_apart_from_a_mistake() -> None:
-    """Whose Service found no room hears it for each router, beside what is refused for good."""
-    limited = withheld(10, Reason.PREFIX_LIMIT)
-    other = replace(limited, peer=PeerName("tor-b"))
-    found = news(after(withheld=(limited, other, withheld(200))))
-    assert [(one.reason, one.regarding.name) for one in found] == [
-        ("PrefixLimit", "web"),
-        ("PrefixLimit", "web"),
-        ("PrefixRefused", "n1"),
-    ]
-    assert found[0].about != found[1].about
-    assert found[0].note == limited.message
-
-
-def test_many_refused_prefixes_are_one_happening() -> None:
-    """And what only waits for a standby or a start is none."""
-    many = tuple(withheld(number) for number in range(MOST + 1))
-    (found,) = news(after(withheld=many))
-    assert found.note.startswith(f"{MOST + 1} prefixes are refused at the last gate; ")
-    assert (
-        news(after(withheld=(withheld(1, Reason.STANDBY), withheld(2, Reason.NOT_STARTED)))) == ()
-    )
 
 
 def condition(type_: str, message: str, *, status: bool = True) -> Condition:

@@ -34,9 +34,14 @@ def found(document: Document, node: str = "n1") -> EndpointSlice:
     return one
 
 
-def here(*addresses: str, ports: tuple[NamedPort, ...] = (HTTP,)) -> tuple[LocalEndpoint, ...]:
+def here(
+    *addresses: str, ports: tuple[NamedPort, ...] = (HTTP,), terminating: bool = False
+) -> tuple[LocalEndpoint, ...]:
     """Return endpoints of our node."""
-    return tuple(LocalEndpoint(address=Address(one), ports=ports) for one in addresses)
+    return tuple(
+        LocalEndpoint(address=Address(one), ports=ports, terminating=terminating)
+        for one in addresses
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,7 +52,9 @@ def here(*addresses: str, ports: tuple[NamedPort, ...] = (HTTP,)) -> tuple[Local
         pytest.param(slice_of(endpoint("10.0.0.1"), endpoint("10.0.0.2", ready=False)),
                      here("10.0.0.1"), id="one that takes no traffic is not asked"),
         pytest.param(slice_of(endpoint("10.0.0.1", ready=False, serving=True)),
-                     here("10.0.0.1"), id="one that ends but still serves is"),
+                     here("10.0.0.1", terminating=True), id="one that ends but still serves is"),
+        pytest.param(slice_of(endpoint("10.0.0.1", ready=True, serving=True, terminating=True)),
+                     here("10.0.0.1"), id="one that ends and is published all the same is ready"),
         pytest.param(slice_of(endpoint("10.0.0.1", None)), (), id="one of no node is not ours"),
         pytest.param(slice_of(endpoint("2001:DB8::0:1")), here("2001:db8::1"),
                      id="an address has one spelling"),
@@ -67,6 +74,23 @@ def test_of_our_node_addresses_and_ports_are_kept(
 ) -> None:
     """A probe needs no more, and memory has room for no more."""
     assert found(document).here == expected
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "terminating"),
+    [
+        pytest.param([{"ready": False, "serving": True}], True, id="it only still serves"),
+        pytest.param([{"ready": False, "serving": True}, {}], False, id="another one is ready"),
+        pytest.param([{"ready": False}], False, id="none serves"),
+        pytest.param([], False, id="there is none"),
+    ],
+)
+def test_whether_all_that_serve_terminate_is_kept_wherever_they_are(
+    endpoints: list[dict[str, bool]], terminating: bool
+) -> None:
+    """Then those get traffic that would get none beside one that is ready."""
+    document = slice_of(*(endpoint("10.0.1.1", "n2", **one) for one in endpoints))
+    assert found(document).terminating is terminating
 
 
 def test_who_is_on_no_node_keeps_none() -> None:

@@ -188,6 +188,26 @@ def test_an_agent_that_may_not_read_a_secret_starts_all_the_same() -> None:
     follow(story, prepare=prepare)
 
 
+def test_failures_stay_counted_when_nobody_follows_what_failed_any_more() -> None:
+    """By the word of the condition; a count that goes back would be counted twice."""
+
+    async def story(one: Following, api: FakeApiServer) -> None:
+        await one.synced()
+        await one.until(lambda: one.source.errors["ApiForbidden"] > 0)
+        api.delete(PEERS, "tor")
+        before = one.source.errors["ApiForbidden"]
+        await one.until(lambda: one.reasons == [])
+        assert one.source.errors["ApiForbidden"] >= before
+
+    def prepare(api: FakeApiServer) -> None:
+        api.install(SECRETS)
+        api.refuse = _forbid
+        api.apply(PEERS, tor())
+        api.apply(PEERS, peer("other", peerAddress="192.0.2.2"))
+
+    follow(story, prepare=prepare)
+
+
 def _forbid(asked: Asked) -> tuple[int, Document] | None:
     if asked.path != SECRETS:
         return None

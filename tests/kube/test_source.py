@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bgpd.kube.documents import Key
+from bgpd.kube.resource import resources
 from bgpd.kube.source import KubernetesSource
 from bgpd.kube.store import Changes
 from bgpd.model.errors import ConfigError
@@ -330,82 +331,11 @@ def test_what_the_listener_raises_ends_the_source() -> None:
     asyncio.run(main())
 
 
-BROKEN = (
-    pytest.param({"status": {"loadBalancer": {"ingress": 5}}}, id="a number for a list"),
-    pytest.param({"spec": {"type": "LoadBalancer", "externalTrafficPolicy": "No"}}, id="a word"),
-    pytest.param({"spec": {"type": "LoadBalancer", "loadBalancerClass": {}}}, id="a map"),
-)
-
-
-@pytest.mark.parametrize("spoiled", BROKEN)
-def test_an_object_that_is_refused_keeps_its_last_good_version(spoiled: dict[str, Any]) -> None:
-    """It has a condition, the others go on, and a resynchronization does not change that."""
-
-    async def story(one: Following, api: FakeApiServer) -> None:
-        await one.synced()
-        good = one.source.objects.service("default/a")
-        api.apply(SERVICES, {**build.service("a"), **spoiled})
-        api.apply(SERVICES, build.service("c"))
-        await one.keys(A, B, C)
-        assert one.source.objects.service("default/a") == good
-        (condition,) = one.source.conditions
-        assert condition.message.startswith("API (Service default/a): ")
-        assert one.source.outdated == (A,)
-        api.say(SERVICES, error(410, "Expired"))
-        await one.until(lambda: one.resyncs() == 2)
-        assert one.source.conditions == (condition,)
-        assert one.changes.keys == {C}
-        api.delete(SERVICES, "default/a")
-        await one.keys(B, C)
-        assert not one.source.conditions
-
-    follow(story, prepare=two)
-
-
-ODD = (
-    pytest.param({"status": None}, id="null for a status"),
-    pytest.param({"status": {"loadBalancer": {"ingress": None}}}, id="null for a list"),
-    pytest.param({"surprise": {"deep": [1, {"a": None}]}}, id="fields that nobody knows"),
-    pytest.param(
-        {"metadata": {"name": "c", "namespace": "default", "annotations": {"a": "x" * 2**20}}},
-        id="an annotation of one MiB",
-    ),
-    pytest.param(
-        {"metadata": {"name": "c", "namespace": "default", "labels": None, "managedFields": None}},
-        id="null for labels",
-    ),
-)
-
-
-@pytest.mark.parametrize("odd", ODD)
-def test_odd_objects_are_read(odd: dict[str, Any]) -> None:
-    """Servers send null for empty lists, and more than anybody asked for."""
-
-    async def story(one: Following, api: FakeApiServer) -> None:
-        await one.synced()
-        api.apply(SERVICES, {**build.service("c"), **odd})
-        await one.keys(A, B, C)
-        assert one.source.conditions == ()
-
-    follow(story, prepare=two)
-
-
-def test_five_thousand_endpoints_are_read() -> None:
-    """More than a controller puts into one slice."""
-    endpoints = [{"addresses": ["10.0.0.1"], "nodeName": f"n{n % 7}"} for n in range(5000)]
-
-    async def story(one: Following, api: FakeApiServer) -> None:
-        await one.synced()
-        api.apply(SLICES, build.endpoint_slice("big", "a", *endpoints))
-        await one.until(lambda: bool(one.told))
-        (found,) = one.source.objects.slices("default/a")
-        assert len(found.serving) == 5000
-
-    follow(story, prepare=two)
-
-
 def test_what_is_remembered_is_compared_with_the_first_answers() -> None:
-    """What went while nobody looked is told as gone, and an answer from before is not believed."""
+    """What went while nobody looked is told as gone, and an answer from before is not believed.
+
+    The lie is for whoever asks first, so nothing but Services is asked for.
+    """
     remembered = {}
 
     async def before(one: Following, _: FakeApiServer) -> None:
@@ -417,6 +347,8 @@ def test_what_is_remembered_is_compared_with_the_first_answers() -> None:
     async def story(one: Following, _: FakeApiServer) -> None:
         assert set(one.source.objects) == {A, B}
         await one.until(lambda: one.source.synced)
+        assert any(told.conditions for told in one.told)
+        assert one.resyncs() == 1
         assert one.changes.removed == {A}
         assert one.changes.services >= {"default/a"}
         assert set(one.source.objects) == {B}
@@ -425,8 +357,73 @@ def test_what_is_remembered_is_compared_with_the_first_answers() -> None:
         api.apply(SERVICES, build.service("b"))
         api.lie = (17, [])
 
-    newest = dict.fromkeys(PATHS, 900)
-    follow(story, prepare=only_b, remembered=remembered, newest=newest)
+    watched = [one for one in resources(NAMESPACE) if one.kind == "Service"]
+    newest = {"Service": 900}
+    follow(story, prepare=only_b, remembered=remembered, newest=newest, watched=watched)
+
+
+def test_an_answer_from_the_past_puts_nothing_in_force_at_a_start_either() -> None:
+    """An agent that goes on with what is remembered must not go on with what once was."""
+    remembered = {}
+
+    async def before(one: Following, _: FakeApiServer) -> None:
+        await one.synced()
+        remembered.update(one.source.objects.copy())
+
+    follow(before, prepare=lambda api: api.apply(SERVICES, build.service("a", "198.51.100.7")))
+    old = [build.service("a", "198.51.100.1"), build.service("b")]
+    past = {"metadata": {"resourceVersion": "17"}, "items": old}
+
+    def prepare(api: FakeApiServer) -> None:
+        api.streams = False
+        api.apply(SERVICES, build.service("a", "198.51.100.8"))
+        api.refuse = lambda asked: (200, past) if "limit" in asked.query and stale(asked) else None
+
+    def stale(asked: Asked) -> bool:
+        return asked.path == SERVICES
+
+    async def story(one: Following, api: FakeApiServer) -> None:
+        await one.until(lambda: one.reasons == ["ApiTellsThePast"])
+        assert one.source.objects.copy() == remembered
+        api.refuse = lambda _: None
+        await one.until(lambda: one.source.synced)
+        assert one.source.objects.services[0].ingress == ("198.51.100.8",)
+
+    follow(story, prepare=prepare, remembered=remembered, newest={"Service": 900})
+
+
+def test_a_connection_that_is_not_used_again_is_closed() -> None:
+    """Something before the server may say that it closes, and leave that to us."""
+    refusal_ = b"HTTP/1.1 503 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    opened = closed = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened, closed
+        opened += 1
+        try:
+            while await reader.readline() != b"\r\n":
+                pass
+            writer.write(refusal_)
+            await reader.read()
+        except ConnectionError:
+            pass
+        finally:
+            closed += 1
+            writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        services = [one for one in resources(NAMESPACE) if one.kind == "Service"]
+        access = Plain(server.sockets[0].getsockname()[1])
+        source = KubernetesSource(access, watched=services)
+        one = Following(source)
+        async with server, asyncio.TaskGroup() as group:
+            task = group.create_task(source.run(one.told.append))
+            await one.until(lambda: opened >= 4 and closed >= opened - 1)
+            task.cancel()
+        await one.until(lambda: closed == opened)
+
+    asyncio.run(main())
 
 
 def test_the_collector_works_again_after_a_sync_and_after_one_that_fails() -> None:

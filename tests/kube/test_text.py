@@ -1,5 +1,7 @@
 """Text is read as Kubernetes reads it, and whatever it is, reading ends with documents or words."""
 
+import re
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -100,3 +102,18 @@ def test_any_yaml_like_text_is_documents_or_words(text: str) -> None:
     """The same for text that is nearly YAML."""
     for raw in documents_in(text.encode(), json=False):
         assert not raw.error or raw.content is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param(b"a:\n\tb: 1", "line 2 is not YAML: .*not with tabs", id="a tab"),
+        pytest.param(b"\xa1\xa2", r"invalid leading UTF-8 octet \(byte 0\)", id="no text"),
+        pytest.param(b"a: x\x01", r"control characters are not allowed \(byte 4\)", id="control"),
+        pytest.param(b"&a [*a]", "an alias .* inside what it stands for", id="a circle"),
+        pytest.param(b"[" * 20000 + b"]" * 20000, "nested too deeply", id="deep nesting"),
+    ],
+)
+def test_the_commonest_mistakes_are_told_in_plain_words(text: bytes, words: str) -> None:
+    """Not in the parser's, which speak of tokens, nodes and its own recursion."""
+    assert re.search(words, list(documents_in(text, json=False))[-1].error)

@@ -37,9 +37,14 @@ OTHER = build.pool("a", "203.0.113.0/24")
 class World:
     """A store with a keeper behind it, as a source has."""
 
-    def __init__(self, *keys: Key, remembered: dict[Key, Object] | None = None) -> None:
+    def __init__(
+        self,
+        *keys: Key,
+        remembered: dict[Key, Object] | None = None,
+        held: frozenset[Key] = frozenset(),
+    ) -> None:
         self.store = Store()
-        self.keeper = Keeper(self.store.objects, remembered)
+        self.keeper = Keeper(self.store.objects, remembered, held=held)
         self.say(*keys, now=0.0)
 
     def say(self, *keys: Key, now: float, **more: Any) -> Changes:
@@ -200,6 +205,44 @@ def test_what_went_while_nobody_looked_is_held_too() -> None:
     world.keeper.settle(now=SETTLE)
     assert world.pools == ["a", "b"]
     assert world.keeper.conditions
+
+
+def test_nothing_of_ours_goes_while_only_a_part_is_known() -> None:
+    """Who must go on meanwhile does so with what was in force; afterwards the rule is the same."""
+    old = World(A, PEER, SERVICE)
+    remembered = {key: old.keeper.objects[key] for key in (A, PEER)}
+    view = View()
+    keeper = Keeper(view, remembered)
+    keeper.wait()
+    assert set(keeper.objects) == {A, PEER}
+    view.put(PEER, remembered[PEER])
+    keeper.wait()
+    assert set(keeper.objects) == {A, PEER}
+    assert len(keeper.objects) == 2
+    first = keeper.take(Changes(added=frozenset({PEER})), now=0.0)
+    assert first.added == {PEER}
+    assert keeper.settle(now=SETTLE).removed == frozenset()
+    assert [one.type for one in keeper.conditions] == [CONDITION]
+    assert keeper.accept().removed == {A}
+
+
+def test_what_is_held_is_held_by_the_next_process_too() -> None:
+    """Nobody accepted it: neither a restart nor a CRD that is installed anew says that it may go.
+
+    What went while nobody looked is judged by itself.
+    """
+    old = World(A, PEER, OFFER, POLICY)
+    old.say(A, PEER, POLICY, now=10.0, missing={"BGPAdvertisement"})
+    old.keeper.settle(now=10.0 + SETTLE, missing={"BGPAdvertisement"})
+    assert old.keeper.held == {OFFER}
+    kept = old.keeper.objects.copy()
+    new = World(A, PEER, remembered=kept, held=old.keeper.held)
+    assert [one.reason for one in new.keeper.conditions] == ["BGPAdvertisementGone"]
+    assert new.keeper.settle(now=SETTLE).removed == {POLICY}
+    assert new.names == {A, PEER, OFFER}
+    assert new.keeper.accept().removed == {OFFER}
+    back = World(A, PEER, OFFER, POLICY, remembered=kept, held=old.keeper.held)
+    assert back.keeper.held == frozenset()
 
 
 def test_services_go_at_once() -> None:

@@ -21,6 +21,7 @@ from tests.lab.provider import ProviderName
 from tests.lab.routers import missing_programs
 from tests.lab.tied import tied
 from tests.lab.world import raise_at_signals, unshare_command
+from tests.tool import end
 
 FAULT = FAULTS["power-loss"]
 ROUTERS = (RouterName.BIRD, RouterName.FRR)
@@ -137,10 +138,4 @@ def _record(directory: Path, router: str) -> Path:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except LabError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.status)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    end(main)

@@ -88,3 +88,5 @@ class Fault:
     """Other targets by finding, in that finding's unit."""
     reported: tuple[str, ...] = ()
     """Findings that are told without a target."""
+    scraped_every: float = 1.0
+    """Seconds; Prometheus asks every 15 or 30."""

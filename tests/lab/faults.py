@@ -5,6 +5,7 @@ from tests.lab.drainfaults import DRAIN_FAULTS
 from tests.lab.fault import Fault, Loss, Sessions
 from tests.lab.healthfaults import HEALTH_FAULTS
 from tests.lab.providerfaults import PROVIDER_FAULTS
+from tests.lab.rotation import ROTATION_FAULTS
 from tests.lab.routerfaults import ROUTER_FAULTS
 from tests.lab.strikes import (
     come_back,
@@ -246,6 +247,7 @@ FAULTS: dict[str, Fault] = {
         ),
         Fault(
             name="idle",
+            scraped_every=10.0,  # what it costs is part of what is measured
             sentence="nothing happens for ten seconds: what bgpd costs on one node",
             strike=idle,
             needs_traffic=False,
@@ -257,6 +259,7 @@ FAULTS: dict[str, Fault] = {
         ),
         *HEALTH_FAULTS,
         *DRAIN_FAULTS,
+        *ROTATION_FAULTS,
         *API_FAULTS,
         *ROUTER_FAULTS,
         *PROVIDER_FAULTS,

@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.lab.machine import IdleClass
 from tests.lab.nodes import ROOT
-from tests.lab.page import page, with_table
+from tests.lab.page import Reports, page, with_table
 from tests.lab.series import Series, all_series, plan
 from tests.lab.tied import tied
 from tests.lab.world import raise_at_signals
@@ -38,6 +38,9 @@ def main(words: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(words)
     BUILD.mkdir(parents=True, exist_ok=True)
     wanted = [series for series in all_series() if series.name.startswith(options.only)]
+    if not wanted:
+        print(f"--only {options.only}: no series begins so; --plan lists them", file=sys.stderr)
+        return 2
     if options.plan:
         print("\n".join(plan(wanted, repeat=options.repeat, done=_done(wanted, options))))
         return 0
@@ -51,9 +54,8 @@ def main(words: Sequence[str] | None = None) -> int:
             print("interrupted; the same command goes on here", file=sys.stderr)
             return 130
         failed += [f"{series.name}: {error}"] if error else []
-        _write()
-    _write()
-    print(f"written: {PAGE.relative_to(ROOT)} and the table of {README.name}")
+        write(_reports())
+    print(write(_reports()))
     for sentence in failed:
         print(sentence, file=sys.stderr)
     return 1 if failed else 0
@@ -77,10 +79,31 @@ def _times(word: str) -> int:
     return int(word)
 
 
-def _write() -> None:
-    reports = {s.name: report for s in all_series() if (report := _report(s)) is not None}
-    PAGE.write_text(page(all_series(), reports))
-    README.write_text(with_table(README.read_text(), reports))
+def _reports() -> dict[str, dict[str, Any]]:
+    return {s.name: report for s in all_series() if (report := _report(s)) is not None}
+
+
+def write(
+    reports: Reports, *, published: Path = PAGE, readme: Path = README, part: Path = BUILD
+) -> str:
+    """Write the page and return a sentence on it; figures of rows not measured here stay.
+
+    A fresh checkout that measures one row must not take all others off the published page.
+    """
+    text = page(all_series(), reports)
+    if _rows(text) < _rows(published.read_text()):
+        (part / published.name).write_text(text)
+        return (
+            f"written: {part / published.name}; {published.name} has rows that were not measured"
+            " here, and stays as it is"
+        )
+    published.write_text(text)
+    readme.write_text(with_table(readme.read_text(), reports))
+    return f"written: {published.name} and the table of {readme.name}"
+
+
+def _rows(text: str) -> int:
+    return sum(line.startswith("| ") for line in text.splitlines())
 
 
 def _done(wanted: Sequence[Series], options: argparse.Namespace) -> dict[str, float]:

@@ -45,16 +45,16 @@ class NodeSource:
 
 
 def commands(name: str, source: str, key_file: Path, services: int) -> dict[str, list[str]]:
-    """Return what runs on node *name*: exactly the shipped commands, and the workload."""
+    """Return what runs on node *name*: the shipped commands, logging text, and the workload."""
     healthz = (sys.executable, "-S", "-E", str(HERE / "healthz.py"))
     return {
         "speaker": [
             *(str(PROGRAMS / "bgpd"), "speaker", "--node", name),
-            *("--mesh-key-file", str(key_file)),
+            *("--mesh-key-file", str(key_file), "--log-format", "text"),
         ],
         "agent": [
             *(str(PROGRAMS / "bgpd"), "agent", "--node", name),
-            *("--source", source, "--cluster-uid", CLUSTER_UID),
+            *("--source", source, "--cluster-uid", CLUSTER_UID, "--log-format", "text"),
         ],
         "echo": [sys.executable, "-S", "-E", str(HERE / "echo.py"), name, str(ECHO_PORT)],
         **{which: [*healthz, which, str(port)] for which, port in HEALTHZ.items()},
@@ -75,6 +75,8 @@ class Node:
         for path in (directory, self.run_directory, self.state_directory):
             path.mkdir(parents=True, exist_ok=True)
             path.chmod(0o755)
+        self.key_file = directory / "mesh.key"
+        """The mesh's key as this node has it: at first a copy of everybody's."""
         self.boot_file = directory / "boot_id"
         self.booted()
         self.process: subprocess.Popen[bytes] | None = None
@@ -95,6 +97,8 @@ class Node:
 
         What is in *without* runs already, or shall not; what is in *held* waits for an order.
         """
+        if not self.key_file.exists():
+            shutil.copy(key_file, self.key_file)
         binds = {self.run_directory: "/run/bgpd", self.state_directory: "/var/lib/bgpd"}
         binds |= {self.boot_file: _BOOT_ID}
         binds |= source.binds
@@ -103,7 +107,7 @@ class Node:
             "binds": {str(here): there for here, there in binds.items()},
             "commands": {
                 which: words
-                for which, words in self._commands(source, key_file).items()
+                for which, words in self._commands(source, self.key_file).items()
                 if which not in without
             },
             "held": sorted(held),

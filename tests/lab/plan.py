@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tests.lab.provider import SITES, ProviderName, Site
+from tests.tool import ToolError
 
 CLUSTER_UID = "lab"
 NODE_ASN = 65000
@@ -44,13 +45,8 @@ FABRIC = "fabric"
 """The namespace of a provider's network, between its routers and the nodes."""
 
 
-class LabError(Exception):
-    """The lab cannot do what was asked of it, in a sentence; *status* is the exit status."""
-
-    def __init__(self, sentence: str, status: int = 1) -> None:
-        """Say *sentence*, and end with *status* where nobody knows better."""
-        super().__init__(sentence)
-        self.status = status
+class LabError(ToolError):
+    """The lab cannot do what was asked of it."""
 
 
 class RouterName(StrEnum):

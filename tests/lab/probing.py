@@ -24,6 +24,7 @@ from tests.lab.provider import ProviderName
 from tests.lab.routers import Bird, Frr, missing_programs
 from tests.lab.run import Lab
 from tests.lab.topology import inside
+from tests.tool import end
 
 _PACKET: Final = ProviderName.PACKET
 _PATIENCE: Final = 60.0
@@ -284,8 +285,4 @@ def _read(lab: Lab, name: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except LabError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(error.status)
+    end(lambda: main(sys.argv[1:]))

@@ -16,7 +16,7 @@ from tests.lab.kernel import listening
 from tests.lab.nodes import Node, until
 from tests.lab.plan import FABRIC, LabError
 from tests.lab.providerlab import Provider
-from tests.lab.routers import Router
+from tests.lab.router import Router
 from tests.lab.routerstrikes import begin_of_death, router_dead, router_undead
 from tests.lab.strikes import Findings
 from tests.lab.topology import inside, run
@@ -32,6 +32,8 @@ _ERROR_WAIT: Final = 3.0
 """Seconds after which a router that was left by a crash surely listens to its peer again."""
 _SILENCE, _QUICK_SILENCE = 100.0, 15.0
 _LOOK: Final = 0.02
+_APART: Final = 0.5
+"""Seconds between two parts of one set of documents: `kubectl apply -f` writes one by one."""
 
 
 def provider_of(lab: "Lab") -> Provider:
@@ -174,46 +176,60 @@ def told_sessions(node: Node) -> dict[str, tuple[str, float]]:
 def rotate_password(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
     """Give the node another password with the second router: first in the metadata."""
     (node,) = nodes
-    kept, rotated = lab.plan.router_addresses()
-    before = told_sessions(node)
+    kept, _ = lab.plan.router_addresses()
+    before = told_sessions(node)[kept]
     password = secrets.token_hex(8)
-    provider = provider_of(lab)
-    provider.passwords[node.name] = {2: password}
-    provider.write()
+    provider_of(lab).passwords[node.name] = {2: password}
     lab.strike_time = time.monotonic()
-    lab.routers[1].take_password(node.name, password)
-
-    def back() -> bool:
-        state, since = told_sessions(node)[rotated]
-        return state == "Established" and since != before[rotated][1]
-
-    took = until(back, 60, f"{node.name}: no session with {rotated} by the new password", _LOOK)
-    until(lab.all_routes_present, 30, "routes did not come back", _LOOK)
+    took = _back_with(lab, node, password)
     return {
         "rotated_back_seconds": round(took, 2),
-        "other_session_untouched": told_sessions(node)[kept] == before[kept],
+        "other_session_untouched": told_sessions(node)[kept] == before,
     }
 
 
 def restore_password(lab: "Lab", nodes: tuple[Node, ...]) -> None:
-    """Have the provider's usual password again, everywhere."""
+    """Have the provider's usual password again, everywhere, and the sessions by it."""
     provider = provider_of(lab)
     provider.passwords.clear()
-    provider.write()
     for node in nodes:
-        lab.routers[1].take_password(node.name, provider.site.password)
+        _back_with(lab, node, provider.site.password)
+
+
+def _back_with(lab: "Lab", node: Node, password: str) -> float:
+    """Have the metadata and the second router say *password*; wait for sessions and routes.
+
+    Return the seconds until the session was back: an agent reads the metadata every 10 s.
+    """
+    _, rotated = lab.plan.router_addresses()
+    _, since = told_sessions(node)[rotated]
+    provider_of(lab).write()
+    lab.routers[1].take_password(node.name, password)
+
+    def back() -> bool:
+        state, now_since = told_sessions(node)[rotated]
+        return state == "Established" and now_since != since
+
+    took = until(back, 60, f"{node.name}: no session with {rotated} by the new password", _LOOK)
+    until(lab.all_routes_present, 30, "routes did not come back", _LOOK)
+    return took
 
 
 def too_many(priority: int) -> Callable[["Lab", tuple[Node, ...]], Findings]:
     """Return a strike by which there are five elastic IPs more than the routers take.
 
-    Theirs is this *priority*; that of the plan's own ones is `extras.USUAL_PRIORITY`.
+    Theirs is this *priority*; that of the plan's own ones is `extras.USUAL_PRIORITY`. The
+    documents come in the worse order: advertisements that choose by a label first, then, after
+    much longer than it takes to write them, the Services that have it.
     """
 
     def strike(lab: "Lab", _nodes: tuple[Node, ...]) -> Findings:
         before = {name: told_sessions(node) for name, node in lab.nodes.items()}
         lab.strike_time = time.monotonic()
-        lab.configure(extras.too_many(lab.plan, priority))
+        documents = extras.too_many(lab.plan, priority)
+        lab.configure([each for each in documents if each["kind"] != "Service"])
+        time.sleep(_APART)
+        lab.configure(documents)
         wanted = extras.chosen(lab.plan, priority)
         until(lambda: _explained(lab), 30, "nobody says which elastic IPs have to wait", 0.1)
         until(lambda: _held(lab, wanted), 30, "the routers do not hold the chosen prefixes", 0.1)

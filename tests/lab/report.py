@@ -37,7 +37,15 @@ class Run:
     """How late an ordinary process of this machine woke at worst."""
     findings: Findings
     timeline: list[Any]
+    joined: Mapping[str, Any]
+    """The takeover as all survivors saw it, on one clock; empty where none is right."""
     attempts: int
+    scrapes: int = 0
+    """Answers of speakers and agents that were scraped meanwhile."""
+    unlinted: bool = False
+    """Whether nobody was there to say that the metrics are well named."""
+    untrue: tuple[str, ...] = ()
+    """What was wrong with those answers, in sentences."""
     problems: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -52,7 +60,7 @@ class Run:
 
 def judge(plan: Plan, fault: Fault, run: Run) -> tuple[str, ...]:
     """Return what of the fault's promise about order and loss did not hold, in sentences."""
-    problems = _judge_traffic(fault, run)
+    problems = [*_judge_traffic(fault, run), *run.untrue]
     if fault.sessions is Sessions.KEPT and run.sessions_established_when_moved is False:
         problems.append("a session of the affected node was lost")
     if fault.raises is not None and run.raises not in fault.raises:
@@ -143,6 +151,8 @@ def progress(run: Run, *, verbose: bool = False) -> str:
         told.append(f"this machine was late by {run.machine_late_ms:.0f} ms at worst")
         if run.traffic is not None:
             told.append(f"the client by {run.traffic.client_late_ms:.0f} ms")
+    if run.unlinted:
+        told.append("promtool is not installed, so the names of metrics were not checked")
     if run.quarantined:
         told.append(f"quarantined {','.join(run.quarantined)}")
     if run.recovered_seconds is not None:

@@ -4,113 +4,29 @@ All are passive and hold nothing back: BIRD and FRR put every best path into the
 (ECMP), GoBGP and OpenBGPD are read through their own tools.
 """
 
-import json
 import os
 import pwd
 import shutil
-import signal
 import subprocess
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from tests.lab import providerrouters
 from tests.lab.configurations import (
     bird_configuration,
     frr_bfd_configuration,
     frr_configuration,
-    gobgp_configuration,
-    openbgpd_configuration,
     upstream_configuration,
 )
 from tests.lab.kernel import kernel_paths, paths_in
-from tests.lab.plan import EX_CONFIG, LabError, Plan, RouterName, router_space, uplink
-from tests.lab.topology import inside
+from tests.lab.plan import LabError, Plan, RouterName, router_space, uplink
+from tests.lab.router import Router, Session, alone, by_address, read_json
+from tests.lab.tablerouters import Gobgp, Openbgpd
 
 _EVERYWHERE = ("chrt", "ip", "nft", "nsenter", "setpriv", "unshare")
 _FRR = Path("/usr/lib/frr")
-
-
-@cache
-def _first() -> tuple[str, ...]:
-    """Return what makes a program run before ours, where we may: a router is another machine."""
-    command = ("chrt", "--rr", "1")
-    done = subprocess.run([*command, "true"], capture_output=True, check=False)
-    return () if done.returncode else command
-
-
-class Router(ABC):
-    """One routing daemon (or several that belong together) in a namespace of its own."""
-
-    programs: tuple[str, ...] = ()
-
-    def __init__(self, plan: Plan, directory: Path, number: int = 1) -> None:
-        """Prepare router *number*; nothing is started yet."""
-        self.plan = plan
-        self.number = number
-        self.space = router_space(number)
-        self.directory = directory
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.passwords: dict[str, str] = {}
-        """Node -> its password, where it is not the provider's usual one."""
-
-    @abstractmethod
-    def start(self) -> None:
-        """Start the daemon; it accepts connections soon after."""
-
-    @abstractmethod
-    def sessions(self) -> dict[str, bool]:
-        """Return node name -> whether all its sessions are established."""
-
-    @abstractmethod
-    def paths(self) -> dict[str, frozenset[str]]:
-        """Return prefix -> nodes whose path is in use, as this router tells it."""
-
-    def take_password(self, name: str, password: str) -> None:
-        """Have another password for the sessions of node *name*, and for no others."""
-        del password
-        raise LabError(f"{name}: the lab cannot change a password of {self.plan.router}")
-
-    @property
-    def speaking(self) -> str:
-        """The name of the process that holds the BGP sessions."""
-        return next(iter(self.processes))
-
-    def kill(self) -> None:
-        """End the speaking process as a crash would."""
-        process = self.processes[self.speaking]
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-
-    def stop(self) -> None:
-        """End everything that this router started."""
-        for process in self.processes.values():
-            process.kill()
-        for process in self.processes.values():
-            process.wait()
-
-    def _spawn(self, name: str, *command: str) -> None:
-        with (self.directory / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [*inside(self.space), *_first(), *command],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
-
-    def _ask(self, *command: str) -> str:
-        done = subprocess.run(
-            [*inside(self.space), *command], capture_output=True, text=True, check=False, timeout=30
-        )
-        return done.stdout
-
-    def _write(self, name: str, text: str) -> str:
-        path = self.directory / name
-        path.write_text(text)
-        path.chmod(0o644)
-        return str(path)
 
 
 class Bird(Router):
@@ -141,14 +57,19 @@ class Bird(Router):
     def _socket(self) -> str:
         return "/run/bird/bird.ctl" if self.number == 1 else f"/run/bird/{self.space}.ctl"
 
-    def sessions(self) -> dict[str, bool]:
+    def states(self) -> dict[Session, bool]:
         """Ask birdc."""
+        names = {
+            name + ("" if version == 4 else "_6"): (name, version)
+            for name in self.plan.names_at(self.number)
+            for version in self.plan.session_versions
+        }
         states = {}
         for line in self._ask("birdc", "-s", self._socket, "-r", "show", "protocols").splitlines():
             words = line.split()
-            if len(words) > 1 and words[1] == "BGP":
-                states[words[0]] = words[-1] == "Established"
-        return _by_node(self.plan, states, self.number)
+            if len(words) > 1 and words[1] == "BGP" and words[0] in names:
+                states[names[words[0]]] = words[-1] == "Established"
+        return states
 
     def paths(self) -> dict[str, frozenset[str]]:
         """Read the kernel's table, which is what counts."""
@@ -239,21 +160,16 @@ class Frr(Router):
         """Zebra stays when bgpd is killed."""
         return "bgpd"
 
-    def sessions(self) -> dict[str, bool]:
+    def states(self) -> dict[Session, bool]:
         """Ask vtysh."""
-        states = {}
-        for version in (4, 6):
-            text = self._ask(
-                "vtysh",
-                *self._named,
-                "-d",
-                "bgpd",
-                "-c",
-                f"show bgp ipv{version} unicast summary json",
-            )
-            for address, peer in _json(text).get("peers", {}).items():
-                states[address] = peer.get("state") == "Established"
-        return _by_address(self.plan, states, self.number)
+        words = ("-d", "bgpd", "-c", "show bgp summary json")
+        families = read_json(self._ask("vtysh", *self._named, *words))
+        states = {
+            address: peer.get("state") == "Established"
+            for family in families.values()
+            for address, peer in family.get("peers", {}).items()
+        }
+        return by_address(self.plan, states, self.number)
 
     def paths(self) -> dict[str, frozenset[str]]:
         """Read the kernel's table, which is what counts."""
@@ -280,6 +196,10 @@ class Upstream(Router):
     def _socket(self) -> str:
         return "/run/bird/upstream.ctl"
 
+    def states(self) -> dict[Session, bool]:
+        """Return none: it has no session with a node."""
+        return {}
+
     def sessions(self) -> dict[str, bool]:
         """Return router -> whether the session with it is established."""
         lines = self._ask("birdc", "-s", self._socket, "-r", "show", "protocols").splitlines()
@@ -301,86 +221,6 @@ class Upstream(Router):
         return paths_in("upstream", self.plan.pool(4), names)
 
 
-class Gobgp(Router):
-    """GoBGP, a control-plane peer: its table is read, packets do not follow it."""
-
-    programs = ("gobgpd", "gobgp")
-
-    def start(self) -> None:
-        """Start gobgpd."""
-        configuration = self._write("gobgpd.toml", gobgp_configuration(self.plan))
-        self._spawn("gobgpd", "gobgpd", "-f", configuration, "--pprof-disable")
-
-    def sessions(self) -> dict[str, bool]:
-        """Ask gobgp."""
-        states = {}
-        for peer in _json(self._ask("gobgp", "-j", "neighbor"), []):
-            state = peer.get("state", {})
-            states[state.get("neighbor_address", "")] = state.get("session_state") == 6
-        return _by_address(self.plan, states)
-
-    def paths(self) -> dict[str, frozenset[str]]:
-        """Ask gobgp for its global table: a path in use has the best attributes."""
-        found: dict[str, frozenset[str]] = {}
-        for version in self.plan.family.versions:
-            names = {address: name for name, address in self.plan.gateways(version).items()}
-            table = _json(self._ask("gobgp", "-j", "global", "rib", "-a", f"ipv{version}"))
-            for prefix, paths in table.items():
-                if not isinstance(paths, list):  # an empty table is an error to gobgp
-                    continue
-                found[prefix] = _best(
-                    (names.get(_hop(path["attrs"]), ""), _med(path["attrs"])) for path in paths
-                )
-        return found
-
-
-class Openbgpd(Router):
-    """OpenBGPD, a control-plane peer: its table is read, packets do not follow it."""
-
-    programs = ("/usr/sbin/bgpd", "/usr/sbin/bgpctl")
-    socket = "/run/openbgpd.sock"
-
-    def start(self) -> None:
-        """Start OpenBGPD, which locks itself into its own user's home."""
-        if _alone():
-            raise LabError(
-                "OpenBGPD becomes its own user, which an unprivileged user namespace cannot "
-                "offer: run this as root",
-                EX_CONFIG,
-            )
-        with suppress(KeyError):
-            Path(pwd.getpwnam("_openbgpd").pw_dir).mkdir(exist_ok=True)
-        configuration = self._write("openbgpd.conf", openbgpd_configuration(self.plan, self.socket))
-        (self.directory / "openbgpd.conf").chmod(0o600)
-        self._spawn("openbgpd", "/usr/sbin/bgpd", "-d", "-f", configuration)
-
-    def sessions(self) -> dict[str, bool]:
-        """Ask OpenBGPD's own bgpctl."""
-        states = {}
-        for peer in self._bgpctl("show", "neighbor").get("neighbors", []):
-            states[peer.get("remote_addr", "")] = peer.get("state") == "Established"
-        return _by_address(self.plan, states)
-
-    def paths(self) -> dict[str, frozenset[str]]:
-        """Ask for the table; paths with the lowest MED are those in use."""
-        names = {
-            address: name
-            for version in self.plan.family.versions
-            for name, address in self.plan.gateways(version).items()
-        }
-        offers: dict[str, list[tuple[str, int]]] = {}
-        for path in self._bgpctl("show", "rib").get("rib", []):
-            name = names.get(path.get("exit_nexthop", ""), "")
-            offers.setdefault(path["prefix"], []).append((name, int(path.get("metric", 0))))
-        return {prefix: _best(paths) for prefix, paths in offers.items()}
-
-    def _bgpctl(self, *words: str) -> dict[str, Any]:
-        answer: dict[str, Any] = _json(
-            self._ask("/usr/sbin/bgpctl", "-s", self.socket, "-j", *words)
-        )
-        return answer
-
-
 ROUTERS: dict[RouterName, type[Router]] = {
     RouterName.BIRD: Bird,
     RouterName.FRR: Frr,
@@ -396,50 +236,12 @@ def missing_programs(router: RouterName) -> tuple[str, ...]:
     return tuple(name for name in needed if shutil.which(name, path=path) is None)
 
 
-def _hop(attributes: list[dict[str, Any]]) -> str:
-    return next((str(a["nexthop"]) for a in attributes if "nexthop" in a), "")
-
-
-def _med(attributes: list[dict[str, Any]]) -> int:
-    return next((int(a["metric"]) for a in attributes if a.get("type") == 4), 0)
-
-
-def _best(offers: Iterable[tuple[str, int]]) -> frozenset[str]:
-    known = list(offers)
-    least = min(med for _, med in known)
-    return frozenset(name for name, med in known if med == least)
-
-
-def _json(text: str, otherwise: Any = None) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return {} if otherwise is None else otherwise
-
-
-def _by_node(plan: Plan, states: dict[str, bool], router: int = 1) -> dict[str, bool]:
-    suffixes = ["" if v == 4 else "_6" for v in plan.session_versions]
-    return {n: all(states.get(n + s, False) for s in suffixes) for n in plan.names_at(router)}
-
-
-def _by_address(plan: Plan, states: dict[str, bool], router: int = 1) -> dict[str, bool]:
-    return {
-        n: all(states.get(plan.session_address(n, v, router), False) for v in plan.session_versions)
-        for n in plan.names_at(router)
-    }
-
-
 def _frr_owner() -> str:
     """Return the user that FRR may become: only root where one user is mapped."""
     with suppress(KeyError):
-        if not _alone():
+        if not alone():
             return pwd.getpwnam("frr").pw_name
     return "root"
-
-
-def _alone() -> bool:
-    """Tell whether this user namespace maps one user, so that nobody can become another."""
-    return Path("/proc/self/uid_map").read_text().split()[2] == "1"
 
 
 def _until(true: Callable[[], bool], sentence: str, directory: Path, seconds: float = 10) -> None:

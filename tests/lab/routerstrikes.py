@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.lab.figures import Flow, flows_of
 from tests.lab.nodes import Node
 from tests.lab.plan import ECHO_PORT, number
-from tests.lab.routers import Router
+from tests.lab.router import Router
 from tests.lab.strikes import Findings
 from tests.lab.topology import inside, run, within
 

@@ -29,6 +29,7 @@ LONG = (
     "exabgp-hang",
     "mesh-lossy",
     "mesh-lossy-20",
+    "key-rotation",
 )
 
 AT_A_PROVIDER = (
@@ -83,6 +84,7 @@ _STRIKE_SECONDS: Mapping[str, float] = {
     "drain-taint": 5.0,
     "drain-connections": 10.0,
     "rolling-upgrade": 20.0,
+    "key-rotation": 20.0,
     "reboot": 20.0,
     "kube-proxy-dead": 30.0,
     "kubelet-dead": 30.0,

@@ -19,6 +19,7 @@ from tests.lab.nodes import until
 from tests.lab.plan import LabError, Plan, RouterName, node_address
 from tests.lab.routers import missing_programs
 from tests.lab.run import Lab
+from tests.tool import end
 
 _PATIENCE: Final = 60.0
 _REST: Final = 3.0
@@ -217,8 +218,4 @@ def _until(lab: Lab, true: Callable[[], bool], what: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except LabError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(error.status)
+    end(lambda: main(sys.argv[1:]))

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.lab.__main__ import parser, plan_of
+from tests.lab.arguments import parser, plan_of
+from tests.lab.attempt import victims
 from tests.lab.configurations import (
     bird_configuration,
     frr_configuration,
@@ -20,7 +21,6 @@ from tests.lab.nodes import ROOT
 from tests.lab.plan import LabError, Plan, RouterName
 from tests.lab.racks import beyond_racks
 from tests.lab.routers import missing_programs
-from tests.lab.run import victims
 from tests.lab.world import unshare_command
 from tests.lacking import lacking
 

@@ -41,6 +41,7 @@ GOOD = Run(
     machine_late_ms=2.0,
     findings={"all_routes_moved": True},
     timeline=[],
+    joined={},
     attempts=1,
 )
 QUIET = replace(TRAFFIC, lost=0, lost_affected=0, worst_flow_lost=0)

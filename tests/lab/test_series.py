@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab import measure
-from tests.lab.__main__ import parser, plan_of
+from tests.lab.arguments import parser, plan_of
 from tests.lab.fault import Loss
 from tests.lab.faults import FAULTS
 from tests.lab.machine import grown, idle_class_ticks
@@ -190,3 +190,21 @@ def test_only_processes_of_the_idle_class_count_as_idle_work() -> None:
     assert idle_class_ticks(stat(0, 30, 12)) is None
     assert idle_class_ticks("17 (short) R 1") is None
     assert grown({1: 10, 2: 50}, {1: 15, 3: 7}) == 12
+
+
+def test_what_was_not_measured_here_is_not_taken_off_the_page(tmp_path: Path) -> None:
+    """A fresh checkout that measures one row has no figures of the others, and erases none."""
+    published, readme = tmp_path / "measurements.md", tmp_path / "README.md"
+    part = tmp_path / "part"
+    part.mkdir()
+    whole = page(
+        all_series(), {one.name: REPORT for one in (ROW, Series(fault="power-loss", router="bird"))}
+    )
+    published.write_text(whole)
+    readme.write_text("before\n")
+    places = {"published": published, "readme": readme, "part": part}
+    told = measure.write({ROW.name: REPORT}, **places)
+    assert "stays as it is" in told
+    assert (published.read_text(), readme.read_text()) == (whole, "before\n")
+    assert ROW.fault in (part / published.name).read_text()
+    assert measure.main(["--only", "nonsense"]) == 2

@@ -24,7 +24,10 @@ LATE = 0.010
 _TCP_EVERY = 10  # ticks
 _SHORT_EVERY = 5  # ticks
 _TCP_SILENT = 3.0  # seconds without an answer: the connection is given up
-_LINGER = 0.4
+_LINGER, _LONGEST_LINGER = 0.4, 2.0
+"""Seconds for the last answers; and for those of a node that has not had its turn until then."""
+_TAIL = 50
+"""The last answers, among which that to the last packet is, whichever overtook which."""
 _PATIENCE = 10.0
 _STAMP = struct.Struct("!IIQ")
 
@@ -49,6 +52,11 @@ class UdpFlow:
         with suppress(OSError):
             self.sock.send(_STAMP.pack(self.index, len(self.sent), 0))
         self.sent.append(now)
+
+    def waits(self) -> bool:
+        """Tell whether the last packet has no answer yet."""
+        last = len(self.sent) - 1
+        return all(number != last for number, _, _ in self.answers[-_TAIL:])
 
     def receive(self) -> None:
         """Take every answer that has arrived."""
@@ -194,6 +202,16 @@ def drain(
                 short.ready(descriptor)
 
 
+def linger(poller: select.epoll, flows: dict[int, UdpFlow], short: ShortConnections) -> None:
+    """Receive the last answers; a node of a busy machine may be late with them."""
+    ended = time.monotonic()
+    drain(poller, flows, short, ended + _LINGER)
+    while any(flow.waits() for flow in flows.values()):
+        if time.monotonic() > ended + _LONGEST_LINGER:
+            return
+        drain(poller, flows, short, time.monotonic() + TICK)
+
+
 def loop(
     flows: list[UdpFlow], tcp: list[TcpFlow], short: ShortConnections, poller: select.epoll
 ) -> list[tuple[float, float]]:
@@ -224,7 +242,7 @@ def loop(
             print("ready", flush=True)
         if not announced and tick * TICK > _PATIENCE:
             sys.exit("no answer on some flows")
-    drain(poller, by_descriptor, short, time.monotonic() + _LINGER)
+    linger(poller, by_descriptor, short)
     short.give_up(time.monotonic())
     return late
 

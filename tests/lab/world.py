@@ -215,11 +215,12 @@ def _into(state: State, target: str) -> tuple[str, ...]:
 def _world_command(
     unshare: Sequence[str], arguments: Sequence[str], directory: Path, module: str = "tests.lab"
 ) -> tuple[tuple[str, ...], dict[str, str]]:
+    before = os.environ.get("PYTHONPATH", "").split(":")
     environment = {
         **os.environ,
         INSIDE: str(directory),
         "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": ":".join(filter(None, (*before, str(ROOT)))),
         "PYTHONUNBUFFERED": "1",
     }
     return (*unshare, sys.executable, "-m", module, *arguments), environment

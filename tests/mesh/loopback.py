@@ -9,6 +9,7 @@ from typing import Any
 
 from bgpd.mesh.transport import Transport
 from bgpd.model.prefix import Address
+from bgpd.timestamp import ANCILLARY_SIZE, Clock, enable_timestamps
 from tests.lacking import lacking
 from tests.mesh.wire import Diary
 
@@ -29,6 +30,27 @@ def opened(address: Address, port: int = 0) -> Iterator[tuple[Diary, Transport, 
         yield diary, transport, queues.urgent.getsockname()[1]
     finally:
         transport.close()
+
+
+def await_stamps(address: Address) -> None:
+    """Return once the kernel stamps what arrives; call it while some transport is open.
+
+    The first socket of a host that asks for stamps has them a moment later only (a work item of
+    the kernel turns them on for all); until then a datagram's time is that of its reading.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        enable_timestamps(sock)
+        sock.bind((address, 0))
+        sock.settimeout(10.0)
+        for _ in range(500):
+            sock.sendto(b"when?", sock.getsockname())
+            time.sleep(0.02)
+            before = time.monotonic()
+            _, ancillary, _, _ = sock.recvmsg(64, ANCILLARY_SIZE)
+            if Clock(floor=0.0).at(ancillary) < before:
+                return
+    raise AssertionError("the kernel stamps nothing")
 
 
 def closed_port(address: Address) -> int:

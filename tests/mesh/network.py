@@ -184,7 +184,7 @@ class Network:
     def _note(self, node: Node, event: MeshEvent) -> None:
         if isinstance(event, GenerationChanged):
             self.changes.append((self.now, node.name, event))
-            if event.kind is Kind.RAISED:
+            if event.kind in {Kind.RAISED, Kind.PLANNED}:
                 self.raises.append(
                     Raise(self.now, node.name, event.new, event.members, event.cause_at)
                 )

@@ -1,8 +1,11 @@
 """Facts about the files that hold the mesh keys."""
 
 import base64
+import shutil
 import string
 import tempfile
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -89,16 +92,60 @@ def test_a_missing_key_says_how_to_make_one(tmp_path: Path) -> None:
         load(tmp_path / "missing")
 
 
+def mount(directory: Path, name: str, **keys: bytes) -> None:
+    """Show *keys* as a kubelet does: the link to all of them turns first, the others follow."""
+    data = directory / f"..{name}"
+    data.mkdir()
+    for file, key in keys.items():
+        key_file(data, base64_of(key), file)
+    (directory / "..data_tmp").symlink_to(data.name)
+    (directory / "..data_tmp").rename(directory / "..data")
+    for file in keys:
+        if not (directory / file).is_symlink():
+            (directory / file).symlink_to(f"..data/{file}")
+
+
 def test_a_mounted_secret_is_read(tmp_path: Path) -> None:
     """A directory holds one key a file, in the order of the names, beside Kubernetes' own."""
-    data = tmp_path / "..2026_11_22"
-    data.mkdir()
-    key_file(data, base64_of(NEW), "key")
-    key_file(data, base64_of(OLD), "previous")
-    (tmp_path / "..data").symlink_to(data.name)
-    for name in ("key", "previous"):
-        (tmp_path / name).symlink_to(f"..data/{name}")
+    mount(tmp_path, "2026_11_22", key=NEW, previous=OLD)
     assert load(tmp_path) == (NEW, OLD)
+
+
+def test_the_previous_key_counts_from_the_moment_that_the_new_one_does(tmp_path: Path) -> None:
+    """A kubelet shows a file that is new after it has turned the others to their new content."""
+    mount(tmp_path, "1", key=NEW, previous=OLD)
+    (tmp_path / "previous").unlink()
+    assert load(tmp_path) == (NEW, OLD)
+
+
+def test_a_secret_that_changes_while_it_is_read_is_never_half_of_each(tmp_path: Path) -> None:
+    """Old, or new with the old one accepted: the new one alone would refuse all others."""
+    mount(tmp_path, "0", key=OLD)
+    whole = {(OLD,), (NEW, OLD)}
+    found: set[tuple[bytes, ...]] = set()
+    over = threading.Event()
+
+    def rotate() -> None:
+        for number in range(1, 20_000):
+            # The reader may have no turn for a while; nothing else ends this early.
+            if number >= 400 and found >= whole:
+                break
+            (tmp_path / "previous").unlink(missing_ok=True)
+            mount(
+                tmp_path,
+                str(number),
+                **({"key": NEW, "previous": OLD} if number % 2 else {"key": OLD}),
+            )
+            shutil.rmtree(tmp_path / f"..{number - 1}")
+        over.set()
+
+    rotating = threading.Thread(target=rotate)
+    rotating.start()
+    while not over.is_set():
+        with suppress(ConfigError):  # gone under our hands: the keys before stay in force
+            found.add(load(tmp_path))
+    rotating.join()
+    assert found == whole
 
 
 def test_an_empty_directory_is_a_sentence(tmp_path: Path) -> None:

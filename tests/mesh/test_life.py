@@ -99,6 +99,25 @@ def test_keys_are_changed_without_a_raise(seed: int) -> None:
 
 
 @SEEDS
+def test_a_new_key_is_taken_back_without_a_raise(seed: int) -> None:
+    """As `helm rollback` does: one node after the other refuses the key that all send under."""
+    oldest, new = b"the key before the last rotation, gone", b"the new key, for an hour"
+    world = settled(seed=seed)
+    for name in world.nodes:
+        world.configure(name, keys=Keys(sending=new, accepted=(new, KEY)))
+    world.run(3.0)
+    seen: set[bytes] = set()
+    world.tap = lambda _source, _target, payload: seen.add(payload[6:10])
+    world.run(0.5)
+    assert seen == {key_id(new).to_bytes(4, "big")}
+    for name in world.nodes:
+        world.configure(name, keys=Keys(sending=KEY, accepted=(KEY, oldest)))
+        world.run(3.0)
+    assert world.raises == []
+    assert world.generations() == {1}
+
+
+@SEEDS
 def test_another_pace_is_rolled_out_without_a_raise(seed: int) -> None:
     """A member that beats more slowly than we do says so, and is given the time."""
     world = settled(seed=seed)
@@ -111,6 +130,21 @@ def test_another_pace_is_rolled_out_without_a_raise(seed: int) -> None:
             )
             world.configure(name, settings=settings)
             world.run(1.0)
+    assert world.raises == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_slower_pace_is_rolled_out_over_a_lossy_network_without_a_raise(seed: int) -> None:
+    """One lost heartbeat must not hide that the next one comes much later."""
+    world = settled(nodes=4, seed=seed, loss=0.03)
+    for node in world.nodes.values():
+        settings = MeshSettings(
+            node=node.name,
+            cluster_uid="simulated",
+            policy=MeshPolicy(interval_milliseconds=500),
+        )
+        world.configure(node.name, settings=settings)
+        world.run(1.0)
     assert world.raises == []
 
 

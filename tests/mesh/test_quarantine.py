@@ -20,6 +20,8 @@ def test_the_fourth_death_in_ten_minutes_is_quarantined() -> None:
         world.run(5.0)
     assert world.generations() == {4}
     assert world.nodes["n4"].mesh.quarantined
+    assert world.nodes["n4"].mesh.status(world.now).quarantined
+    assert not world.nodes["n1"].mesh.status(world.now).quarantined
     assert ("n4", "n4") in {(by, e.member) for by, e in seen if isinstance(e, QuarantineStarted)}
     assert world.state("n4", by="n1") is MemberState.QUARANTINED
     world.power_off("n4")

@@ -9,7 +9,7 @@ from bgpd.mesh import ports
 from bgpd.mesh.packet import MAGIC, VERSION, Flag
 from bgpd.mesh.transport import Transport
 from bgpd.model.prefix import Address
-from tests.mesh.loopback import HERE, LOOPBACK_V6, closed_port, opened, told, woke
+from tests.mesh.loopback import HERE, LOOPBACK_V6, await_stamps, closed_port, opened, told, woke
 from tests.mesh.wire import Diary
 
 
@@ -33,6 +33,7 @@ def test_routine_wakes_nobody_and_is_read_before_what_is_urgent(address: Address
         transport = Transport(diary, delivered=lambda: woken.append(len(diary.datagrams)))
         port = closed_port(address)
         transport.open(address, port)
+        await_stamps(address)
         with opened(address) as (_, sending, _):
             sending.send(address, port, routine(1))
             sending.send(address, port, routine(2))

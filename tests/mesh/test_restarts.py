@@ -2,7 +2,7 @@
 
 import pytest
 
-from bgpd.mesh.events import MemberRestarting, MeshEvent
+from bgpd.mesh.events import Kind, MemberRestarting, MeshEvent
 from bgpd.model.status import MemberState
 from tests.mesh.world import SEEDS, World, raised, settled
 
@@ -35,6 +35,46 @@ def test_a_kernel_that_dies_while_restarting_is_dead(seed: int) -> None:
     world.power_off("n3")
     world.run(1.0)
     assert world.generations() == {2}
+
+
+@pytest.mark.parametrize(
+    ("keeps", "said", "kind"),
+    [
+        pytest.param(0, True, Kind.PLANNED, id="a reboot: it took its routes with it"),
+        pytest.param(60, True, Kind.RAISED, id="a death in a restart through which routes stay"),
+        pytest.param(0, False, Kind.RAISED, id="a death after a crash"),
+    ],
+)
+def test_only_a_death_that_nobody_announced_is_told_as_one(
+    keeps: int, said: bool, kind: Kind
+) -> None:
+    """The raise is the same; whoever rebooted a node in good order is not told of a failure."""
+    world = settled()
+    world.keep("n3", keeps)
+    if said:
+        world.part("n3", grace=60, kept=bool(keeps))
+    else:
+        world.kill("n3")
+    world.run(3.0)
+    world.power_off("n3")
+    world.run(1.0)
+    ours = [change for _, _, change in world.changes if change.kind is not Kind.ADOPTED]
+    assert world.generations() == {2}
+    assert {change.kind for change in ours} == {kind}
+    assert all(one.cause.endswith("after its goodbye") is (kind is Kind.PLANNED) for one in ours)
+
+
+def test_one_real_death_among_departures_is_told_as_a_death() -> None:
+    """Who dies at one instant with a member that had left was not announced."""
+    world = settled(nodes=5)
+    world.part("n5")
+    world.run(3.0)
+    world.power_off("n5")
+    world.power_off("n4")
+    world.run(1.0)
+    kinds = {change.kind for _, _, change in world.changes if "n4" in change.members}
+    assert Kind.RAISED in kinds
+    assert Kind.PLANNED not in kinds
 
 
 def test_a_goodbye_raises_nothing() -> None:

@@ -11,7 +11,16 @@ from bgpd.mesh.route import route_source
 from bgpd.mesh.transport import Transport, offender
 from bgpd.model.errors import ConfigError, TransientError
 from bgpd.model.prefix import Address
-from tests.mesh.loopback import HERE, LOOPBACK_V6, OTHER, can_probe, closed_port, opened, told
+from tests.mesh.loopback import (
+    HERE,
+    LOOPBACK_V6,
+    OTHER,
+    await_stamps,
+    can_probe,
+    closed_port,
+    opened,
+    told,
+)
 from tests.mesh.wire import Diary, settle
 
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -37,6 +46,7 @@ def test_a_datagram_is_as_old_as_the_kernel_says() -> None:
 
     async def story() -> None:
         with opened(HERE) as (diary, receiving, port), opened(HERE) as (_, sending, _):
+            await_stamps(HERE)
             before = time.monotonic()
             sending.send(HERE, port, b"heartbeat")
             time.sleep(0.5)  # noqa: ASYNC251 - the loop sleeps, that is the story

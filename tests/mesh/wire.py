@@ -22,6 +22,7 @@ from bgpd.mesh.transport import Transport
 from bgpd.model.errors import BgpdError, TransientError
 from bgpd.model.prefix import Address
 from tests.lacking import lacking
+from tests.powerless import POWERLESS
 
 PORT: Final = 7179
 CLOSED_PORT: Final = 7180
@@ -222,9 +223,8 @@ async def no_privilege() -> dict[str, object]:
         "    transport.close()\n"
         "asyncio.run(main())\n"
     )
-    drop = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all")
     process = await asyncio.create_subprocess_exec(
-        *drop, sys.executable, "-W", "error", "-c", words, stdout=subprocess.PIPE
+        *POWERLESS, sys.executable, "-W", "error", "-c", words, stdout=subprocess.PIPE
     )
     output, _ = await process.communicate()
     assert process.returncode == 0

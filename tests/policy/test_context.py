@@ -338,3 +338,13 @@ def test_who_says_where_it_listens_is_a_member(
     """A node joins by its agent's report, and leaves when that goes."""
     members = Cluster(reports=reports).context().members
     assert [f"{one.name} {one.address}:{one.port}" for one in members] == expected
+
+
+def test_addresses_of_a_node_in_another_order_move_no_session() -> None:
+    """Where the session starts, the router ID and the mesh stay; an address that goes does not."""
+    one, other = node("n1", "10.0.0.1", "10.9.0.1"), node("n1", "10.9.0.1", "10.0.0.1")
+    before = Cluster(nodes=(one,)).context()
+    after = Cluster(nodes=(other,)).context(before)
+    assert (after.peers, after.mesh_address) == (before.peers, before.mesh_address)
+    gone = Cluster(nodes=(node("n1", "10.9.0.1"),)).context(after)
+    assert {gone.mesh_address, gone.peers[0].local_address} == {Address("10.9.0.1")}

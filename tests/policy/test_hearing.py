@@ -199,6 +199,24 @@ def test_what_cannot_be_asked_is_not_waited_for_for_ever(unasked: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "answered"),
+    [(ProbeTarget.ELASTIC_IP, UP), (ProbeTarget.ENDPOINT, DOWN)],
+)
+def test_an_address_that_cannot_be_asked_is_not_waited_for_beside_one_that_can(
+    target: ProbeTarget, answered: Health
+) -> None:
+    """An elastic IP of another family than `sourceAddress`, say: what it would say is Unknown."""
+    hearing = Hearing("n1", starting=True)
+    hearing.ask(WEB, [inquiry("10.1.0.1", "10.1.0.2", target=target)])
+    hearing.hear(key("10.1.0.1"), answered, "")
+    assert reason(hearing) is Reason.STARTING_UP
+    assert hearing.give_up(lambda _: False) == ()
+    assert hearing.give_up(lambda one: one == key("10.1.0.2")) == (WEB,)
+    assert reason(hearing) is None
+    assert not hearing.waiting
+
+
+@pytest.mark.parametrize(
     ("withheld", "expected"),
     [
         pytest.param({}, None, id="what was advertised goes on"),

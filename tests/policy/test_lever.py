@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bgpd.model.peer import Asn, Lever, Peer, PeerName, Takeover
@@ -67,6 +67,24 @@ def test_a_later_generation_has_the_higher_local_preference(
     assert old is not None
     assert new is not None
     assert new > old
+
+
+@example(2**32 - 1, 0, 0, 0)
+@given(st.integers(0, 2**32 - 1), generations, ranks, ranks)
+def test_a_local_preference_of_any_size_has_room_for_every_generation(
+    own: int, generation: int, early: int, late: int
+) -> None:
+    """What does not fit into its four bytes ExaBGP refuses: no route, and no takeover."""
+    peer = replace(PEER, peer_asn=PEER.local_asn, lever=Lever.LOCAL_PREF)
+
+    def heard(generation: int, rank: int) -> int:
+        wanted = replace(EIP, local_pref=own, rank=rank)
+        verdict = attributes(wanted, peer, Stance(generation=generation))
+        assert isinstance(verdict, Attributes)
+        assert verdict.local_pref is not None
+        return verdict.local_pref
+
+    assert heard(generation, early) < heard(generation + 1, late) < 2**32
 
 
 @pytest.mark.parametrize(

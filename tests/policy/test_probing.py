@@ -55,6 +55,51 @@ def places(
     return [(q.key.address, q.key.port) for inquiry in found for q in inquiry.questions]
 
 
+def sliced(*here: tuple[str, bool], elsewhere: bool | None = None) -> tuple[EndpointSlice, ...]:
+    """Return slices with endpoints here, each terminating or not, and maybe one elsewhere."""
+    found = tuple(
+        EndpointSlice(
+            namespace="default",
+            name=f"web-{address}",
+            service="default/web",
+            serving=("n1",),
+            here=(LocalEndpoint(address=Address(address), ports=(WEB,), terminating=terminating),),
+            terminating=terminating,
+        )
+        for address, terminating in here
+    )
+    if elsewhere is None:
+        return found
+    other = EndpointSlice(
+        namespace="default",
+        name="web-0",
+        service="default/web",
+        serving=("n2",),
+        terminating=elsewhere,
+    )
+    return (*found, other)
+
+
+@pytest.mark.parametrize(
+    ("slices", "local", "cluster"),
+    [
+        pytest.param(sliced(("10.1.0.1", False), ("10.1.0.2", True)), ["10.1.0.1"], ["10.1.0.1"],
+                     id="one that is ready takes over from one that terminates"),
+        pytest.param(sliced(("10.1.0.2", True), elsewhere=False), ["10.1.0.2"], [],
+                     id="one is ready elsewhere: with Cluster traffic goes there"),
+        pytest.param(sliced(("10.1.0.2", True), elsewhere=True), ["10.1.0.2"], ["10.1.0.2"],
+                     id="all of them terminate"),
+    ],
+)  # fmt: skip
+def test_an_endpoint_that_terminates_is_asked_where_it_gets_traffic(
+    slices: tuple[EndpointSlice, ...], local: list[str], cluster: list[str]
+) -> None:
+    """It may close long before it is gone, and then says nothing of the Service."""
+    for policy, expected in ((True, local), (False, cluster)):
+        asked = places(service(local=policy), slices, check())
+        assert asked == [(one, 8080) for one in expected]
+
+
 @pytest.mark.parametrize(
     ("probe", "target", "expected"),
     [

@@ -37,7 +37,8 @@ from tests.agent.test_start import command, write
 from tests.host import net
 from tests.provider import metadata
 from tests.provider.metadata import body, serving, status
-from tests.provider.table import PACKET_KEY, SAMPLES
+from tests.provider.packettable import KEY
+from tests.provider.table import SAMPLES
 
 LIMIT: Final = 45.0
 """Of a story; nearly all of it is headroom."""
@@ -353,8 +354,8 @@ async def secrets(bench: Bench, server: metadata.Metadata) -> object:
     token = bench.directory / "token"
     token.write_text(f"{CREDENTIAL}\n")
     wrong, bad = sample(), sample()
-    wrong["bgp_neighbors"][0]["peer_as"] = {"md5_password": PACKET_KEY}
-    bad["bgp_neighbors"][0]["md5_password"] = f"{PACKET_KEY}\n{PACKET_KEY}"
+    wrong["bgp_neighbors"][0]["peer_as"] = {"md5_password": KEY}
+    bad["bgp_neighbors"][0]["md5_password"] = f"{KEY}\n{KEY}"
     everything = documents(server.url)
     spec: Any = everything[-1]["spec"]
     spec["providerTokenFile"] = str(token)
@@ -376,7 +377,7 @@ async def secrets(bench: Bench, server: metadata.Metadata) -> object:
     return {
         "sent": server.asked[0][1]["X-Auth-Token"] == CREDENTIAL,
         "told": "provider_understood" in said,
-        "held": [one for one in (PACKET_KEY, CREDENTIAL) if one in said],
+        "held": [one for one in (KEY, CREDENTIAL) if one in said],
     }
 
 

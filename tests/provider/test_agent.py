@@ -6,7 +6,7 @@ import pytest
 
 from tests.host.net import play
 from tests.provider.agentstories import ANSWERS
-from tests.provider.table import PACKET_KEY
+from tests.provider.packettable import KEY
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -23,7 +23,7 @@ def test_one_document_gives_all_sessions_and_the_way_to_them() -> None:
         "name": ["tor-169.254.255.1", "tor"],
         "asns": [65000, 65530],
         "way": ["10.99.182.129", "10.99.182.128"],
-        "rest": [PACKET_KEY, 5, 10],
+        "rest": [KEY, 5, 10],
         "routes": [
             "169.254.255.1 via 10.99.182.128 dev eth0",
             "169.254.255.2 via 10.99.182.128 dev eth0",

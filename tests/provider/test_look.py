@@ -14,7 +14,8 @@ from bgpd.provider.course import Failure
 from bgpd.provider.look import asks_elsewhere, look
 from tests.provider import metadata
 from tests.provider.metadata import serving
-from tests.provider.table import SAMPLES, Sample
+from tests.provider.sample import Sample
+from tests.provider.table import SAMPLES
 
 
 def sample(name: str) -> Sample:

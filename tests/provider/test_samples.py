@@ -9,7 +9,8 @@ from bgpd.model.provider import ProviderKind, ProviderPeer
 from bgpd.provider.adapter import Asker
 from bgpd.provider.adapters import ADAPTERS
 from tests.provider.mutations import Mutation, mutations
-from tests.provider.table import FEWER, KEYS, OTHER, REFUSED, SAME, SAMPLES, SAMPLES_AT, Sample
+from tests.provider.sample import FEWER, OTHER, REFUSED, SAME, SAMPLES_AT, Sample
+from tests.provider.table import KEYS, SAMPLES
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

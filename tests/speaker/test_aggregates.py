@@ -11,8 +11,8 @@ from bgpd.model.prefix import Prefix
 from bgpd.model.reason import Reason
 from bgpd.model.route import Advertisement
 from tests.policy.test_lever import PEER
-from tests.speaker.test_reflex import World
 from tests.speaker.test_rib import POOL
+from tests.speaker.world import World
 
 BLOCK = Prefix("203.0.113.0/26")
 

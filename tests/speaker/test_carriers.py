@@ -16,8 +16,8 @@ from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.ending import AFTERMATH_SECONDS
 from tests.policy.test_lever import PEER
 from tests.speaker.test_parts import member
-from tests.speaker.test_reflex import World, med
 from tests.speaker.test_rib import advertisement
+from tests.speaker.world import World, med
 
 ONE, TWO, THREE = (Prefix(f"203.0.113.{number}/32") for number in (1, 2, 3))
 

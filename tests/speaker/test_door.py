@@ -18,7 +18,7 @@ from bgpd.speaker import status
 from bgpd.speaker.door import MOST_QUESTIONS, Door
 from bgpd.speaker.reflex import Reflex
 from bgpd.speaker.rows import PIECE, Rows
-from tests.speaker.test_reflex import Node, World
+from tests.speaker.world import Node, World
 
 WAIT = 30.0
 MANY = 40 * PIECE

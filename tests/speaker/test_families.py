@@ -13,7 +13,7 @@ from bgpd.model.reason import Reason
 from bgpd.model.route import Advertisement
 from bgpd.speaker.sessions import Sessions
 from tests.policy.test_lever import PEER
-from tests.speaker.test_reflex import World
+from tests.speaker.world import World
 
 FOUR, SIX = Prefix("203.0.113.1/32"), Prefix("2001:db8::1/128")
 LATER = Prefix("2001:db8::2/128")

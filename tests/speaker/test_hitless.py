@@ -16,7 +16,7 @@ from bgpd.speaker import status
 from bgpd.speaker.request import DrainRequest
 from tests.fakes.exabgp import FakeExabgp
 from tests.policy.test_lever import PEER
-from tests.speaker.test_reflex import Node, World, med
+from tests.speaker.world import Node, World, med
 
 KEEPS = replace(PEER, graceful_restart=120)
 QUICK = replace(PEER, name=PeerName("quick"), address=Address("10.0.0.9"), graceful_restart=20)

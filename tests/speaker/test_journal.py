@@ -51,6 +51,12 @@ LINES: list[tuple[MeshEvent, str, str, dict[str, object]]] = [
         {"generation": 7, "previous": 6, "member": "n2", "reason": "why"},
     ),
     (
+        changed(Kind.PLANNED),
+        "info",
+        "generation_planned",
+        {"generation": 7, "previous": 6, "member": "n2", "reason": "why"},
+    ),
+    (
         changed(Kind.ADOPTED),
         "info",
         "generation_adopted",

@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from bgpd.mesh.packet import DeathRecord, Heartbeat, decode, encode, member_id
+from bgpd.mesh.seal import Sealer
 from bgpd.model.member import NodeName
 from bgpd.model.peer import Lever, Takeover
 from bgpd.model.prefix import Address
+from bgpd.model.route import Advertisement
 from bgpd.model.status import MemberState, MemberStatus
+from bgpd.model.timeline import TAKEOVERS
 from bgpd.speaker import comparable
 from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.levers import (
@@ -19,11 +23,13 @@ from bgpd.speaker.levers import (
     Headroom,
     Levers,
 )
+from bgpd.speaker.state import KeptMesh
 from tests.policy.test_lever import PEER
-from tests.speaker.test_reflex import STEP, World, med
 from tests.speaker.test_rib import advertisement
+from tests.speaker.world import KEY, STEP, Node, World, med
 
 WITHOUT = replace(PEER, lever=Lever.NONE)
+BY_PATH = (replace(PEER, lever=Lever.AS_PATH),)
 BOTH = {"203.0.113.1/32", "203.0.113.2/32"}
 
 
@@ -110,7 +116,8 @@ def test_a_death_in_the_meantime_is_the_raise(world: World) -> None:
     world.run_until(lambda: _meds(world)[:2] == [{med(2)}] * 2, within=LEAST_SECONDS)
     world.run(4.0)
     assert _meds(world)[:2] == [{med(2)}] * 2
-    assert len(world.nodes["n1"].reflex.timeline.failovers) == 1
+    kinds = [one.kind for one in world.nodes["n1"].reflex.timeline.failovers]
+    assert len([kind for kind in kinds if kind in TAKEOVERS]) == 1
 
 
 def test_ranks_of_the_lever_to_come_withdraw_nothing(world: World) -> None:
@@ -179,6 +186,78 @@ def test_a_lever_of_three_steps_answers_every_death() -> None:
         world.run(CALM_SECONDS + 2.0)
         assert len({frozenset(one) for one in _paths(world)}) == 1
         assert min(one for node in _paths(world) for one in node) > 0, "there is room"
+
+
+def _on_the_last_step(*wishes: Advertisement) -> World:
+    """Return three nodes at generation 2, whose paths cannot get shorter."""
+    world = World()
+    for name in world.nodes:
+        world.nodes[name] = Node(name, world.now, kept=KeptMesh(generation=2))
+    for name in world.nodes:
+        world.tell(name, world.desired(name, *wishes, peers=BY_PATH))
+    world.run_until(lambda: all(node.prefixes() == BOTH for node in world.nodes.values()))
+    world.run(1.0)
+    return world
+
+
+@pytest.mark.parametrize("own", [0, 2])
+def test_a_reflex_that_starts_again_goes_on_to_hold_a_wrap_back(own: int) -> None:
+    """How far the one before it went stands on the wire; a dead node's path would beat the next."""
+    wishes = [replace(advertisement(last), as_path_prepend=own) for last in (1, 2)]
+    world = _on_the_last_step(*wishes)
+    world.dead.add("n3")
+    world.run(1.0)
+    assert _paths(world) == [{own}, {own}], "the last step, which n3 had as well"
+    saved = world.desired("n1", *wishes, peers=BY_PATH)
+    again = Node(
+        "n1", world.now, world.nodes["n1"].exabgp, saved=saved, kept=KeptMesh(generation=3)
+    )
+    world.nodes["n1"] = again
+    again.settle(world.now)
+    world.run(1.0)
+    world.tell("n1", saved)
+    world.run(3.0)
+    assert _paths(world) == [{own}, {own}]
+    world.dead.clear()
+    world.run_until(lambda: _paths(world) == [{own + 2}] * 3)
+
+
+def test_who_still_hears_the_dead_holds_a_wrap_back_too() -> None:
+    """A raise may come before our own patience with the dead node ends, or its last heartbeat."""
+    world = _on_the_last_step()
+    seal = Sealer(keys=(KEY,), cluster_uid="c")
+    heard = {beat.sender: beat for beat in _beats(world, seal, "n2")}
+    died = DeathRecord(member_id("n3"), heard["n3"].incarnation, 3)
+    first = heard["n1"]
+    raised = replace(first, sequence=first.sequence + 1000, generation=3, records=(died,))
+    node = world.nodes["n2"]
+    assert node.reflex.mesh is not None
+    told = seal.seal(encode(raised), raised.key_id)
+    node.reflex.mesh.receive_datagram(told, world.nodes["n1"].address, world.now)
+    node.settle(world.now)
+    members = node.reflex.mesh.status(world.now).members
+    assert {one.state for one in members} == {MemberState.ALIVE}
+    assert node.reflex.situation.generation == 3
+    assert _paths(world)[1] == {0}
+
+
+def _beats(world: World, seal: Sealer, receiver: str) -> list[Heartbeat]:
+    """Return the heartbeats that *receiver* hears in the next moment."""
+    mesh = world.nodes[receiver].reflex.mesh
+    assert mesh is not None
+    found: list[Heartbeat] = []
+    receive = mesh.receive_datagram
+
+    def listen(data: bytes, source: Address, now: float) -> None:
+        opened = seal.open(data)
+        assert isinstance(opened, bytes)
+        found.append(decode(opened))
+        receive(data, source, now)
+
+    setattr(mesh, "receive_datagram", listen)  # noqa: B010
+    world.run(0.1)
+    setattr(mesh, "receive_datagram", receive)  # noqa: B010
+    return found
 
 
 OTHERS = frozenset({"n2", "n3"})

@@ -1,4 +1,4 @@
-"""The small parts of the reflex: presence, watchdog, drain, cadence, stance, timeline."""
+"""The small parts of the reflex: presence, watchdog, drain, cadence, stance."""
 
 from dataclasses import replace
 
@@ -14,7 +14,6 @@ from bgpd.speaker.effect import Note, SaveDesired, SaveMesh, Send
 from bgpd.speaker.ending import FLUSH_SECONDS, Ending, Phase
 from bgpd.speaker.outbox import Outbox
 from bgpd.speaker.presence import MISSED_SECONDS, AgentPresence
-from bgpd.speaker.timeline import KEPT, Timeline
 from bgpd.speaker.watchdog import PING_SECONDS, SILENT_SECONDS, Watchdog
 
 
@@ -37,10 +36,21 @@ def test_a_connected_agent_that_stops_beating_hangs() -> None:
 def test_an_agent_that_returns_ends_the_doubt() -> None:
     """One message is enough."""
     presence = AgentPresence(now=0.0)
-    presence.lost(5.0)
+    presence.lost()
     assert presence.in_doubt(400.0, grace=300)
     presence.seen(401.0)
     assert not presence.in_doubt(401.5, grace=300)
+
+
+def test_an_agent_that_comes_again_and_is_not_understood_is_absent() -> None:
+    """Its routes are followed by nobody, however often it connects."""
+    presence = AgentPresence(now=0.0)
+    presence.seen(10.0)
+    for _ in range(300):
+        presence.lost()
+        presence.greeted()
+    assert presence.absent_since(10.0 + MISSED_SECONDS) == 10.0
+    assert presence.in_doubt(310.0, grace=300)
 
 
 def tick(watchdog: Watchdog, start: float, seconds: float) -> bool:
@@ -188,68 +198,6 @@ def test_a_member_without_a_session_carries_nothing() -> None:
 def test_half_are_in_doubt(members: tuple[MemberStatus, ...], we_are: bool, expected: bool) -> None:
     """When half of them are, doubt says nothing about this node in particular."""
     assert stance.half_are_in_doubt(members, we_are=we_are) is expected
-
-
-def begin(timeline: Timeline, cause: str = "member n3 silent for 152 ms") -> None:
-    """Open one failover whose cause was at 100.0 and whose decision at 100.15."""
-    timeline.begin(
-        kind="raise", cause=cause, cause_at=100.0, decided_at=100.15, wall=5e8, generation=7
-    )
-
-
-def test_a_timeline_runs_from_cause_to_flush() -> None:
-    """Every step is counted in milliseconds from the last sign of life."""
-    timeline = Timeline()
-    begin(timeline)
-    timeline.commanded(3, routes=12, now=100.151)
-    timeline.flushed(3, detail="tor", now=100.153)
-    (failover,) = timeline.failovers
-    assert [(step.name, step.milliseconds) for step in failover.steps] == [
-        ("cause", 0.0),
-        ("decision", 150.0),
-        ("command", 151.0),
-        ("flushed", 153.0),
-    ]
-    assert failover.routes == 12
-
-
-@pytest.mark.parametrize(
-    ("details", "shown"),
-    [
-        pytest.param(("", "tor-b, tor-a"), ["tor-a, tor-b"], id="one update reached nobody"),
-        pytest.param(("", ""), [], id="no session is up"),
-    ],
-)
-def test_a_timeline_says_flushed_of_those_alone_who_heard(
-    details: tuple[str, ...], shown: list[str]
-) -> None:
-    """ExaBGP carries an update out for a session that is down, too; no router knows of it yet."""
-    timeline = Timeline()
-    begin(timeline)
-    for number, _ in enumerate(details):
-        timeline.commanded(number, routes=1, now=100.151)
-    for number, detail in enumerate(details):
-        timeline.flushed(number, detail=detail, now=100.153)
-    (failover,) = timeline.failovers
-    assert [step.detail for step in failover.steps if step.name == "flushed"] == shown
-    assert not timeline._open
-
-
-def test_a_failover_without_routes_is_kept_without_commands() -> None:
-    """A raise on a node that advertises nothing still happened."""
-    timeline = Timeline()
-    begin(timeline)
-    timeline.settle()
-    assert [step.name for step in timeline.failovers[0].steps] == ["cause", "decision"]
-
-
-def test_only_the_last_failovers_are_kept() -> None:
-    """Memory is bounded however long the speaker lives."""
-    timeline = Timeline()
-    for number in range(KEPT + 5):
-        begin(timeline, cause=str(number))
-        timeline.settle()
-    assert [item.cause for item in timeline.failovers] == [str(n) for n in range(5, KEPT + 5)]
 
 
 def test_nothing_waits_for_the_disk_or_the_log() -> None:

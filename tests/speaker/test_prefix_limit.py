@@ -20,9 +20,9 @@ from bgpd.speaker import status
 from bgpd.speaker.rib import Rib
 from tests.policy import build
 from tests.policy.test_lever import PEER
-from tests.speaker.test_reflex import World
 from tests.speaker.test_rib import POOL, stances
 from tests.speaker.test_rib import desired as state_of
+from tests.speaker.world import World
 
 LIMIT, SERVICES = 10, 15
 LIMITED = replace(PEER, max_prefixes=LIMIT)

@@ -1,242 +1,16 @@
 """The reflex: what it does about every stimulus, in virtual time, with a real mesh inside."""
 
-import random
-from collections import deque
-from collections.abc import Callable
 from dataclasses import replace
 
-import pytest
-
-from bgpd.exabgp.command import Command
 from bgpd.exabgp.message import Failed, Terminating
-from bgpd.ipc.message import Applied, Beat, Delta, Desired, Standing
-from bgpd.mesh.machine import Mesh
-from bgpd.mesh.settings import Keys
-from bgpd.model.member import Member, NodeName, SpeakerPolicy
+from bgpd.ipc.message import Applied, Delta
 from bgpd.model.peer import Lever, Peer
-from bgpd.model.prefix import Address, Prefix
-from bgpd.model.route import GRACEFUL_SHUTDOWN, RANK_DOUBT, RANK_DRAIN, Advertisement
-from bgpd.policy.lever import BASE, STRIDE
+from bgpd.model.prefix import Prefix
+from bgpd.model.route import GRACEFUL_SHUTDOWN, RANK_DOUBT, RANK_DRAIN
 from bgpd.speaker import effect
-from bgpd.speaker.desired import DesiredState
-from bgpd.speaker.reflex import Reflex
-from bgpd.speaker.request import DrainRequest
-from bgpd.speaker.situation import mesh_settings
-from bgpd.speaker.state import KeptMesh
-from bgpd.speaker.timeline import Timeline
-from tests.fakes.exabgp import FakeExabgp
 from tests.policy.test_lever import PEER
-from tests.speaker.test_rib import POOL, advertisement
-
-KEY = b"0123456789abcdef"
-STEP = 0.005
-
-
-class Node:
-    """One reflex with its ExaBGP; the world moves its datagrams and its clock."""
-
-    def __init__(
-        self,
-        name: str,
-        now: float,
-        exabgp: FakeExabgp | None = None,
-        *,
-        kept: KeptMesh | None = None,
-        saved: Desired | None = None,
-        drain: DrainRequest | None = None,
-    ) -> None:
-        self.name = NodeName(name)
-        self.exabgp = exabgp or FakeExabgp()
-        self.address = Address(f"10.0.{name[1:]}.1")
-        self.kept = kept or KeptMesh()
-        self.notes: list[effect.Note] = []
-        self.told: list[object] = []
-        self.saved = 0
-        self.killed = False
-        self.quit = False
-        self.deaf = False
-        """ExaBGP does not answer any more."""
-        self.disk_full = False
-        self.disk_hangs = False
-        self.request = drain
-        self.unwritten = ""
-        """What a disk that hangs was given last."""
-        self.asked: list[Command] = []
-        """What was sent while ExaBGP was deaf."""
-        self.reflex = Reflex(
-            node=self.name,
-            command="reflex",
-            make_mesh=self.make_mesh,
-            timeline=Timeline(),
-            now=now,
-            wall_offset=1e9,
-        )
-        configuration = self.exabgp.configuration
-        self.reflex.start(configuration=configuration, saved=saved, now=now, drain=drain)
-
-    def make_mesh(self, desired: DesiredState, now: float) -> Mesh:
-        """Return the mesh of *desired*, as the driver makes it."""
-        return Mesh(
-            mesh_settings(self.name, desired),
-            keys=Keys(sending=KEY, accepted=(KEY,)),
-            incarnation=random.getrandbits(63) | 1,
-            now=now,
-            random=random.random,
-            members=desired.members,
-            generation=self.kept.generation,
-            resets=self.kept.resets,
-        )
-
-    def settle(self, now: float) -> None:
-        """Carry out effects until there are none."""
-        self.reflex.after_mesh(now)
-        pending = deque(self.reflex.effects())
-        while pending:
-            self._carry_out(pending.popleft(), now)
-            pending.extend(self.reflex.effects())
-
-    def _carry_out(self, item: effect.Effect, now: float) -> None:  # noqa: C901, PLR0912 - a line each
-        match item:
-            case effect.Send(command):
-                if self.deaf:
-                    self.asked.append(command)
-                for message in [] if self.deaf else self.exabgp.answer(command):
-                    self.reflex.exabgp(message, now)
-            case effect.WriteConfiguration() if self.disk_full:
-                self.reflex.configuration_not_written("no space left on device", now)
-            case effect.WriteConfiguration(text) if self.disk_hangs:
-                self.unwritten = text
-            case effect.WriteConfiguration(text):
-                self.exabgp.configuration = text
-                self.reflex.configuration_written(text, now)
-            case effect.Tell(message):
-                self.told.append(message)
-            case effect.SaveDesired() | effect.SaveMesh():
-                self.saved += 1
-            case effect.SaveDrain(request):
-                self.request = request
-            case effect.SaveBFD() | effect.SaveProbed():
-                pass
-            case effect.DropAgent():
-                self.told.append(item)
-            case effect.KillExabgp():
-                self.killed = True
-            case effect.Quit():
-                self.quit = True
-            case effect.Note():
-                self.notes.append(item)
-
-    def meds(self) -> set[int | None]:
-        """Return the MEDs on the wire."""
-        return {
-            attributes.med
-            for routes in self.exabgp.routes.values()
-            for attributes in routes.values()
-        }
-
-    def prefixes(self) -> set[Prefix]:
-        """Return the prefixes on the wire."""
-        return {prefix for routes in self.exabgp.routes.values() for prefix in routes}
-
-
-class World:
-    """Nodes n1..nN and the time between them; datagrams arrive one step later."""
-
-    def __init__(self, count: int = 3) -> None:
-        self.now = 1000.0
-        self.nodes = {f"n{number}": Node(f"n{number}", self.now) for number in range(1, count + 1)}
-        self.dead: set[str] = set()
-        for node in self.nodes.values():
-            self.tell(node.name, self.desired(node.name))
-
-    @property
-    def members(self) -> tuple[Member, ...]:
-        """Return the member list that every node has."""
-        return tuple(Member(name=node.name, address=node.address) for node in self.nodes.values())
-
-    def desired(
-        self, name: str, *wishes: Advertisement, peers: tuple[Peer, ...] = (PEER,)
-    ) -> Desired:
-        """Return a whole state for *name*, by default with two elastic IPs."""
-        return Desired(
-            sequence=1,
-            node=NodeName(name),
-            cluster_uid="c",
-            members=self.members,
-            peers=peers,
-            pools=(POOL,),
-            advertisements=wishes or (advertisement(1), advertisement(2)),
-            policy=SpeakerPolicy(agent_grace_seconds=60),
-        )
-
-    def tell(self, name: str, message: Desired | Delta | Standing | Beat) -> None:
-        """Let the agent of *name* say *message*."""
-        node = self.nodes[name]
-        node.reflex.agent_message(message, self.now)
-        node.settle(self.now)
-
-    def run(self, seconds: float, *, agents: bool = True) -> None:
-        """Let *seconds* pass."""
-        end = self.now + seconds
-        beat_due = self.now
-        while self.now < end:
-            self.now += STEP
-            beat = agents and self.now >= beat_due
-            beat_due = self.now + 1.0 if beat else beat_due
-            for name, node in self.nodes.items():
-                if name in self.dead:
-                    continue
-                if beat:
-                    node.reflex.agent_message(Beat(), self.now)
-                self._turn(node)
-
-    def run_until(self, fact: Callable[[], bool], within: float = 5.0) -> None:
-        """Let time pass until *fact* holds, or fail."""
-        end = self.now + within
-        while not fact():
-            assert self.now < end, "it did not happen"
-            self.run(STEP)
-
-    def _turn(self, node: Node) -> None:
-        mesh = node.reflex.mesh
-        if mesh is not None and (mesh.deadline() or 0) <= self.now:
-            mesh.handle_timer(self.now)
-        if node.reflex.deadline(self.now) <= self.now:
-            node.reflex.handle_timer(self.now)
-            node.reflex.report_due(self.now)
-        node.settle(self.now)
-        if mesh is not None:
-            for datagram in mesh.datagrams_to_send():
-                self._deliver(node, datagram.address, datagram.payload)
-            for address in mesh.probes_to_send():
-                if any(one.address == address for one in self._living_kernels()):
-                    mesh.echo_reply(address, self.now)
-
-    def _living_kernels(self) -> list[Node]:
-        return [node for name, node in self.nodes.items() if name not in self.dead]
-
-    def _deliver(self, sender: Node, address: Address, payload: bytes) -> None:
-        """Deliver to a mesh that listens; a living kernel without one refuses."""
-        for name, node in self.nodes.items():
-            if node.address != address or name in self.dead:
-                continue
-            if node.reflex.mesh is not None:
-                node.reflex.mesh.receive_datagram(payload, sender.address, self.now)
-            elif sender.reflex.mesh is not None:
-                sender.reflex.mesh.refused(address, self.now)
-
-
-def med(generation: int, rank: int = 0) -> int:
-    """Return the MED of *generation* and *rank*."""
-    return BASE - STRIDE * generation + rank
-
-
-@pytest.fixture(name="world")
-def running_world() -> World:
-    """Return three nodes that advertise at generation 1."""
-    world = World()
-    world.run_until(lambda: all(node.meds() == {med(1)} for node in world.nodes.values()))
-    return world
+from tests.speaker.test_rib import advertisement
+from tests.speaker.world import Node, World, med
 
 
 def test_every_node_advertises_what_its_agent_wants(world: World) -> None:
@@ -257,12 +31,13 @@ def test_a_dead_node_loses_to_the_survivors(world: World) -> None:
 
 
 def test_a_failover_leaves_a_timeline(world: World) -> None:
-    """Cause, decision, command, flushed: in this order, on every survivor."""
+    """Cause, decision, command, flushed, acknowledged: in this order, on every survivor."""
     world.dead.add("n3")
     world.run(1.0)
     for name in ("n1", "n2"):
         *_, last = world.nodes[name].reflex.timeline.failovers
-        assert [step.name for step in last.steps] == ["cause", "decision", "command", "flushed"]
+        steps = ["cause", "decision", "command", "flushed", "sent"]
+        assert [step.name for step in last.steps] == steps
         assert "n3" in last.cause
         times = [step.milliseconds for step in last.steps]
         assert times == sorted(times)
@@ -428,3 +203,19 @@ def test_a_lever_with_three_steps_catches_up_when_everybody_is_heard_again() -> 
         world.tell("n3", world.desired("n3", peers=(origin,)))
         world.run(2.0)
     assert origins() == {2}, "generation 3 begins the next cycle"
+
+
+def test_patience_that_ends_while_nothing_may_be_sent_is_no_reason_to_wake(world: World) -> None:
+    """ExaBGP's answer is: until then a timer that is always due would only keep it from running."""
+    node = world.nodes["n1"]
+    node.reflex.offer.wording.patience = lambda _peer, _now: 0.5
+    world.dead.add("n3")
+    world.run_until(lambda: node.reflex.offer.patient_until is not None)
+    assert node.reflex.deadline(world.now) <= world.now + 0.5
+    node.deaf = True
+    node.reflex.offer.ask(world.now)
+    world.run(1.0)
+    assert node.meds() == {med(1)}
+    assert node.reflex.deadline(world.now) > world.now
+    node.deaf = False
+    world.run_until(lambda: node.meds() == {med(2)}, within=6.0)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bgpd.ipc.message import decode, encode
 from bgpd.model.errors import ProtocolError
-from tests.speaker.test_reflex import World
+from tests.speaker.world import World
 
 
 def line(**changes: object) -> bytes:
@@ -58,7 +58,7 @@ def test_any_prefix_is_left_to_the_last_gate(text: str) -> None:
     """A prefix is any text to the socket; the gate passes only what lies in a pool."""
     world = World(1)
     wishes = decode(line(advertisements__prefix=text))
-    world.nodes["n1"].reflex.agent_message(wishes, world.now)
+    world.nodes["n1"].reflex.orders.take(wishes, world.now)
     world.run(1.5)
     assert world.nodes["n1"].prefixes() <= {"203.0.113.1/32", "203.0.113.2/32"} | {
         f"203.0.113.{last}/32" for last in range(256)

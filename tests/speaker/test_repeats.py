@@ -12,7 +12,7 @@ from bgpd.model.prefix import Address
 from bgpd.speaker import journal
 from bgpd.speaker.effect import Note
 from bgpd.speaker.repeats import SETTLED_SECONDS, TELL_SECONDS, Repeats
-from tests.speaker.test_reflex import Node, World
+from tests.speaker.world import Node, World
 
 N2, N3 = NodeName("n2"), NodeName("n3")
 SUMMARIES = {"member_settled", "member_unsettled"}

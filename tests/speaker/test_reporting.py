@@ -11,7 +11,7 @@ from bgpd.speaker import status
 from bgpd.speaker.door import Door
 from bgpd.speaker.reporting import Reporting
 from bgpd.speaker.rows import PIECE, Rows
-from tests.speaker.test_reflex import World
+from tests.speaker.world import World
 
 PATIENCE = 10.0
 MANY = 10 * PIECE

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from bgpd.exabgp.command import Command, EndOfRib, Reload, Update
 from bgpd.exabgp.message import SessionChanged
 from bgpd.ipc.message import Applied, Delta, Desired
@@ -14,19 +12,11 @@ from bgpd.speaker import effect, status
 from bgpd.speaker.offer import AGENT_SECONDS
 from tests.fakes.exabgp import FakeExabgp
 from tests.policy.test_lever import PEER
-from tests.speaker.test_reflex import Node, World, med
 from tests.speaker.test_rib import advertisement
+from tests.speaker.world import Node, World, med
 
 ONE, TWO = Prefix("203.0.113.1/32"), Prefix("203.0.113.2/32")
 SECOND = replace(PEER, name=PeerName("second"), address=Address("10.0.0.9"))
-
-
-@pytest.fixture(name="world")
-def running_world() -> World:
-    """Return three nodes that advertise at generation 1."""
-    world = World()
-    world.run_until(lambda: all(node.meds() == {med(1)} for node in world.nodes.values()))
-    return world
 
 
 def restart(world: World, saved: Desired, exabgp: FakeExabgp | None = None) -> Node:
@@ -115,7 +105,7 @@ def test_a_new_exabgp_waits_for_the_agent_and_then_for_nobody(world: World) -> N
 def test_a_whole_state_is_saved_at_once(world: World) -> None:
     """A crash in the first second must not start from nothing."""
     node = world.nodes["n1"]
-    node.reflex.agent_message(world.desired("n1"), world.now)
+    node.reflex.orders.take(world.desired("n1"), world.now)
     assert effect.SaveDesired() in node.reflex.effects()
 
 
@@ -123,7 +113,7 @@ def test_sessions_wait_for_no_file_that_only_a_restart_reads() -> None:
     """One thread writes file after file: ExaBGP's configuration goes to the disk first."""
     world = World(1)
     node = Node("n2", world.now)
-    node.reflex.agent_message(world.desired("n2"), world.now)
+    node.reflex.orders.take(world.desired("n2"), world.now)
     writes = (effect.WriteConfiguration, effect.SaveMesh, effect.SaveDesired)
     kinds = [type(item) for item in node.reflex.effects() if isinstance(item, writes)]
     assert kinds == [effect.WriteConfiguration, effect.SaveMesh, effect.SaveDesired]

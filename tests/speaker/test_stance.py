@@ -1,5 +1,6 @@
 """Damping: how often a router that remembers flaps hears another generation."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -83,6 +84,39 @@ def test_another_name_is_the_same_router() -> None:
     renamed = replace(DAMPING, name=PeerName("renamed"))
     assert stances.budget(renamed, 2.0) == 0
     assert say(stances, renamed, 9, 2.0) == 4
+
+
+def _lag_by_budget(stances: Stances) -> None:
+    for number in range(1, 6):
+        say(stances, DAMPING, number, 1.0)
+
+
+def _lag_by_steps(stances: Stances) -> None:
+    peer = replace(DAMPING, lever=Lever.ORIGIN)
+    for number in (1, 2, 3):
+        base = Stance(generation=number)
+        stances.of(peer, base, unheard=True, offered=True, now=1.0)
+
+
+def _lag_by_patience(stances: Stances) -> None:
+    for number in (1, 2):
+        base = Stance(generation=number)
+        stances.of(DAMPING, base, unheard=False, offered=True, now=1.0)
+    base = Stance(generation=3)
+    stances.of(DAMPING, base, unheard=False, offered=True, now=1.0, patience=0.5)
+
+
+@pytest.mark.parametrize("lag", [_lag_by_budget, _lag_by_steps, _lag_by_patience])
+def test_nobody_waits_for_a_router_that_is_gone(lag: Callable[[Stances], None]) -> None:
+    """It would be time for ever: all routes would be gone over again and again."""
+    here, gone = Stances(), Stances()
+    now = 1.0 + DAMPING_SECONDS
+    for stances in (here, gone):
+        lag(stances)
+    gone.forget_all_but([], 2.0)
+    assert here.catch_up_due(now, unheard=False)
+    assert not gone.catch_up_due(now, unheard=False)
+    assert gone.waits_until is None
 
 
 def test_the_condition_names_the_peer_and_the_moment() -> None:

@@ -13,8 +13,8 @@ from bgpd.model.reason import Reason
 from bgpd.model.status import MemberState, MemberStatus
 from bgpd.speaker.stance import present
 from tests.policy.test_lever import PEER
-from tests.speaker.test_reflex import World
 from tests.speaker.test_rib import advertisement
+from tests.speaker.world import World
 
 SILENT = replace(PEER, lever=Lever.NONE)
 ROUTER = Address("192.0.2.254")

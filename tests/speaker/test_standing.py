@@ -12,18 +12,10 @@ from bgpd.model.route import RANK_DOUBT
 from bgpd.speaker import state as module
 from bgpd.speaker.state import State
 from tests.policy.test_lever import PEER
-from tests.speaker.test_reflex import Node, World, med
 from tests.speaker.test_rib import advertisement
+from tests.speaker.world import Node, World, med
 
 ILL = Standing(doubt=("kubelet has not answered for 10 s",))
-
-
-@pytest.fixture(name="world")
-def running_world() -> World:
-    """Return three nodes that advertise at generation 1."""
-    world = World()
-    world.run_until(lambda: all(node.meds() == {med(1)} for node in world.nodes.values()))
-    return world
 
 
 def test_doubt_ranks_every_route_at_once_and_its_end_restores_them(world: World) -> None:
@@ -74,6 +66,25 @@ def test_where_there_are_no_ranks_doubt_withdraws_unless_half_are_in_doubt() -> 
     world.tell("n2", ILL)
     assert len(world.nodes["n2"].prefixes()) == 2, "half of three would be gone"
     world.run_until(lambda: len(world.nodes["n1"].prefixes()) == 2, within=2.0)
+
+
+@pytest.mark.parametrize("lever", [Lever.NONE, Lever.AS_PATH, Lever.ORIGIN])
+def test_where_there_are_no_ranks_doubt_keeps_what_nobody_better_carries(lever: Lever) -> None:
+    """A route that no well node carries is the only way to its Service, doubtful as it is."""
+    world = World()
+    unranked = (replace(PEER, lever=lever),)
+    shared = replace(advertisement(1), carriers=("n1", "n2"))
+    ours = replace(advertisement(2), carriers=("n1",))
+    world.tell("n1", world.desired("n1", shared, ours, peers=unranked))
+    world.tell("n2", world.desired("n2", shared, peers=unranked))
+    world.tell("n3", world.desired("n3", advertisement(3), peers=unranked))
+    world.run_until(lambda: all(node.prefixes() for node in world.nodes.values()))
+    world.tell("n1", ILL)
+    assert world.nodes["n1"].prefixes() == {ours.prefix}
+    world.tell("n1", Delta(sequence=2, advertise=(replace(ours, carriers=("n1", "n3")),)))
+    assert world.nodes["n1"].prefixes() == set(), "another node has it now"
+    world.dead.add("n2")
+    world.run_until(lambda: world.nodes["n1"].prefixes() == {shared.prefix, ours.prefix})
 
 
 def test_a_speaker_that_starts_again_is_still_in_doubt(world: World, tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from bgpd.speaker.request import DrainRequest
 from bgpd.speaker.state import KeptMesh, State
 from bgpd.speaker.timeline import Timeline
 from tests.policy.test_lever import PEER
-from tests.speaker.test_reflex import Node, World
 from tests.speaker.test_rib import advertisement
+from tests.speaker.world import Node, World
 
 DESIRED = json.loads(encode(World(3).desired("n1", peers=(PEER,))))
 
@@ -127,6 +127,17 @@ def test_a_generation_that_cannot_be_is_forgotten(
     kept = State(tmp_path)
     assert kept.load_mesh() == expected
     assert bool(kept.problems) is (expected == KeptMesh())
+
+
+@pytest.mark.parametrize("at", ["1e18", "-1e18", "9e99"])
+def test_a_probe_of_a_day_that_has_no_name_is_forgotten(tmp_path: Path, at: str) -> None:
+    """The day is said in a condition, with each status: what cannot be said must not be known."""
+    (tmp_path / "probed.json").write_text(
+        f'{{"tor-1": {{"address": "10.0.0.0", "at": {at}, "moves": {{"med": false}}}}}}'
+    )
+    kept = State(tmp_path)
+    assert kept.load_probed() == {}
+    assert len(kept.problems) == 1
 
 
 def test_a_disk_that_takes_nothing_is_reported_once(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from bgpd.ipc.message import Delta
@@ -13,8 +14,8 @@ from bgpd.speaker import status
 from bgpd.speaker.request import DrainRequest
 from bgpd.speaker.trial import Trial, parsed
 from tests.policy.test_lever import PEER
-from tests.speaker.test_reflex import Node, World
 from tests.speaker.test_rib import advertisement
+from tests.speaker.world import Node, World
 
 SPARE = Prefix("203.0.113.77/32")
 TRIAL = Trial(owner="t", prefix=SPARE, lever=Lever.MED)
@@ -141,6 +142,16 @@ def test_a_trial_survives_whole_states_and_not_a_drain(world: World) -> None:
     node.settle(world.now)
     with pytest.raises(ConfigError, match="drained"):
         ask(world)
+
+
+def test_a_trial_ends_with_the_pool_of_its_address(world: World) -> None:
+    """The last gate stays: a pool that is taken away takes its spare address along at once."""
+    node = world.nodes["n1"]
+    ask(world)
+    smaller = msgspec.structs.replace(world.desired("n1"), pools=(Prefix("203.0.113.0/26"),))
+    world.tell("n1", smaller)
+    assert spare(node) is None
+    assert len(node.prefixes()) == 2
 
 
 @pytest.mark.parametrize(

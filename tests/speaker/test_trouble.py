@@ -10,11 +10,12 @@ import msgspec
 import pytest
 
 from bgpd.exabgp.command import Command, Ping, Reload, Show, Update
-from bgpd.exabgp.message import Done, Failed, Shown, Terminating
+from bgpd.exabgp.message import Done, Failed, SessionChanged, Shown, Terminating
 from bgpd.ipc.message import Applied, Delta
-from bgpd.model.peer import Peer, PeerName
+from bgpd.model.member import SpeakerPolicy
+from bgpd.model.peer import Peer, PeerName, PeerState
 from bgpd.model.prefix import Address, Prefix
-from bgpd.model.route import Attributes
+from bgpd.model.route import RANK_DOUBT, Attributes
 from bgpd.policy.reconcile import PeerPlan
 from bgpd.speaker import effect
 from bgpd.speaker.outbox import Outbox
@@ -23,20 +24,11 @@ from bgpd.speaker.rib import Rib
 from bgpd.speaker.timeline import Timeline
 from bgpd.speaker.updates import CHANGES, Updates
 from tests.policy.test_lever import PEER
-from tests.speaker.test_parts import begin
-from tests.speaker.test_reflex import Node, World, med
 from tests.speaker.test_rib import advertisement
+from tests.speaker.world import Node, World, med
 
 ONE, TWO = Prefix("203.0.113.1/32"), Prefix("203.0.113.2/32")
 SECOND = replace(PEER, name=PeerName("second"), address=Address("10.0.0.9"))
-
-
-@pytest.fixture(name="world")
-def running_world() -> World:
-    """Return three nodes that advertise at generation 1."""
-    world = World()
-    world.run_until(lambda: all(node.meds() == {med(1)} for node in world.nodes.values()))
-    return world
 
 
 def conditions(world: World, name: str = "n1") -> dict[str, str]:
@@ -241,7 +233,7 @@ def test_the_same_state_twice_changes_nothing(world: World) -> None:
     """An agent that starts again says the same, with the same sequence."""
     node = world.nodes["n1"]
     before = len(node.exabgp.updates)
-    world.nodes["n1"].reflex.agent_connected(world.now)
+    world.nodes["n1"].reflex.orders.connected(world.now)
     node.told.clear()
     world.tell("n1", world.desired("n1"))
     world.run(0.1)
@@ -252,10 +244,28 @@ def test_the_same_state_twice_changes_nothing(world: World) -> None:
 def test_a_new_agent_speaks_of_its_own_state(world: World) -> None:
     """Its first delta cannot follow the state of another agent, whatever its number."""
     node = world.nodes["n1"]
-    node.reflex.agent_connected(world.now)
+    node.reflex.orders.connected(world.now)
     world.tell("n1", Delta(sequence=2, withdraw=((PEER.name, ONE),)))
     assert any(isinstance(one, effect.DropAgent) for one in node.told)
     assert node.prefixes() == {ONE, TWO}
+
+
+def test_an_agent_that_comes_again_and_again_without_a_word_is_away(world: World) -> None:
+    """One of another version is not understood, comes again each second, and follows nothing."""
+    node = world.nodes["n1"]
+    state = msgspec.structs.replace(
+        world.desired("n1"), policy=SpeakerPolicy(agent_grace_seconds=2)
+    )
+    world.tell("n1", state)
+    for _ in range(8):
+        node.reflex.orders.connected(world.now)
+        node.reflex.orders.lost("message refused", world.now)
+        world.run(0.5, agents=False)
+    assert node.meds() == {med(1, RANK_DOUBT)}
+    node.reflex.orders.connected(world.now)
+    world.tell("n1", state)
+    world.run(1.0)
+    assert node.meds() == {med(1)}
 
 
 def test_a_state_that_means_nothing_drops_the_agent_and_changes_nothing(world: World) -> None:
@@ -357,6 +367,16 @@ def test_a_shorter_list_raises_nothing(world: World, gone: str) -> None:
     assert world.nodes["n1"].prefixes() == {ONE, TWO}
 
 
+def test_a_peer_has_one_name_in_all_that_is_told(world: World) -> None:
+    """Who looks for a BGPPeer in the log finds its sessions."""
+    node = world.nodes["n1"]
+    closed = SessionChanged(peer=PEER.address, state=PeerState.ACTIVE, error="closed")
+    node.reflex.exabgp(closed, world.now)
+    node.settle(world.now)
+    told = [dict(n.keys)["peer"] for n in node.notes if n.event == "session_changed"]
+    assert told[-1:] == ["tor"]
+
+
 def test_a_router_that_dampens_is_not_shaken(world: World) -> None:
     """Beyond its budget a peer keeps its generation, and no route is withdrawn."""
     damping: Peer = replace(PEER, damping=True)
@@ -389,7 +409,7 @@ def test_a_very_large_change_leaves_in_parcels_with_room_for_the_watchdog() -> N
         PeerPlan(peer=PEER.name, withdraw=prefixes, advertise=((said, prefixes),)),
         PeerPlan(peer=SECOND.name, advertise=((said, prefixes[:10]),)),
     ]
-    begin(timeline, "a test")
+    timeline.begin(kind="raise", cause="a test", cause_at=0.0, decided_at=1.0, generation=7)
     updates.send(plans, {PEER.name: PEER, SECOND.name: SECOND}, 1.0)
     commands = [item.command for item in outbox.empty() if isinstance(item, effect.Send)]
     assert [type(one) for one in commands[::2]] == [Update] * 6
@@ -402,9 +422,13 @@ def test_a_very_large_change_leaves_in_parcels_with_room_for_the_watchdog() -> N
     assert groups[-1][0] == SECOND.address, "in the order of the plans"
     for parcel in parcels:
         updates.done(parcel.id)
-        timeline.flushed(parcel.id, detail=parcel.peers[-1].peer, now=2.0)
+        timeline.done(parcel.id, flushed={parcel.peers[-1].peer: 2.0}, now=2.0)
     assert not updates.outstanding
     (failover,) = timeline.failovers
     assert failover.routes == 2 * len(prefixes) + 10
-    assert [step.name for step in failover.steps] == ["cause", "decision", "command", "flushed"]
-    assert failover.steps[-1].detail == f"{PEER.address}, {SECOND.address}"
+    assert [(step.name, step.detail) for step in failover.steps[2:]] == [
+        ("command", ""),
+        ("flushed", PEER.address),
+        ("flushed", SECOND.address),
+    ]
+    assert all(one.watched for one in parcels)

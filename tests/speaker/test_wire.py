@@ -9,12 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bgpd.mesh.keys import load
+from bgpd.mesh.seal import Refusal, Sealer
 from bgpd.model.member import Member, NodeName
 from bgpd.model.prefix import Address
 from bgpd.speaker.desired import DesiredState
 from bgpd.speaker.state import KeptMesh
 from bgpd.speaker.wire import MeshWire
-from tests.speaker.test_reflex import World
+from tests.speaker.world import World
 
 HERE, THERE, NOWHERE = Address("127.0.7.1"), Address("127.0.7.2"), Address("192.0.2.77")
 
@@ -135,6 +137,35 @@ def test_a_key_file_that_went_away_is_a_condition_and_no_more(
         wire._keys_due = 0.0
         wire.handle_timer()
         assert wire.conditions() == ()
+
+    wired(tmp_path, story)
+
+
+def test_a_reflex_that_starts_onto_a_bad_key_file_lives_and_is_not_heard(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its routes need it; a person mends the file, and it is read without a restart."""
+    key = tmp_path / "key"
+    key.write_text("short\n")
+
+    async def story(wire: MeshWire) -> None:
+        (condition,) = wire.conditions()
+        assert condition.type == "MeshKeysUnreadable"
+        mesh = wire.make_mesh(desired(HERE), 0.0)
+        mesh.handle_timer(1.0)
+        (sealed, *_) = (one.payload for one in mesh.datagrams_to_send())
+        key.write_text("0123456789abcdef0123456789abcdef\n")
+        others = Sealer(keys=load(key), cluster_uid=desired(HERE).cluster_uid)
+        assert isinstance(others.open(sealed), Refusal)
+        wire._keys_due = 0.0
+        wire.handle_timer()
+        assert wire.conditions() == ()
+        mesh.handle_timer(2.0)
+        (sealed, *_) = (one.payload for one in mesh.datagrams_to_send())
+        assert not isinstance(others.open(sealed), Refusal)
+        said = [one.getMessage() for one in caplog.records]
+        (line,) = [one for one in said if "refused" in one]
+        assert line.startswith("mesh_keys_refused reason=")
 
     wired(tmp_path, story)
 

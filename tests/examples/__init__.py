@@ -1,0 +1,1 @@
+"""Facts about the example sets, and about what a host without Kubernetes runs."""

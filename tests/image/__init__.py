@@ -1,0 +1,1 @@
+"""Build bgpd's container image without a daemon and without a registry: `scripts/image`."""

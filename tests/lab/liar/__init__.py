@@ -1,0 +1,1 @@
+"""A directory to put before all others on PYTHONPATH; see `sitecustomize.py`."""
