@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from tests.cluster.binaries import ASSETS, MODULES, PROGRAMS, cache, missing, place, version
 from tests.cluster.error import EX_CONFIG, ClusterError
 
-_PACKAGES = {
+PACKAGES: Final = {
     "etcd": ("etcd", "go.etcd.io/etcd/server/v3"),
     "kube-apiserver": ("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
     **{
@@ -33,6 +34,7 @@ _PACKAGES = {
     },
     "pause": ("pause", "."),
 }
+"""The module that locks each program, and the package that it is."""
 _INTERVAL = 10.0
 """Seconds between two lines of progress."""
 _MEMORY_PER_JOB = 3 << 30
@@ -81,8 +83,13 @@ def _alone(directory: Path, say: Say) -> Iterator[None]:
         yield
 
 
+def environment() -> dict[str, str]:
+    """Return what Go is run with: no C, and no workspace of the caller's."""
+    return {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
+
+
 def _build(name: str, directory: Path, say: Say) -> None:
-    module, package = _PACKAGES[name]
+    module, package = PACKAGES[name]
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=directory) as scratch:
         made = Path(scratch) / name
         command = [
@@ -95,7 +102,7 @@ def _build(name: str, directory: Path, say: Say) -> None:
             process = subprocess.Popen(
                 command,
                 cwd=MODULES / module,
-                env={**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"},
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,14 +1,16 @@
-"""The build, with a Go that only pretends: the real one takes minutes."""
+"""The build, with a Go that only pretends: the real one takes minutes. It only reads the locks."""
 
 import fcntl
+import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.binaries import ASSETS, PROGRAMS, cache, found, missing
-from tests.cluster.build import build, progress
+from tests.cluster.binaries import ASSETS, MODULES, NODES, PROGRAMS, cache, found, missing
+from tests.cluster.build import PACKAGES, build, can_build, environment, progress
 from tests.cluster.error import EX_CONFIG, ClusterError
+from tests.lacking import lacking
 
 _GO = """\
 #!/bin/sh
@@ -36,6 +38,25 @@ def _pretend_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> N
     go.write_text(_GO.format(body=body))
     go.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("module", sorted({module for module, _ in PACKAGES.values()}))
+def test_all_that_is_compiled_is_locked(module: str) -> None:
+    """A cache that holds a program hides that its sources are no longer locked in full."""
+    if not can_build():
+        lacking("no Go", unproven="that the programs of a cluster can be built on a new machine")
+    packages = [package for name, package in PACKAGES.values() if name == module]
+    done = subprocess.run(
+        ["go", "list", "-mod=readonly", "-deps", *packages],
+        cwd=MODULES / module, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_cluster_with_nodes_is_all_built_here() -> None:
+    """Every program has its module and its package."""
+    assert set(PACKAGES) == set(NODES)
 
 
 def test_a_build_fills_the_cache_and_happens_once(calls: Path) -> None:
