@@ -28,8 +28,8 @@ from bgpd.model.member import NodeName
 from bgpd.model.prefix import Address
 from bgpd.model.status import MemberState
 
-_TOLD: Final = Flag.DRAINING | Flag.DOUBTFUL | Flag.PARTIAL
-"""What routes of ours may depend on at once."""
+_TOLD: Final = Flag.AGENT_ALIVE | Flag.DRAINING | Flag.DOUBTFUL | Flag.PARTIAL
+"""What routes of ours may depend on at once, or people are told at once."""
 
 
 class Ear:

@@ -50,13 +50,14 @@ class MemberUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberChanged:
-    """A member says something new of itself: that it is drained, doubtful, partial, or not."""
+    """A member says something new of itself: drained, doubtful, partial, without its agent."""
 
     member: NodeName
     at: float
     draining: bool
     doubtful: bool
     partial: bool = False
+    agent_alive: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,6 +145,7 @@ class Judge:
                 draining=bool(track.flags & Flag.DRAINING),
                 doubtful=bool(track.flags & Flag.DOUBTFUL),
                 partial=bool(track.flags & Flag.PARTIAL),
+                agent_alive=bool(track.flags & Flag.AGENT_ALIVE),
             )
         )
 

@@ -117,7 +117,8 @@ class Track:
         self.jitter = Jitter()
         self.offset = Offset()
         """How its clock stands to ours."""
-        self.flags = 0
+        self.flags = Flag.AGENT_ALIVE
+        """What it says of itself; before its first word nothing is amiss."""
         self.grace = 0.0
         """Seconds for which routers keep its routes, where they do."""
         self.key_ids: tuple[int, ...] = ()

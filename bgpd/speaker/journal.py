@@ -46,6 +46,7 @@ def line(event: MeshEvent) -> Note:  # noqa: C901, PLR0911, PLR0912 - a line eac
                 draining=event.draining,
                 doubtful=event.doubtful,
                 partial=event.partial,
+                agent_alive=event.agent_alive,
             )
         case MemberSuspected(member=member, reason=reason):
             return _note("warning", "member_suspected", member=member, reason=reason)

@@ -12,6 +12,7 @@ from typing import Final
 KEYS: Final[Mapping[str, str]] = {
     "added": "how many routes the reason withholds since its last line",
     "address": "where it listens",
+    "agent_alive": "whether its agent is there",
     "although": "what was still lacking",
     "cause": "why, in a sentence",
     "check": "the HealthCheck that is blamed, `namespace/name`",
@@ -203,7 +204,7 @@ EVENTS: Final = (
     _event("member_up", "info", "speaker", "A member of the mesh is heard (again).", "member"),
     _event(
         "member_changed", "info", "speaker", "A member says something else of its node.",
-        "member", "draining", "doubtful", "partial",
+        "member", "draining", "doubtful", "partial", "agent_alive",
     ),
     _event(
         "member_suspected", "warning", "speaker", "A member is silent.", "member", "reason"

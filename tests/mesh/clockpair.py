@@ -1,6 +1,7 @@
 """One member of a mesh of two on loopback: `python -m tests.mesh.clockpair NAME KEYFILE PORT`.
 
-It says after a while how the other one's monotonic clock stands to its own, as one line of JSON.
+It says after a while how the other one's monotonic clock stands to its own, as one line of JSON,
+and goes on until it is ended, since the other one may still be asking.
 """
 
 import asyncio
@@ -59,12 +60,10 @@ async def beat(name: str, key_file: Path, port: int) -> None:
     told = {"clock": time.monotonic(), "member": clock.member}
     told |= {"offset": clock.milliseconds, "uncertainty": clock.uncertainty_milliseconds}
     print(json.dumps(told), flush=True)
-    # The other one is still asking.
-    for _ in range(50):
+    while True:
         wire.handle_timer()
         wire.send()
         await asyncio.sleep(0.04)
-    wire.close()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpd.mesh.events import ConditionChanged, GenerationChanged, KeyChanged, MemberUp, MeshEvent
+from bgpd.mesh.events import (
+    ConditionChanged,
+    GenerationChanged,
+    KeyChanged,
+    MemberChanged,
+    MemberUp,
+    MeshEvent,
+)
 from bgpd.mesh.machine import Mesh
 from bgpd.mesh.packet import Echo, Flag, Heartbeat, Sight, decode, encode, member_id
 from bgpd.mesh.seal import Sealer, key_id
@@ -249,6 +256,18 @@ def test_conditions_begin_and_are_told_once(fields: dict[str, Any], condition: s
     assert condition in {c.type for c in subject.status(0.05).conditions if c.status}
     subject.handle_timer(0.10)
     assert _conditions(subject.events()) == set()
+
+
+def test_an_agent_that_goes_and_comes_back_is_news() -> None:
+    """Once each time, because people are told at once; a member that is just met is no news."""
+    subject, told = mesh(), []
+    subject.handle_timer(0.0)
+    assert said(subject)
+    for sequence, flag in enumerate((Flag.AGENT_ALIVE, 0, 0, Flag.AGENT_ALIVE), 1):
+        beat = from_b(sequence, flags=Flag.LEARNED | flag)
+        subject.receive_datagram(beat, B.address, sequence / 100)
+        told += [e.agent_alive for e in subject.events() if isinstance(e, MemberChanged)]
+    assert told == [False, True]
 
 
 def test_what_is_kept_on_disk() -> None:

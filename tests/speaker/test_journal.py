@@ -73,7 +73,13 @@ LINES: list[tuple[MeshEvent, str, str, dict[str, object]]] = [
         MemberChanged(member=N2, at=AT, draining=True, doubtful=False),
         "info",
         "member_changed",
-        {"member": "n2", "draining": True, "doubtful": False, "partial": False},
+        {
+            "member": "n2",
+            "draining": True,
+            "doubtful": False,
+            "partial": False,
+            "agent_alive": True,
+        },
     ),
     (
         MemberSuspected(member=N2, at=AT, reason="silent"),
