@@ -7,9 +7,10 @@ from typing import Any
 
 from bgpd.agent.boot import FILE_NAME
 from bgpd.ipc.message import AnyMessage, Delta, Desired
+from tests.agent.running import running
 from tests.agent.test_planner import ours
 from tests.agent.test_probes import QUIET, SERVED, advertises, agent, heard
-from tests.agent.test_start import write
+from tests.agent.test_start import write, written_to
 
 STARTUP = {"patienceSeconds": 3, "delaySeconds": 0}
 
@@ -43,12 +44,18 @@ def accept(directory: Path, **startup: int) -> None:
 def test_what_is_remembered_is_the_last_resort_after_a_boot(tmp_path: Path) -> None:
     """Where the cluster cannot be read, patience comes first, and then doubt; not so otherwise."""
     accept(tmp_path)
-    with (tmp_path / "documents" / "more.json").open("w"):  # somebody still writes it
-        said = asyncio.run(first_words(tmp_path))
+    busy = tmp_path / "documents" / "more.json"
+
+    async def meanwhile() -> Desired:
+        async with running(written_to(busy)):
+            return await first_words(tmp_path)
+
+    with busy.open("w"):  # somebody still writes it
+        said = asyncio.run(meanwhile())
         assert len(said.advertisements) == 1
         assert not said.standing.doubt
         reboot(tmp_path)
-        said = asyncio.run(first_words(tmp_path))
+        said = asyncio.run(meanwhile())
         assert len(said.advertisements) == 1
         assert ["was not read since the node booted" in one for one in said.standing.doubt] == [
             True

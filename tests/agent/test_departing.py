@@ -55,7 +55,7 @@ def asked(until_: str | None) -> dict[str, Any]:
 async def cleaned(directory: Path) -> str:
     """Return what the agent says of how clean its host is; empty: nothing."""
     question = Ask(question="status")
-    answer = await asyncio.to_thread(ask, directory / "agent.sock", question, timeout=5)
+    answer = await asyncio.to_thread(ask, directory / "agent.sock", question, timeout=30)
     assert isinstance(answer.content, dict)
     found = [one for one in answer.content["conditions"] if one["type"] == "Cleaned"]
     return f"{found[0]['status']} {found[0]['reason']}" if found else ""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,15 @@ async def heard(speaker: Speaker, wanted: Callable[[AnyMessage], bool]) -> AnyMe
                 if wanted(message):
                     del speaker.heard[: position + 1]
                     return message
+            speaker._something.clear()
+            await speaker._something.wait()
+
+
+async def beats(speaker: Speaker, count: int) -> None:
+    """Wait for so many more beats, and forget nothing."""
+    before = len(speaker.heard)
+    async with asyncio.timeout(PATIENCE):
+        while sum(isinstance(one, Beat) for one in speaker.heard[before:]) < count:
             speaker._something.clear()
             await speaker._something.wait()
 
@@ -217,13 +227,8 @@ def test_a_port_that_says_no_takes_the_route_back_and_one_that_is_silent_does_no
             web.status = 200
             await heard(speaker, advertises)
             await asyncio.to_thread(web.close)
-            for _ in range(3):
-                await heard(speaker, lambda one: isinstance(one, Beat))
-            shown = await asyncio.to_thread(status, tmp_path)
-            health = shown["health"]
-            assert isinstance(health, dict)
-            (probe,) = health["probes"]
-            assert probe["health"] == "Unknown"
+            await asyncio.to_thread(_until_silent, tmp_path)
+            await beats(speaker, 3)
             assert not any(withdraws(one) for one in speaker.heard)
 
     asyncio.run(story())
@@ -258,13 +263,23 @@ def test_a_kubelet_that_stays_away_makes_the_node_doubtful(tmp_path: Path, web: 
 
 
 def _until_healthy(directory: Path) -> None:
+    """Wait until kubelet is."""
+    _until(directory, lambda health: health["node"].get("kubelet") == "Healthy")
+
+
+def _until_silent(directory: Path) -> None:
+    """Wait until nobody knows what the one probe would say."""
+    _until(directory, lambda health: [one["health"] for one in health["probes"]] == ["Unknown"])
+
+
+def _until(directory: Path, fact: Callable[[dict[str, Any]], bool]) -> None:
     end = time.monotonic() + PATIENCE
     while True:
         health = status(directory)["health"]
         assert isinstance(health, dict)
-        if health["node"].get("kubelet") == "Healthy":
+        if fact(health):
             return
-        assert time.monotonic() < end, "kubelet was not heard"
+        assert time.monotonic() < end, health
         time.sleep(0.05)
 
 

@@ -12,6 +12,7 @@ from bgpd.host.egressroutes import Outcome
 from bgpd.model.peer import BFDState, PeerName, PeerState
 from bgpd.model.prefix import Address
 from bgpd.model.status import BFDStatus, SessionStatus, SpeakerStatus
+from tests.ipc.fakes import until
 
 NOBODY = Address("192.0.2.1")
 """No default route leads there (RFC 5737), so nothing of this host is moved."""
@@ -67,8 +68,7 @@ def test_it_runs_only_while_it_is_wanted(tmp_path: Path) -> None:
         assert moving._egress is None
         for wanted in (True, False, True):
             moving.want(wanted=wanted)
-            await turns()
-            assert (moving._egress is not None) is wanted
+            await until(lambda: (moving._egress is not None) is wanted)  # noqa: B023 - at once
         assert moving._egress is not None
         assert moving._egress._down == frozenset({NOBODY})
         assert not list(moving.conditions())

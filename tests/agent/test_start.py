@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -18,11 +19,12 @@ from bgpd.ipc.message import VERSION, AnyMessage, Ask, Beat, Desired, Hello, Mes
 from bgpd.ipc.server import Server
 from bgpd.model.errors import BgpdError
 from bgpd.model.member import NodeName
+from tests.agent.running import running as kept_up
 from tests.agent.test_planner import CONFIGURATION, Document, endpoints, node, ours, service
 
 EX_CONFIG = 78
 PEER = ours("BGPPeer", "twin", myASN=65000, peerASN=65530, peerAddress="10.0.0.0")
-PATIENCE = 20.0
+PATIENCE = 40.0
 _M = TypeVar("_M", bound=Message)
 
 
@@ -69,7 +71,9 @@ def status(directory: Path) -> dict[str, object]:
     end = time.monotonic() + PATIENCE
     while True:
         try:
-            content = ask(directory / "agent.sock", Ask(question="status"), timeout=5).content
+            content = ask(
+                directory / "agent.sock", Ask(question="status"), timeout=PATIENCE
+            ).content
         except BgpdError:
             assert time.monotonic() < end, "the agent never answered"
             time.sleep(0.05)
@@ -285,6 +289,13 @@ def test_a_file_that_went_while_the_agent_was_down_is_gone(tmp_path: Path) -> No
     assert desired.advertisements == ()
 
 
+async def written_to(path: Path) -> None:
+    """Have a file look as one does that somebody writes: one that rests for long is read."""
+    while True:
+        os.utime(path)
+        await asyncio.sleep(1.0)
+
+
 def test_nothing_is_said_before_every_file_was_read(tmp_path: Path) -> None:
     """A file that somebody still writes at the start is unknown, not empty."""
     write(tmp_path / "documents", *CONFIGURATION)
@@ -293,7 +304,7 @@ def test_nothing_is_said_before_every_file_was_read(tmp_path: Path) -> None:
         speaker = Speaker()
         busy = tmp_path / "documents" / "services.json"
         with busy.open("w") as file:
-            async with Server(tmp_path / "speaker.sock", speaker):
+            async with Server(tmp_path / "speaker.sock", speaker), kept_up(written_to(busy)):
                 agent = await asyncio.create_subprocess_exec(
                     *command(tmp_path), stderr=asyncio.subprocess.DEVNULL
                 )

@@ -180,14 +180,14 @@ def _sum_up(cluster: Cluster, running: Controllers, witness: Witness, churn: Chu
         )
 
     with suppress(AssertionError):
-        until(lambda: counted() == len(churn.names), "the pools do not add up", seconds=20.0)
+        until(lambda: counted() == len(churn.names), "the pools do not add up", seconds=120.0)
     # What leaked cannot be given any more: every address must be to be had.
     room = POOLS * 64 - len(churn.names)
     apply_all(cluster, [service(f"rest{number}") for number in range(room)])
     rest = [f"rest{number}" for number in range(room)]
     with suppress(AssertionError):
         until(lambda: all(witness.shown.get(one) for one in rest), "leaked", seconds=120.0)
-        until(lambda: counted() == POOLS * 64, "the pools do not add up", seconds=20.0)
+        until(lambda: counted() == POOLS * 64, "the pools do not add up", seconds=120.0)
     return {
         "addresses given": witness.given,
         "given twice or changed": len(witness.faults),

@@ -170,12 +170,20 @@ def _given(cluster: Cluster, name: str, wanted: str) -> None:
 
 
 def _expect(cluster: Cluster, *, lever: bool) -> None:
-    """Raise unless every route on the router has a MED, or none has, and all have the same."""
-    meds = cluster.meds()
-    right = len(meds) == 1 and (None not in meds) is lever
-    if not right:
-        wanted = "one MED on all routes" if lever else "no MED"
-        raise LabError(f"the router has {sorted(map(str, meds))}, not {wanted}")
+    """Raise unless every route on the router has a MED, or none has, and all have the same.
+
+    Nodes hear of the lever by their agents, a moment after the command that changed it.
+    """
+    wanted = "one MED on all routes" if lever else "no MED"
+
+    def right() -> bool:
+        meds = cluster.meds()
+        return len(meds) == 1 and (None not in meds) is lever
+
+    try:
+        until(right, _PATIENCE, f"the router does not have {wanted}")
+    except LabError as error:
+        raise LabError(f"{error}: {sorted(map(str, cluster.meds()))}") from None
 
 
 def _row(

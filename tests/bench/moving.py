@@ -172,9 +172,13 @@ class Cluster:
         """Wait for the address of *name*; return the group whose controller gave it."""
         until(lambda: bool(self.addresses()[name]), _PATIENCE, f"nobody gives {name} an address")
         path = f"/api/v1/namespaces/default/services/{name}"
-        noted = self.plane.cluster.api.request("GET", path)["metadata"].get("annotations", {})
-        groups = [key.partition("/")[0] for key in noted if key.endswith(_NOTE)]
-        return ",".join(groups)
+
+        def groups() -> list[str]:
+            noted = self.plane.cluster.api.request("GET", path)["metadata"].get("annotations", {})
+            return [key.partition("/")[0] for key in noted if key.endswith(_NOTE)]
+
+        until(lambda: bool(groups()), _PATIENCE, f"nobody notes who gave {name} its address")
+        return ",".join(groups())
 
     def start_controller(self) -> None:
         """Let MetalLB's controller give addresses."""

@@ -42,7 +42,11 @@ _OUTPUT: Final = _ROOT / "build" / "bench" / "probes.json"
 _ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 _INTERVAL: Final = 0.04
 _SETTLE: Final = 2.0
-"""Seconds that a speaker takes to start."""
+"""Seconds that speakers are left alone once the first is heard."""
+_PATIENCE: Final = 60.0
+"""Seconds that a speaker may take to start."""
+_SLICE: Final = 0.05
+"""Seconds; a machine that stands still takes one such slice from a measurement, and no more."""
 _NODES: Final = ("127.9.0.1", "127.9.0.2")
 _BETWEEN: Final = "127.9.0.3"
 _SO_TIMESTAMPNS: Final = 35
@@ -114,7 +118,8 @@ def _answer(accepted: socket.socket) -> None:
 def relay(told: Connection) -> None:
     """Stand between two speakers, who each take us for the other; note how late n1 is.
 
-    Asked for the first time, forget what was until then; for the second, tell all and end.
+    Say when it is heard. Asked for the first time, forget what was until then; for the second,
+    tell all and end.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
         opened.bind((_BETWEEN, 0))
@@ -136,7 +141,9 @@ def relay(told: Connection) -> None:
                 opened.sendto(data, (_NODES[source != _NODES[1]], MESH_PORT))
             if source == _NODES[0]:
                 at = _arrived(ancillary)
-                if before is not None:
+                if before is None:
+                    told.send("heard")
+                else:
                     late.append(max(at - before - _INTERVAL, 0.0))
                 before = at
         told.send(late)
@@ -169,7 +176,7 @@ def speaker(number: int, port: int) -> Iterator[None]:
                 yield
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(_PATIENCE)
 
 
 @contextmanager
@@ -186,11 +193,12 @@ def _agent(path: Path, number: int, port: int) -> Iterator[None]:
         advertisements=(),
         mesh_address=Address(_NODES[number - 1]),
     )
-    deadline = time.monotonic() + 20
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    deadline = time.monotonic() + _PATIENCE
     with socket.socket(socket.AF_UNIX) as link:
-        link.connect(str(path))
+        while link.connect_ex(str(path)):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{path}: nobody listens")
+            time.sleep(0.02)
         link.sendall(encode(Hello(version=VERSION, role="agent")) + encode(desired))
         link.recv(65_536)
         yield
@@ -205,7 +213,8 @@ async def ask(jobs: Sequence[Job], seconds: float, settle: float) -> tuple[float
         task = group.create_task(prober.run())
         await asyncio.sleep(settle)
         cpu, before = time.process_time(), sum(state.probes for state in prober.states.values())
-        await asyncio.sleep(seconds)
+        for _ in range(round(seconds / _SLICE)):
+            await asyncio.sleep(_SLICE)
         cpu = time.process_time() - cpu
         states = list(prober.states.values())
         task.cancel()
@@ -214,9 +223,9 @@ async def ask(jobs: Sequence[Job], seconds: float, settle: float) -> tuple[float
     return cpu, sum(state.probes for state in states) - before, failures, unhealthy
 
 
-def jobs_for(count: int, period: int, port: int) -> list[Job]:
+def jobs_for(count: int, period: int, timeout: int, port: int) -> list[Job]:
     """Return so many jobs, each at an address of its own."""
-    rhythm = Rhythm(period_milliseconds=period, timeout_milliseconds=min(period, 1000))
+    rhythm = Rhythm(period_milliseconds=period, timeout_milliseconds=timeout)
     probe = HTTPGet(path="/healthz")
     return [
         Job(
@@ -230,7 +239,7 @@ def jobs_for(count: int, period: int, port: int) -> list[Job]:
     ]
 
 
-def measure(count: int, period: int, seconds: float) -> Figures:
+def measure(count: int, period: int, timeout: int, seconds: float) -> Figures:
     """Start the processes, ask, and return the figures."""
     server, serving = _start(serve)
     try:
@@ -239,7 +248,7 @@ def measure(count: int, period: int, seconds: float) -> Figures:
             time.sleep(seconds)
         with _heartbeats() as with_probes:
             cpu, probes, failures, unhealthy = asyncio.run(
-                ask(jobs_for(count, period, port), seconds, settle=3.0)
+                ask(jobs_for(count, period, timeout, port), seconds, settle=3.0)
             )
     finally:
         serving.close()
@@ -267,6 +276,9 @@ def _heartbeats() -> Iterator[list[float]]:
     try:
         port = hearing.recv()
         with speaker(1, port), speaker(2, port):
+            if not hearing.poll(_PATIENCE):
+                raise RuntimeError("no heartbeats are heard")
+            hearing.recv()
             time.sleep(_SETTLE)
             hearing.send("begin")
             yield late
@@ -302,10 +314,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.probes", description=__doc__)
     parser.add_argument("--probes", type=int, default=2000)
     parser.add_argument("--period", type=int, default=1000, metavar="MILLISECONDS")
+    parser.add_argument(
+        "--timeout", type=int, metavar="MILLISECONDS", help="the period, at most a second"
+    )
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--output", type=Path, default=_OUTPUT)
     options = parser.parse_args(argv)
-    figures = measure(options.probes, options.period, options.seconds)
+    timeout = options.timeout or min(options.period, 1000)
+    figures = measure(options.probes, options.period, timeout, options.seconds)
     print(
         f"{figures.probes_a_second} probes/s cost {figures.cpu_percent} % of a core"
         f" ({figures.microseconds_a_probe} us each); {figures.failures} failures;"

@@ -1,7 +1,7 @@
 """An API server of objects as the real one told them, a process of its own, at any rate.
 
 `python -m tests.bench.recorded DIRECTORY SERVICES` serves with the certificate in DIRECTORY and
-says its port; a line `OBJECTS TOTAL RATE` has it change that many EndpointSlices in turns. The
+says its port; a line `TURN OBJECTS RATE` has it change that many EndpointSlices, once each. The
 bytes are those of `recorded.json`, which is what the real server answered, managed fields and all.
 """
 
@@ -67,14 +67,13 @@ def _as_recorded(document: Document) -> Document:
     return whole
 
 
-async def _change(server: FakeApiServer, objects: int, total: int, rate: int) -> None:
-    """Make *total* changes of the first *objects* slices: away, back, away, and so on."""
+async def _change(server: FakeApiServer, turn: int, objects: int, rate: int) -> None:
+    """Change each of the first *objects* slices: away in an even *turn*, back in an odd one."""
     loop = asyncio.get_running_loop()
     slices = [_as_recorded(endpoint_slice(number)) for number in range(objects)]
     start = loop.time()
-    for number in range(total):
-        await asyncio.sleep(max(0.0, start + number / rate - loop.time()))
-        turn, which = divmod(number, objects)
+    for which in range(objects):
+        await asyncio.sleep(max(0.0, start + which / rate - loop.time()))
         changed = {**slices[which], "endpoints": endpoints(which, here=turn % 2 == 1)}
         server.apply(_PATHS["EndpointSlice"], changed)
 

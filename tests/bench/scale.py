@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -123,7 +124,11 @@ def _first(started: float, pings: "Pings", speaker: StandIn, pid: int) -> Figure
 
 
 def _change(server: Server, speaker: StandIn, pid: int, options: argparse.Namespace) -> Figures:
-    """Change endpoints at a steady rate; look at order, end and cost."""
+    """Change endpoints at a steady rate; look at order, end and cost.
+
+    An object changes again only once its last change was told: an agent that hears both in one
+    turn of its loop, because the machine stood still, rightly tells of neither.
+    """
     total = options.rate * options.seconds
     objects = max(CONNECTIONS, min(total // _TURNS, options.services, LOCAL))
     objects -= objects % CONNECTIONS
@@ -133,9 +138,13 @@ def _change(server: Server, speaker: StandIn, pid: int, options: argparse.Namesp
         before = speaker.told.messages
     used, since = cpu(pid), time.monotonic()
     with Pings(Path(speaker.path).parent / "agent.sock") as pings:
-        server.change(objects, total, options.rate)
-        took, last = time.monotonic() - since, time.monotonic()
-        _until(lambda: len(speaker.told.events) >= total, "the last change", seconds=10.0)
+        last = since
+        for turn in range(total // objects):
+            server.change(turn, objects, options.rate)
+            last = time.monotonic()
+            if not _until(partial(_told, speaker, (turn + 1) * objects), "the last change"):
+                break
+        took = last - since
     with speaker.lock:
         events = list(speaker.told.events)
         routes = len(speaker.told.routes)
@@ -219,13 +228,18 @@ def _ran(pid: int) -> float:
     return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
-def _until(fact: Callable[[], bool], what: str, *, seconds: float = _PATIENCE) -> None:
+def _told(speaker: StandIn, changes: int) -> bool:
+    return len(speaker.told.events) >= changes
+
+
+def _until(fact: Callable[[], bool], what: str, *, seconds: float = _PATIENCE) -> bool:
     end = time.monotonic() + seconds
     while not fact():
         if time.monotonic() > end:
             _say(f"{what} did not come within {seconds:g} s")
-            return
+            return False
         time.sleep(0.01)
+    return True
 
 
 def _say(line: str) -> None:

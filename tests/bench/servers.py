@@ -41,8 +41,11 @@ class Server(Protocol):
     def account(self, directory: Path) -> Path:
         """Mount the agents' own account in *directory*, as a kubelet would."""
 
-    def change(self, objects: int, total: int, rate: int) -> None:
-        """Make *total* changes of *objects* slices, *rate* a second; return after the last."""
+    def change(self, turn: int, objects: int, rate: int) -> None:
+        """Change each of *objects* slices, *rate* a second; return after the last.
+
+        Their endpoints go away in turn 0, come back in turn 1, and so on.
+        """
 
     def hurry(self) -> None:
         """Take part in the competition for the processors as everybody does."""
@@ -69,15 +72,14 @@ class Real:
         token = self._cluster.token(NAMESPACE, ACCOUNT, node=NODE)
         return _account(directory, self._cluster.authority, token)
 
-    def change(self, objects: int, total: int, rate: int) -> None:
+    def change(self, turn: int, objects: int, rate: int) -> None:
         """Patch, each object always over the same connection."""
         start = time.monotonic()
 
         def send(lane: int) -> None:
             client = self._cluster.administrator()
-            for number in range(lane, total, CONNECTIONS):
-                time.sleep(max(0.0, start + number / rate - time.monotonic()))
-                turn, which = divmod(number, objects)
+            for which in range(lane, objects, CONNECTIONS):
+                time.sleep(max(0.0, start + which / rate - time.monotonic()))
                 body = {"endpoints": endpoints(which, here=turn % 2 == 1)}
                 client.request("PATCH", f"{_SLICES}/s{which}", body, content_type=MERGE)
             client.close()
@@ -134,10 +136,10 @@ class Recorded:
         """Mount an account in *directory*; any token will do."""
         return _account(directory, self._pki / "ca.crt", "token")
 
-    def change(self, objects: int, total: int, rate: int) -> None:
+    def change(self, turn: int, objects: int, rate: int) -> None:
         """Have the slices changed."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{objects} {total} {rate}\n")
+        self._process.stdin.write(f"{turn} {objects} {rate}\n")
         self._process.stdin.flush()
         self._line()
 

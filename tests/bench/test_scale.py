@@ -3,10 +3,13 @@
 import argparse
 from pathlib import Path
 
+import pytest
+
 from tests.bench.scale import measure
 from tests.bench.servers import Real, Server, recorded
 from tests.cluster.cluster import Cluster
 
+pytestmark = pytest.mark.timeout(400)
 SERVICES = 40
 
 

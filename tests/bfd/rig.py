@@ -248,12 +248,16 @@ class Bfd:
         return found
 
     def silence(self, *, both_ways: bool = True) -> None:
-        """Drop everything at the router, the link staying up."""
+        """Drop everything at the router, the link staying up.
+
+        At one moment: a router that only hears nothing any more soon says so.
+        """
         hooks = ("input", "output") if both_ways else ("input",)
-        self.router_space.run("nft", "add", "table", "inet", "cut")
-        for hook in hooks:
-            chain = f"{{ type filter hook {hook} priority -300 ; policy drop ; }}"
-            self.router_space.run("nft", f"add chain inet cut {hook} {chain}")
+        chains = "".join(
+            f"chain {hook} {{ type filter hook {hook} priority -300; policy drop; }}; "
+            for hook in hooks
+        )
+        self.router_space.run("nft", f"table inet cut {{ {chains}}}")
 
     def restore(self) -> None:
         """Drop nothing any more."""

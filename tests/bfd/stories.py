@@ -9,6 +9,8 @@ from tests.bfd.rig import FAR, NODE, NODE6, ROUTER, ROUTER6, Bfd
 
 FAST: Final[dict[str, Any]] = {"receive_milliseconds": 50, "transmit_milliseconds": 50}
 SECRET: Final = "open sesame"  # noqa: S105 - of a test
+PATIENT: Final = 200
+"""Intervals of 50 ms without a packet that a patient session bears."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +27,13 @@ class Story:
     """How BIRD names us."""
     multihop: bool = False
 
-    def patient(self) -> "Story":
-        """Return it with 20 intervals of patience: a noisy machine brings none down."""
+    def patient(self, intervals: int = PATIENT) -> "Story":
+        """Return it with so many *intervals* of patience: a noisy machine brings none down."""
         assert self.wanted.bfd is not None
         return replace(
             self,
-            options=self.options.replace("multiplier 3", "multiplier 20"),
-            wanted=replace(self.wanted, bfd=replace(self.wanted.bfd, multiplier=20)),
+            options=self.options.replace("multiplier 3", f"multiplier {intervals}"),
+            wanted=replace(self.wanted, bfd=replace(self.wanted.bfd, multiplier=intervals)),
         )
 
     def start(self, lab: Bfd) -> None:

@@ -58,6 +58,8 @@ class World:
         line = ("upgrade", "bgpd", str(CHART), "--install", "--reset-values", "--values", str(path))
         code, said = self._run_helm(*line)
         assert code == 0, said
+        if values.STAGES[stage].get("crds", {}).get("enabled", True):
+            until(lambda: served(self._cluster.api)["kinds"])
         self.seen[stage] = {"kept": kept(self._cluster.api), "served": served(self._cluster.api)}
 
     def start(self) -> None:

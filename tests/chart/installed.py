@@ -20,7 +20,7 @@ NAMESPACE: Final = "bgpd-system"
 ACCOUNT: Final = "bgpd-agent"
 STATUSES: Final = "/apis/bgpd.io/v1alpha1/bgpnodestatuses"
 EVENTS: Final = "/apis/events.k8s.io/v1/namespaces/default/events"
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 
 def shipped(folder: str) -> list[Document]:

@@ -16,7 +16,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import BinaryIO, Final
 
-_PATIENCE_SECONDS: Final = 50.0
+_PATIENCE_SECONDS: Final = 120.0
 _OPTIONS: Final = (
     "--headless",
     "--no-sandbox",  # needs user namespaces or its own setuid program; the page is our own text

@@ -11,7 +11,7 @@ from tests.chart.installed import STATUSES, agent, install, node, write
 from tests.cluster.api import ApiError
 from tests.cluster.cluster import Cluster
 
-PATIENCE = 45.0
+PATIENCE = 150.0
 POLICY = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/bgpd-node-status"
 
 

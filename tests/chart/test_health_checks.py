@@ -50,6 +50,7 @@ def people(prepared: Cluster) -> Iterator[dict[str, Api]]:
         prepared.apply(granted(name, *resources))
     clients = {name: prepared.client(prepared.token(TEAM, name)) for name in accounts}
     until(lambda: _judged(clients["plain"]), "the admission policy does not hold")
+    until(lambda: _taken(clients["trusted"]), "the server does not know the right to run programs")
     yield clients
     for client in clients.values():
         client.close()
@@ -61,6 +62,14 @@ def _judged(client: Api) -> bool:
     except ApiError as refused:
         return WORDS in str(refused)
     return False
+
+
+def _taken(client: Api) -> bool:
+    try:
+        client.request("POST", collection(), check("taken", **PROGRAM), dryRun="All")
+    except ApiError:
+        return False
+    return True
 
 
 def test_a_check_without_a_program_is_everybodys(people: dict[str, Api]) -> None:

@@ -17,6 +17,8 @@ from tests.chart.test_dashboards import BOARDS
 from tests.docs.pages import links, pages, target
 from tests.lacking import lacking
 
+pytestmark = pytest.mark.timeout(300)
+
 TINY: bytes = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
     "0000000a49444154789c6360000000020001e221bc330000000049454e44ae426082"

@@ -17,6 +17,8 @@ from tests.chart.test_dashboards import BOARDS, panels
 from tests.chart.test_grafana import provisioned
 from tests.lacking import lacking
 
+pytestmark = pytest.mark.timeout(240)
+
 USUAL: Final = "link-down-bfd"
 """The fault that is looked at in a dashboard where no other is named."""
 ELSEWHERE: Final[Mapping[str, str]] = {

@@ -153,17 +153,20 @@ def test_thirty_changes_in_a_second_are_at_most_two_writes(
     async def story() -> None:
         await agent.written()
         await asyncio.sleep(1.5)
+        began = asyncio.get_running_loop().time()
         before = agent.telling.counters["status_writes"]
         for generation in range(100, 130):
             agent.now(mesh=replace(MESH, generation=generation))
             await asyncio.sleep(1 / 30)
-        assert agent.telling.counters["status_writes"] - before <= 2
+        took = asyncio.get_running_loop().time() - began
+        most = before + 1 + int(took)  # a second apart; a busy machine takes longer than one
+        assert agent.telling.counters["status_writes"] <= most
         async with asyncio.timeout(PATIENCE):
             while (  # noqa: ASYNC110 - the server is asked
                 await agent.kept()
             )["status"]["takeoverGeneration"] != 129:
                 await asyncio.sleep(0.1)
-        assert agent.telling.counters["status_writes"] - before <= 4
+        assert agent.telling.counters["status_writes"] <= most + 2
 
     run(agent, story)
 

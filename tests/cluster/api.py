@@ -21,7 +21,7 @@ FIELD_MANAGER: Final = "tests"
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
 _TIMEOUT = 30.0
-_DISCOVERY_PATIENCE = 10.0
+_DISCOVERY_PATIENCE = 60.0
 """Seconds until a new CustomResourceDefinition must be served."""
 
 

@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -99,10 +99,10 @@ def down(directory: Path) -> None:
     if state is None:
         raise ClusterError(f"no cluster is up in {directory}", EX_USAGE)
     _end(state, "supervisor", signal.SIGTERM)
-    if not _until(lambda: not state.living, 20.0 if state.nodes else 5.0):
+    if not _until(lambda: not state.living, 90.0 if state.nodes else 30.0):
         for name in state.living:
             _end(state, name, signal.SIGKILL)
-    if not _until(lambda: not state.living, 10.0):
+    if not _until(lambda: not state.living, 60.0):
         raise ClusterError(f"processes are left: {state.living}")
     cgroups.remove(group_name(directory))  # where the supervisor could not
     shutil.rmtree(directory)
@@ -113,8 +113,9 @@ def serve(directory: Path, *, port: int, controllers: bool, nodes: int = 0) -> i
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if not nodes:
         with Cluster(directory, port=port, controllers=controllers) as cluster:
+            began = set(cluster.pids)
             remember(directory, _state(cluster, cluster.url, str(cluster.kubeconfig)))
-            return _hold(cluster, ())
+            return _hold(cluster, began)
     relay = Relay(port)  # before the namespaces: its port is one of this machine
     net.own_namespaces()
     with NodeCluster(directory, nodes) as cluster:
@@ -126,17 +127,20 @@ def serve(directory: Path, *, port: int, controllers: bool, nodes: int = 0) -> i
             remember(directory, _state(cluster, url, str(outside), nodes))
 
         with control.Door(directory, cluster, note):
+            began = set(cluster.pids)
             note()
-            return _hold(cluster, cluster.nodes)
+            return _hold(cluster, began - cluster.nodes.keys())
 
 
-def _hold(cluster: Cluster, may_end: Container[str]) -> int:
-    """Return when a signal says so, or when a program has ended by itself."""
+def _hold(cluster: Cluster, began: set[str]) -> int:
+    """Return when a signal says so, or when a program of those that *began* has ended by itself.
+
+    They are known before anybody hears that the cluster is up, and may end one.
+    """
     signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    began = cluster.pids.keys()
     while signal.sigtimedwait(signals, 1.0) is None:
-        if gone := [x for x in sorted(began - cluster.pids.keys()) if x not in may_end]:
+        if gone := sorted(began - cluster.pids.keys()):
             print(f"ended by itself, so all end: {', '.join(gone)}", flush=True)
             return 1
     return 0
@@ -160,7 +164,7 @@ def _give_up(pid: int) -> None:
     with suppress(ProcessLookupError, ChildProcessError):
         for how in (signal.SIGTERM, signal.SIGKILL):
             os.kill(pid, how)
-            if _until(lambda: os.waitpid(pid, os.WNOHANG)[0] != 0, 20.0):
+            if _until(lambda: os.waitpid(pid, os.WNOHANG)[0] != 0, 90.0):
                 return
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from tests.cluster.error import ClusterError
 
 TOP: Final = Path("/sys/fs/cgroup")
-_PATIENCE: Final = 10.0
+_PATIENCE: Final = 60.0
 _SHARES: Final = 65536
 _WEIGHT: Final = 10000
 """The most that a group may weigh; a process weighs 1024, or 100 in version 2."""

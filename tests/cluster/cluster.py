@@ -30,7 +30,7 @@ from tests.cluster.error import EX_USAGE, ClusterError
 from tests.cluster.processes import Launcher
 from tests.cluster.tokens import LEAST_SECONDS, shortened
 
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 """Seconds within which the API server is ready, on the slowest machine."""
 _POLL = 0.02
 _PORTS: Final = range(20000, 32000)

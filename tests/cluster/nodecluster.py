@@ -33,7 +33,7 @@ from tests.cluster.processes import Launcher
 
 _PATIENCE = 120.0
 _POLL = 0.05
-_END = 20.0
+_END = 60.0
 _BOX = Path(__file__).with_name("box.py")
 _NEEDED = {
     "runc": "runc",

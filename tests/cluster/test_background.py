@@ -18,7 +18,7 @@ from tests.cluster.error import EX_USAGE, ClusterError
 from tests.cluster.processes import start_time
 
 
-def _until(fact: Callable[[], bool], seconds: float = 20) -> bool:
+def _until(fact: Callable[[], bool], seconds: float = 60) -> bool:
     end = time.monotonic() + seconds
     while not fact() and time.monotonic() < end:
         time.sleep(0.02)

@@ -16,6 +16,8 @@ from tests.cluster.error import ClusterError
 from tests.cluster.nodecluster import group_name
 from tests.cluster.nodefiles import PAUSE
 
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
 _POD: Mapping[str, Any] = {
     "apiVersion": "v1",
     "kind": "Pod",
@@ -50,14 +52,13 @@ def _kubectl(
     return done.stdout if done.returncode == 0 else done.stderr
 
 
-def _until(fact: Callable[[], bool], seconds: float = 60) -> bool:
+def _until(fact: Callable[[], bool], seconds: float = 180) -> bool:
     end = time.monotonic() + seconds
     while not fact() and time.monotonic() < end:
         time.sleep(0.1)
     return fact()
 
 
-@pytest.mark.integration
 def test_a_pod_outlives_a_loss_of_power_and_nothing_outlives_the_cluster(
     directory: Path, node_programs: Mapping[str, Path]
 ) -> None:
@@ -85,7 +86,6 @@ def test_a_pod_outlives_a_loss_of_power_and_nothing_outlives_the_cluster(
     assert not [*cgroups.TOP.glob(f"*/{group_name(directory)}")]
 
 
-@pytest.mark.integration
 def test_an_interrupted_up_leaves_nothing(
     node_programs: Mapping[str, Path],  # noqa: ARG001
     tmp_path: Path,
@@ -103,12 +103,11 @@ def test_an_interrupted_up_leaves_nothing(
     )
     assert _until((place / "n1.json").exists)
     starting.send_signal(2)
-    assert starting.wait(60) != 0
+    assert starting.wait(300) != 0
     assert not place.exists()
     assert not [*cgroups.TOP.glob(f"*/{group_name(place)}")]
 
 
-@pytest.mark.integration
 def test_a_killed_supervisor_takes_nodes_along(directory: Path) -> None:
     """After `kill -9` no process is left; `down` then removes what only a person can."""
     state = background.up(directory, nodes=1)

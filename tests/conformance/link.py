@@ -23,6 +23,8 @@ QUIET: Final = 1.0
 """Seconds without an UPDATE after which there will be none."""
 NEVER: Final = 4.0
 """Seconds without anything after which there will be nothing."""
+SURELY: Final = 20.0
+"""Seconds until something that must come is given up."""
 
 
 class LinkRoom(Room):
@@ -84,9 +86,10 @@ class LinkRoom(Room):
         one = Attributes(next_hop=Address(HERE), **attributes)
         self.exabgp.offer({self.prefix(name): one for name in names})
 
-    def _read(self) -> None:
+    def _read(self, first: float = QUIET) -> None:
+        """Take in what is said until there is no more, waiting for the *first* as long as that."""
         assert self.router is not None
-        self.updates = list(self.router.updates(QUIET))
+        self.updates = list(self.router.updates(QUIET, first=first))
 
 
 def seconds(value: Any) -> int:

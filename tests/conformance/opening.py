@@ -25,7 +25,7 @@ from tests.conformance.router import (
 )
 
 _EXACT: Final = 0.6
-_TRIES: Final = 3
+_TRIES: Final = 8
 _CHECKSUM: Final = "derived from a checksum of the node name"
 
 

@@ -185,16 +185,21 @@ class Router:
         self.up_at = time.monotonic()
         return found
 
-    def updates(self, seconds: float) -> Iterator[Update]:
-        """Yield UPDATEs until none came for *seconds*; End-of-RIB markers are passed over."""
+    def updates(self, seconds: float, *, first: float | None = None) -> Iterator[Update]:
+        """Yield UPDATEs until none came for *seconds*; End-of-RIB markers are passed over.
+
+        The *first* may take longer: that of a session that has just come up.
+        """
+        patience = seconds if first is None else first
         while True:
             try:
-                kind, body = self.message(seconds)
+                kind, body = self.message(patience)
             except GoneError:
                 return
             if kind == UPDATE:
                 found = updated(body)
                 if found.withdrawn or found.announced:
+                    patience = seconds
                     yield found
 
 

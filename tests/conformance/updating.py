@@ -9,7 +9,7 @@ from bgpd.kube.documents import read
 from bgpd.model.configuration import BGPAdvertisement
 from bgpd.model.peer import PeerState
 from tests.conformance import documents
-from tests.conformance.link import THEIRS, LinkRoom
+from tests.conformance.link import QUIET, SURELY, THEIRS, LinkRoom
 from tests.conformance.room import Fields, InexpressibleError
 from tests.conformance.router import (
     COMMUNITY,
@@ -45,9 +45,10 @@ class UpdatingRoom(LinkRoom):
         heard = len(self.exabgp.heard)
         self.router.hang_up()
         self._must(PeerState.IDLE, after=heard)
-        self._offer(self.given.take("set_while_down", self.given.take("announced")))
+        offered = self.given.take("set_while_down", self.given.take("announced"))
+        self._offer(offered)
         self.router.establish(asn=THEIRS)
-        self._read()
+        self._read(SURELY if offered else QUIET)
 
     def op_announce(self, _step: Fields) -> None:
         """Offer a route with communities, as an advertisement asks for them."""

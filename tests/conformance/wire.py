@@ -2,13 +2,14 @@
 
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from bgpd.model.peer import PeerState
 from bgpd.model.prefix import Address
 from tests.conformance.elsewhere import Elsewhere
-from tests.conformance.link import NEVER, QUIET, THEIRS, seconds
+from tests.conformance.link import NEVER, QUIET, SURELY, THEIRS, seconds
 from tests.conformance.loopback import Exabgp, errors
 from tests.conformance.opening import OpeningRoom
 from tests.conformance.room import Fields, InexpressibleError, listed
@@ -20,8 +21,8 @@ from tests.conformance.router import (
 )
 from tests.conformance.updating import UpdatingRoom
 
-_PATIENCE: Final = 12.0
-"""Longer than ExaBGP waits before it connects again."""
+_PATIENCE: Final = 40.0
+"""Much longer than ExaBGP waits before it connects again."""
 
 
 class WireRoom(OpeningRoom, UpdatingRoom):
@@ -37,12 +38,14 @@ class WireRoom(OpeningRoom, UpdatingRoom):
         peer = self._peer(local_address=Address(source))
         self.exabgp = Exabgp(peer, inside=self._elsewhere.inside)
         self._source = source
-        try:
-            self.router.accept(NEVER)
-            self.ok()
-        except GoneError:
-            self.exabgp.read(0.5)
-            self.error("; ".join(errors(self.exabgp.heard)) or "nobody connects")
+        deadline = time.monotonic() + _PATIENCE
+        while not errors(self.exabgp.heard) and time.monotonic() < deadline:
+            with suppress(GoneError):
+                self.router.accept(0.1)
+                self.ok()
+                return
+            self.exabgp.read(0.1)
+        self.error("; ".join(errors(self.exabgp.heard)) or "nobody connects")
 
     def see_retried(self, _expected: bool) -> object:
         """Return whether it connects by itself once the host has the address."""
@@ -81,12 +84,13 @@ class WireRoom(OpeningRoom, UpdatingRoom):
     def _silence(self) -> None:
         """Say nothing until our own hold time is over."""
         assert self.exabgp is not None
-        self.exabgp.until(PeerState.IDLE, seconds=self._hold + NEVER, after=self._heard)
+        self.exabgp.until(PeerState.IDLE, seconds=self._hold + SURELY, after=self._heard)
 
-    def see_session(self, _expected: str) -> object:
+    def see_session(self, expected: str) -> object:
         """Return `closed` or `established`."""
         assert self.exabgp is not None
-        gone = self.exabgp.until(PeerState.IDLE, seconds=NEVER, after=self._heard)
+        patience = SURELY if expected == "closed" else NEVER
+        gone = self.exabgp.until(PeerState.IDLE, seconds=patience, after=self._heard)
         return "closed" if gone else "established"
 
     def see_logged(self, expected: str) -> object:

@@ -330,8 +330,12 @@ def test_what_goes_is_gone_and_configuration_may_not_vanish(follow: Follow) -> N
     follow(story, *EVERYTHING)
 
 
-def test_what_a_node_acts_on_for_itself_is_the_same_everywhere(follow: Follow) -> None:
+def test_what_a_node_acts_on_for_itself_is_the_same_everywhere(
+    follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Checks stand beside their Services; a cordon is a fact; local endpoints have addresses."""
+    # What is deleted and written anew may be apart by as long as a busy server takes.
+    monkeypatch.setattr("bgpd.kube.vanish.SETTLE", 60.0)
     check = build.ours("HealthCheck", "answers", {"httpGet": {"path": "/z"}}, namespace="default")
 
     async def story(one: Following) -> None:

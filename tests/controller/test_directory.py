@@ -196,5 +196,10 @@ def test_a_pool_that_overlaps_gives_nothing_and_is_named(place: Path) -> None:
         for name in names:
             (place / f"{name}.yaml").write_text(WEB.format(name=name))
         until(lambda: "AddressesLacking" in log.read_text(), "the pool was not used up")
-    given = [one for name in names for one in addresses(place / f"{name}.yaml")]
-    assert sorted(given) == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+
+        def given() -> list[str]:
+            return [one for name in names for one in addresses(place / f"{name}.yaml")]
+
+        # It says so while the last of those who had one are still being written.
+        until(lambda: len(given()) == 3, "an address was not written")
+    assert sorted(given()) == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]

@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 from bgpd.ctl.doctor import Level
 from tests.agent.test_planner import Document, endpoints, node, ours, service
 from tests.exabgp.router import Router, bird_session
-from tests.exabgp.space import ROOT, Space, need
+from tests.exabgp.space import ROOT, Space, eventually, need
 
 N1, N2 = "10.9.0.1", "10.9.0.3"
 N1_SECOND: Final = "10.10.0.1"
@@ -34,6 +34,8 @@ PATIENCE: Final = 75.0
 SOUND: Final = frozenset({"clock"})
 """Checks that depend on the machine of the test, not on the rig."""
 PASSWORD: Final = "7f3a-not-to-be-shown"  # noqa: S105 - of this test alone
+_LINE: Final = "python[^ ]* -m %s "
+"""How the command line of one of our modules begins."""
 _PROGRAMS: Final = ("bird", "ip", "nft", "unshare", "nsenter", "setpriv")
 _SOON: Final = "error wait time 1, 1;"
 """BIRD otherwise takes no connection for a minute after a session that ended in an error."""
@@ -160,6 +162,10 @@ class Rig:
         """End the speaker or the agent of a node with SIGKILL."""
         self._signal(name, "KILL", "bgpd.agent" if what == "agent" else "bgpd.exabgp.launcher")
         self._processes[name, what].wait()
+        if what == "speaker":
+            # The reflex goes by itself, a moment after ExaBGP, and answers until then.
+            look = ("pgrep", "-f", _LINE % "bgpd.speaker")
+            eventually(lambda: not self.spaces[name].run(*look, check=False), "the reflex is gone")
 
     @contextmanager
     def hung(self, name: str, *what: str) -> Iterator[None]:
@@ -222,6 +228,15 @@ class Rig:
             told = self.doctor()
         return told
 
+    def until_well(self, *keys: tuple[str, str]) -> Told:
+        """Wait until doctor says OK of each of *keys*, whatever it says of the rest."""
+        told = self.doctor()
+        deadline = time.monotonic() + PATIENCE
+        while missing := set(keys) - set(told.at(Level.OK)):
+            assert time.monotonic() < deadline, (missing, told.wrong)
+            told = self.doctor()
+        return told
+
     def until_failed(self, check: str, subject: str, words: str) -> Told:
         """Wait until doctor says in these *words* that *check* failed for *subject*."""
         deadline = time.monotonic() + PATIENCE
@@ -233,7 +248,7 @@ class Rig:
 
     def _signal(self, name: str, number: str, module: str) -> None:
         # Inside its pid namespace there are no others.
-        self.spaces[name].run("pkill", f"-{number}", "-f", f"python[^ ]* -m {module} ")
+        self.spaces[name].run("pkill", f"-{number}", "-f", _LINE % module)
 
     def _cables(self) -> None:
         tor = self.spaces["tor"]

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -67,6 +67,20 @@ async def serving(
                 handlers[name] = Answering(answers)
                 await stack.enter_async_context(Server(directory / f"{name}.sock", handlers[name]))
         yield handlers
+
+
+def shown(ours: int, theirs: int) -> str:
+    """Return all that a program which has ended wrote to a terminal, and close its end.
+
+    A part may still be on its way through the kernel when the program has gone.
+    """
+    os.close(theirs)
+    found = b""
+    # At the end there is an error (EIO), in the place of an empty read.
+    with suppress(OSError):
+        while piece := os.read(ours, 65536):
+            found += piece
+    return found.decode()
 
 
 def environment(**extra: str) -> dict[str, str]:

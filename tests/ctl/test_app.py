@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bgpd.ipc.message import Answer, Ask
-from tests.ctl.fakes import Result, bgpctl, bgpd, command, environment, serving
+from tests.ctl.fakes import Result, bgpctl, bgpd, command, environment, serving, shown
 from tests.ctl.samples import AGENT_DEAD, FAILOVERS, NODE, SICK, SPEAKER, SPEAKER_DEAD
 from tests.lacking import need_root
 from tests.powerless import POWERLESS
@@ -74,11 +74,11 @@ def test_the_speaker_answers_for_a_hung_agent(tmp_path: Path) -> None:
 
     async def story() -> Result:
         async with serving(tmp_path, agent={}, speaker={"status": Answer(content=SPEAKER)}):
-            return await bgpctl("status", "--run-dir", str(tmp_path), "--timeout", "0.3")
+            return await bgpctl("status", "--run-dir", str(tmp_path), "--timeout", "3")
 
     result = asyncio.run(story())
     assert result.status == 3
-    assert "no answer within 0.3 s" in " ".join(result.output.split())
+    assert "no answer within 3 s" in " ".join(result.output.split())
 
 
 def test_an_agent_that_lost_its_speaker_is_believed_about_itself(tmp_path: Path) -> None:
@@ -352,10 +352,9 @@ def test_color_is_for_terminals_that_want_it(
             env=environment(**extra),
             check=False,
         )
-        text = os.read(ours, 65536).decode()
+        text = shown(ours, theirs)
     finally:
         os.close(ours)
-        os.close(theirs)
     assert "this node is down" in text
     assert ("\x1b[" in text) is colored
 
@@ -426,10 +425,9 @@ def test_a_long_error_is_folded_at_a_terminal(tmp_path: Path) -> None:
             env=environment(),
             check=False,
         )
-        at_terminal = os.read(ours, 4096).decode()
+        at_terminal = shown(ours, theirs)
     finally:
         os.close(ours)
-        os.close(theirs)
     lines = at_terminal.splitlines()
     assert len(lines) > 1
     assert max(map(len, lines)) <= 80

@@ -168,10 +168,9 @@ def test_without_the_agent_the_speaker_tells(rig: Rig) -> None:
     """Sessions, mesh and kernel are judged as before."""
     rig.until_sound()
     rig.kill("n1", "agent")
-    told = rig.doctor()
+    told = rig.until_well(("open", "tor-a"), ("open", "tor-b"), ("mesh", "n2"))
     rig.start("n1", "agent")
     assert set(told.at(Level.FAIL)) == {("agent", "")}
-    assert {("open", "tor-a"), ("open", "tor-b"), ("mesh", "n2")} <= set(told.at(Level.OK))
     assert {("documents", ""), ("api", "")} <= set(told.at(Level.SKIP))
 
 
@@ -180,13 +179,12 @@ def test_without_the_speaker_the_saved_state_names_the_routers(rig: Rig) -> None
     rig.until_sound()
     rig.kill("n1", "speaker")
     rig.kill("n1", "agent")
-    told = rig.doctor()
+    checks, routers = ("source", "route", "tcp"), ("tor-a", "tor-b")
+    told = rig.until_well(*((check, router) for check in checks for router in routers))
     rig.start("n1", "speaker")
     rig.start("n1", "agent")
     assert set(told.at(Level.FAIL)) == {("agent", ""), ("speaker", "")}
     found = told.at(Level.OK)
-    for check in ("source", "route", "tcp"):
-        assert {(check, "tor-a"), (check, "tor-b")} <= set(found), check
     assert "accepts connections" in found["tcp", "tor-b"]
     assert "as a router does that expects TCP MD5" in found["tcp", "tor-a"]
 
@@ -211,6 +209,10 @@ def test_whoever_may_not_look_is_told_what_was_not_looked_at(rig: Rig) -> None:
 def test_doctor_disturbs_no_session(rig: Rig) -> None:
     """Sessions that are up keep their age while doctor looks four times at once."""
     rig.until_sound()
+    # BIRD may note a moment later than ExaBGP that a session is up, and doctor does not ask n2.
+    eventually(
+        lambda: all(map(rig.router.established, ("a1", "a2", "b1"))), "BIRD has all its sessions"
+    )
     before = rig.router.log()
     looks = [
         subprocess.Popen(

@@ -142,9 +142,9 @@ def test_waiting_shows_each_step_and_ends_with_the_drain(tmp_path: Path) -> None
 
 def test_waiting_has_an_end(tmp_path: Path) -> None:
     """75 when the time is over: the drain itself goes on."""
-    result = waiting(tmp_path, (ALONE, 1), words=("--timeout", "1"))
+    result = waiting(tmp_path, (ALONE, 1), words=("--timeout", "3"))
     assert result.status == 75
-    assert "n1 is not drained after 1 s: 1 route left" in result.errors
+    assert "n1 is not drained after 3 s: 1 route left" in result.errors
 
 
 def test_a_drain_that_somebody_took_back_is_not_waited_for(tmp_path: Path) -> None:

@@ -166,11 +166,11 @@ def test_a_hung_agent_costs_its_timeout_and_no_more(tmp_path: Path) -> None:
 
     async def story() -> Result:
         async with serving(tmp_path, agent={}, speaker=SPEAKER):
-            return await bgpctl("events", "--run-dir", str(tmp_path), "--timeout", "0.2")
+            return await bgpctl("events", "--run-dir", str(tmp_path), "--timeout", "3")
 
     result = asyncio.run(story())
     assert result.status == 0
-    assert "no answer within 0.2 s" in result.errors
+    assert "no answer within 3 s" in result.errors
 
 
 def test_a_level_that_is_none_is_usage(tmp_path: Path) -> None:

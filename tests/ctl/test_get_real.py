@@ -97,4 +97,4 @@ def test_a_server_that_hangs_is_said_in_time(served: Cluster, tmp_path: Path) ->
     assert (found.returncode, found.stdout) == (75, "")
     assert "no answer within 1 s" in found.stderr
     assert "on a node, `bgpctl status` needs no API" in found.stderr
-    assert took < 10
+    assert took < 20

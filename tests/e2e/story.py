@@ -29,6 +29,8 @@ from tests.lab.figures import measure
 VALUES: Final = {"pool": ["203.0.113.0/26"], "myASN": NODES_ASN, "peers": [f"{ASN}@{net.ROUTER}"]}
 _NEXT: Final = "next"
 """The other tag of an upgrade."""
+_PASSING: Final = 10.0
+"""Seconds in which a socket of somebody else's comes and goes: what we leave stays longer."""
 
 REPOSITORY: Final = "localhost/bgpd"
 """What the chart calls the image."""
@@ -161,18 +163,24 @@ class Story(Stage):
         routers = [place for place in self.cluster.places if place in {"router", "second"}]
         routes = [route for one in routers for route in sight.next_hops(self.cluster, one)]
         self.add("  routes left on the routers", len(routes), "", 0)
-        after = sight.hosts(self.cluster)
-        others = [
-            f"{node}: {what}: before {before[node][what]}, after {after[node][what]}"
-            for node in before
-            for what in before[node]
-            if before[node][what] != after[node][what]
-        ]
+        end = time.monotonic() + _PASSING
+        while (others := self._others(before)) and time.monotonic() < end:
+            time.sleep(1)
         for line in others:
             self.say(f"not as before: {line}")
         self.add("  differences on hosts", len(others), "", 0)
         left = ", ".join(sight.kept(self.cluster)) or "nothing"
         self.say(f"hosts keep in /var/lib/bgpd: {left}")
+
+    def _others(self, before: dict[str, dict[str, list[str]]]) -> list[str]:
+        """Return a line for each thing that a host has now and had not *before*, or had."""
+        after = sight.hosts(self.cluster)
+        return [
+            f"{node}: {what}: before {before[node][what]}, after {after[node][what]}"
+            for node in before
+            for what in before[node]
+            if before[node][what] != after[node][what]
+        ]
 
 
 def _rounded(began: float) -> float:

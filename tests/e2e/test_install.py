@@ -14,10 +14,12 @@ from tests.lacking import lacking
 
 _PATIENCE = 5
 """A figure in time may be so many times what is promised, on a machine that others use."""
+_LATE = "  the client itself was late by"
+"""In milliseconds, while a node was lost."""
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_what_a_user_does_with_helm_works_on_a_real_cluster(
     node_programs: Mapping[str, Path],  # noqa: ARG001
     tmp_path: Path,
@@ -32,7 +34,11 @@ def test_what_a_user_does_with_helm_works_on_a_real_cluster(
     findings = json.loads(figures.read_text())
     limited = [one for one in findings if one["limit"] is not None]
     assert len(limited) == 2 * 6 + 11, done.stdout
+    late = {one["story"]: one["value"] for one in findings if one["what"] == _LATE}
+    assert len(late) == 2, done.stdout
     for one in limited:
         patience = _PATIENCE if one["unit"] else 1
-        assert one["value"] <= patience * one["limit"], done.stderr + done.stdout
+        # While the machine stood still nobody was answered, whatever bgpd did.
+        stood = late[one["story"]] if one["unit"] == "ms" else 0.0
+        assert one["value"] <= patience * one["limit"] + stood, done.stderr + done.stdout
     assert not (ROOT / "build" / "e2e" / "cluster").exists()

@@ -13,6 +13,7 @@ IPV4_UNICAST = bytes((2, 6, 1, 4, 0, 1, 0, 1))
 def main() -> None:
     """Serve one session for as long as the other end wants it."""
     with socket.create_server((sys.argv[1], PORT)) as listener:
+        print("listening", flush=True)
         connection, _ = listener.accept()
     identifier = socket.inet_aton(sys.argv[1])
     agreed = struct.pack("!BHH4sB", 4, 65530, 90, identifier, len(IPV4_UNICAST)) + IPV4_UNICAST

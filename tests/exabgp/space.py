@@ -29,7 +29,7 @@ def need(*programs: str, unproven: str) -> None:
     need_root(unproven=unproven)
 
 
-def eventually(look: Callable[[], Found | None], what: str, seconds: float = 15.0) -> Found:
+def eventually(look: Callable[[], Found | None], what: str, seconds: float = 30.0) -> Found:
     """Return what *look* finds, looking until it does; fail after *seconds*."""
     deadline = time.monotonic() + seconds
     while True:
@@ -63,10 +63,13 @@ class Space:
         )
         children = Path(f"/proc/{self.holder.pid}/task/{self.holder.pid}/children")
         self.pid = eventually(children.read_text, "namespaces").split()[0]
-        # unshare makes its child before the namespaces' links can be seen through it.
+        # unshare makes its child before the namespaces' links can be seen through it, and the child
+        # mounts a /proc of its own before it becomes `cat`.
         own = Path("/proc/self/ns/net").readlink()
         made = Path(f"/proc/{self.pid}/ns/net")
         eventually(lambda: made.readlink() != own, "network namespace")
+        name = Path(f"/proc/{self.pid}/comm")
+        eventually(lambda: name.read_text() == "cat\n", "the namespace's own /proc")
         self.run("ip", "link", "set", "lo", "up")
 
     def wrap(self, *arguments: str) -> list[str]:

@@ -21,6 +21,8 @@ from bgpd.model.prefix import Address
 from tests.exabgp.space import Space
 
 RELAY = Path(__file__).parent / "relay.py"
+PATIENCE = 30.0
+"""Seconds that anything may take: a noisy machine stands still for some of them."""
 
 
 class Speaker:
@@ -47,22 +49,24 @@ class Speaker:
         *peers: Peer,
         without: Sequence[str] = (),
         reflex: str = "",
+        pinging: bool = False,
         arguments: Sequence[str] = (),
         accept: bool = True,
         manual_end_of_rib: bool = True,
         launcher: str = "bgpd.exabgp.launcher",
     ) -> None:
-        """Start the launcher with *peers* and wait for its reflex."""
+        """Start the launcher with *peers* and wait for its reflex, *pinging* by itself or not."""
         self.write(*peers)
+        relay = f"{sys.executable} {RELAY} {self.directory / 'reflex'}"
         if not manual_end_of_rib:
             text = self.configuration.read_text()
             self.configuration.write_text(text.replace("manual-eor true", "manual-eor false"))
         self._process = self.space.start(
             *(sys.executable, "-m", launcher),
             *("--configuration", str(self.configuration)),
-            *("--reflex", reflex or f"{sys.executable} {RELAY} {self.directory / 'reflex'}"),
+            *("--reflex", reflex or (f"{relay} pinging" if pinging else relay)),
             *(word for name in without for word in ("--without-mend", name)),
-            *("--first-ping", "600", *arguments),  # the relay pings when a test says so
+            *("--first-ping", "600", *arguments),  # a relay pings only where a test says so
             log=self.directory / "speaker.err",
         )
         if accept:
@@ -72,16 +76,19 @@ class Speaker:
         """Write the configuration file."""
         self.configuration.write_text(render(peers, reflex="/bin/true"))
 
-    def accept(self, seconds: float = 15.0) -> None:
+    def accept(self, seconds: float = PATIENCE) -> None:
         """Wait for a reflex to appear, and speak with it from now on."""
-        if self._link:
-            self._link.close()
         self._listener.settimeout(seconds)
-        self._link, _ = self._listener.accept()
-        self._partial = b""
         pid = b""
         while not pid.endswith(b"\n"):
-            pid += self._link.recv(1)
+            if not pid:  # the first one, or one that was ended before it could say who it is
+                if self._link:
+                    self._link.close()
+                self._link, _ = self._listener.accept()
+            assert self._link
+            byte = self._link.recv(1)
+            pid = pid + byte if byte else b""
+        self._partial = b""
         self.reflex_pid = int(pid)
 
     def send(self, value: Command) -> None:
@@ -112,7 +119,9 @@ class Speaker:
         self._unread += found
         return found
 
-    def wait(self, accept: Callable[[Message], bool], what: str, seconds: float = 15.0) -> Message:
+    def wait(
+        self, accept: Callable[[Message], bool], what: str, seconds: float = PATIENCE
+    ) -> Message:
         """Return the first message that *accept* accepts."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -123,14 +132,17 @@ class Speaker:
             self.read(0.2)
         pytest.fail(f"not within {seconds:.0f} s: {what}; stderr: {self.stderr()}")
 
-    def until(self, peer: Address, state: PeerState, seconds: float = 15.0) -> SessionChanged:
-        """Wait until the session with *peer* is in *state*."""
+    def until(self, peer: Address, state: PeerState, seconds: float = PATIENCE) -> SessionChanged:
+        """Wait until the session with *peer* is in *state*, however soon it leaves it again."""
         deadline = time.monotonic() + seconds
-        while peer not in self.states or self.states[peer].state is not state:
+        seen: list[Message] = list(self.states.values())
+        while True:
+            for item in seen:
+                if isinstance(item, SessionChanged) and (item.peer, item.state) == (peer, state):
+                    return item
             if time.monotonic() > deadline:
                 pytest.fail(f"{peer} not {state}: {self.states.get(peer)}; {self.stderr()}")
-            self.read(0.1)
-        return self.states[peer]
+            seen = list(self.read(0.1))
 
     def update(self, *peers: PeerUpdate) -> Done:
         """Change what peers are offered, and wait for the answer."""
@@ -138,7 +150,7 @@ class Speaker:
         self.send(Update(id=number, peers=peers))
         return self.done(number)
 
-    def done(self, number: int, seconds: float = 15.0) -> Done:
+    def done(self, number: int, seconds: float = PATIENCE) -> Done:
         """Wait for the answer to command *number*."""
         found = self.wait(
             lambda item: isinstance(item, Done) and item.id == number, "Done", seconds
@@ -157,9 +169,8 @@ class Speaker:
 
     @property
     def pid(self) -> int:
-        """The launcher's pid inside its namespace."""
-        pids = self.space.run("pgrep", "-o", "-f", "bgpd.exabgp.launcher --conf").split()
-        return int(pids[0]) if pids else 0
+        """The launcher's pid inside its namespace; it has to run."""
+        return int(self.space.run("pgrep", "-o", "-f", "bgpd.exabgp.launcher --conf"))
 
     def signal(self, number: signal.Signals, pid: int = 0) -> None:
         """Send a signal to the launcher, or to *pid* inside its namespace."""
@@ -170,7 +181,7 @@ class Speaker:
         """Whether the launcher still runs."""
         return self._process is not None and self._process.poll() is None
 
-    def exit_status(self, seconds: float = 15.0) -> int:
+    def exit_status(self, seconds: float = PATIENCE) -> int:
         """Wait for the launcher's end."""
         assert self._process
         return self._process.wait(timeout=seconds)

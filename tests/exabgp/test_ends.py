@@ -27,7 +27,7 @@ def test_sigterm_lets_the_reflex_drain_and_says_why_to_the_router(lab: Rig) -> N
     assert lab.speaker.done(5).flushed == (ROUTER_V4,)
     lab.speaker.send(Exit(id=6))
     assert lab.speaker.exit_status() == 0
-    assert "Received: Administrative shutdown" in lab.router.log()
+    _told_why(lab)
 
 
 def test_without_the_mend_sigterm_is_a_broken_connection(lab: Rig) -> None:
@@ -45,17 +45,19 @@ def test_sigterm_with_a_hung_reflex_still_ends_in_order(lab: Rig) -> None:
     lab.speaker.signal(signal.SIGSTOP, lab.speaker.reflex_pid)
     lab.speaker.signal(signal.SIGTERM)
     assert lab.speaker.exit_status() == 0
-    assert "Received: Administrative shutdown" in lab.router.log()
+    _told_why(lab)
     assert "the reflex is silent" in lab.speaker.stderr()
 
 
 def test_a_second_sigterm_ends_at_once(lab: Rig) -> None:
-    """A person who asks twice means it."""
-    lab.establish()
+    """A person who asks twice means it: the reflex, which lives, is waited for no longer."""
+    lab.router.start("")
+    lab.speaker.start(peer(), pinging=True)
+    lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
     lab.speaker.signal(signal.SIGTERM)
     lab.speaker.wait(lambda item: isinstance(item, Terminating), "Terminating")
     lab.speaker.signal(signal.SIGTERM)
-    assert lab.speaker.exit_status(seconds=2.0) != 0
+    assert lab.speaker.exit_status() != 0, "an end in order has status 0"
 
 
 def test_with_graceful_restart_the_router_keeps_routes_after_close(lab: Rig) -> None:
@@ -85,7 +87,7 @@ def test_a_final_close_leaves_nothing_with_a_router_that_would_keep_it(lab: Rig)
     lab.speaker.send(Close(id=41, final=True))
     assert lab.speaker.done(41).flushed == (ROUTER_V4,)
     eventually(lambda: EIP not in lab.router.prefixes(), "the route is gone")
-    assert "Received: Administrative shutdown" in lab.router.log()
+    _told_why(lab)
 
 
 @each_way
@@ -104,8 +106,11 @@ def test_after_a_boot_a_router_drops_what_it_kept(lab: Rig, mended: bool) -> Non
     lab.speaker.start(peer(graceful_restart=60), without=[] if mended else ["forwarding"])
     lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
     eventually(lab.router.established, "established at BIRD")
-    time.sleep(1.0)
-    assert (EIP in lab.router.prefixes()) is not mended
+    if mended:
+        eventually(lambda: EIP not in lab.router.prefixes(), "the route is dropped")
+    else:
+        time.sleep(1.0)
+        assert EIP in lab.router.prefixes()
 
 
 @each_way
@@ -122,8 +127,11 @@ def test_end_of_rib_waits_for_the_reflex(lab: Rig, mended: bool) -> None:
     lab.speaker.states.clear()
     lab.speaker.start(peer(graceful_restart=60), manual_end_of_rib=mended)
     lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
-    time.sleep(1.0)
-    assert (lab.router.prefixes() == {EIP, OTHER}) is mended
+    if mended:
+        time.sleep(1.0)
+        assert lab.router.prefixes() == {EIP, OTHER}
+    else:
+        eventually(lambda: lab.router.prefixes() != {EIP, OTHER}, "what was kept is dropped")
     lab.speaker.update(to(ROUTER_V4, offer(EIP)))
     lab.speaker.send(EndOfRib(id=40, peers=(ROUTER_V4,)))
     eventually(lambda: lab.router.prefixes() == {EIP}, "what is not offered again is gone")
@@ -151,3 +159,8 @@ def test_a_session_that_ends_says_why(lab: Rig) -> None:
         lambda item: "connection refused" in getattr(item, "error", ""), "refusal"
     )
     assert getattr(refused, "state", None) is PeerState.ACTIVE
+
+
+def _told_why(lab: Rig) -> None:
+    """BIRD may write it down a moment after we have gone."""
+    eventually(lambda: "Received: Administrative shutdown" in lab.router.log(), "the reason")

@@ -112,6 +112,6 @@ def test_a_held_session_is_closed_like_any_other(lab: Rig) -> None:
     lab.speaker.until(ROUTER_V4, PeerState.IDLE)
     number = lab.speaker.number()
     lab.speaker.send(Close(id=number))
-    assert lab.speaker.done(number, seconds=5.0).flushed == (ROUTER_V4,)
+    assert lab.speaker.done(number).flushed == (ROUTER_V4,)
     assert lab.speaker.reload(peer()).added == (ROUTER_V4,)
     lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)

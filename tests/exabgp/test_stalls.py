@@ -83,7 +83,7 @@ def test_a_router_that_stops_reading_for_a_while_gets_every_byte_in_order(lab: R
         for name in ("tcp_rmem", "tcp_wmem"):
             space.run("sysctl", "-q", "-w", f"net.ipv4.{name}=4096 4096 4096")
     lab.router.start("")
-    lab.speaker.start(peer(hold_time=9))
+    lab.speaker.start(peer(hold_time=18))
     lab.speaker.until(ROUTER_V4, PeerState.ESTABLISHED)
     bird = lab.router_space.run("pgrep", "-x", "bird").split()[0]
     _signal_router(lab, "STOP", bird)
@@ -93,9 +93,9 @@ def test_a_router_that_stops_reading_for_a_while_gets_every_byte_in_order(lab: R
     ]
     done = lab.speaker.update(to(ROUTER_V4, *offers))
     assert done.pending == (ROUTER_V4,)
-    time.sleep(4.0)
+    time.sleep(7.0)
     lab.speaker.send(Ping(id=50))
-    assert lab.speaker.wait(lambda item: isinstance(item, Pong), "Pong", seconds=5.0)
+    assert lab.speaker.wait(lambda item: isinstance(item, Pong), "Pong")
     _signal_router(lab, "CONT", bird)
     eventually(lambda: len(lab.router.prefixes()) == 4000, "all routes")
     assert "closed" not in lab.router.log()
@@ -106,14 +106,19 @@ def test_an_idle_speaker_sleeps(lab: Rig, mended: bool) -> None:
     """ExaBGP wakes a hundred times a second; a few times are enough."""
     lab.establish(without=[] if mended else ["idle"])
     time.sleep(1.0)
-    before = _sleeps(lab)
-    time.sleep(2.0)
-    slept = _sleeps(lab) - before
-    assert slept < 60 if mended else slept > 120
+    # In one of these seconds the machine may stand still.
+    rates = sorted(_sleeps_per_second(lab) for _ in range(3))
+    assert rates[1] < 30 if mended else rates[2] > 60, rates
 
 
 def _signal_router(lab: Rig, name: str, pid: str) -> None:
     lab.router_space.run("kill", f"-{name}", pid)
+
+
+def _sleeps_per_second(lab: Rig) -> float:
+    began, before = time.monotonic(), _sleeps(lab)
+    time.sleep(1.0)
+    return (_sleeps(lab) - before) / (time.monotonic() - began)
 
 
 def _sleeps(lab: Rig) -> int:

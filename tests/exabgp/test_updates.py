@@ -147,6 +147,7 @@ def test_lines_that_are_no_commands_of_ours_change_nothing(lab: Rig) -> None:
     """Garbage, ExaBGP's own commands and impossible routes are answered with Failed."""
     lab.establish()
     lab.speaker.update(to(ROUTER_V4, offer(EIP)))
+    eventually(lambda: EIP in lab.router.prefixes(), "the route")
     bad = [
         b"shutdown",
         b"neighbor * teardown 2",

@@ -178,12 +178,12 @@ class Host:
         return {each["local"] for one in found for each in one["addr_info"]}
 
     def bgpctl(self, *words: str) -> Any:
-        """Return what bgpctl on the host answers."""
-        return json.loads(self.space.run("bgpctl", *words, "-o", "json", check=False))
+        """Return what bgpctl on the host answers; nothing while nobody tells it anything."""
+        return json.loads(self.space.run("bgpctl", *words, "-o", "json", check=False) or "{}")
 
     def told(self, *fields: str) -> Mapping[str, tuple[Any, ...]]:
         """Return what bgpctl says of each session in *fields*."""
-        listed = self.bgpctl("get", "sessions")["items"]
+        listed = self.bgpctl("get", "sessions").get("items", ())
         return {one["name"]: tuple(one["status"][each] for each in fields) for one in listed}
 
     def said(self) -> str:

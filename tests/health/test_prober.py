@@ -177,12 +177,13 @@ def test_a_timeout_is_that_of_the_question_and_not_of_an_earlier_one() -> None:
             await asyncio.sleep(0.04)
             await healthy(reader, writer)
 
-        rhythm = Rhythm(period_milliseconds=50, timeout_milliseconds=1000)
+        # The machine may stand still for some of it, and all in all it is longer than the timeout.
+        rhythm = Rhythm(period_milliseconds=50, timeout_milliseconds=4000)
         async with serving(slow) as port:
             jobs = [job(HTTPGet(), port, key=key, rhythm=rhythm) for key in range(5)]
             async with asking(*jobs) as asked:
                 for key in range(5):
-                    assert (await asked.until_asked(40, key)).failures == 0
+                    assert (await asked.until_asked(100, key)).failures == 0
 
     story(body)
 

@@ -99,7 +99,12 @@ async def sockets() -> object:
         first.stdin.write("\n")
         first.stdin.flush()
         first.stdout.readline()
-        half = next(one for one in accepted if not _has_more(one))
+
+        def ended() -> list[socket.socket]:
+            return [one for one in accepted if not _has_more(one)]
+
+        await until(ended, "we hear that one client has said all")
+        half = ended()[0]
         seen.append(counts(take((HERE, HERE6))))  # the client has said all: still open
         half.close()
         await until(lambda: counts(take((HERE, HERE6))) == {HERE: 2, HERE6: 2}, "one has ended")

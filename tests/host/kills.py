@@ -132,7 +132,7 @@ async def tidy(number: int, state: str) -> int:
 async def compared(before: str, state: str) -> str:
     """Return what is not as it was; removed addresses take the kernel a moment."""
     with contextlib.suppress(AssertionError):
-        await until(lambda: everything() == before, "all is as it was", seconds=5.0)
+        await until(lambda: everything() == before, "all is as it was")
     left = files(Path(state))
     now = everything()
     found = difflib.unified_diff(before.splitlines(), now.splitlines(), n=0, lineterm="")

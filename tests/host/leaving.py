@@ -13,7 +13,7 @@ from typing import Final
 from bgpd.disk import Write, carry_out
 from bgpd.host.egress import Egress, put_back
 from bgpd.model.prefix import Address
-from tests.host.net import FIRST, INSIDE, SECOND, Story, powerless, run, told, until
+from tests.host.net import FIRST, INSIDE, PATIENCE, SECOND, Story, powerless, run, told, until
 
 _BOTH: Final = f"""
 ip route add default nexthop via {FIRST[0]} weight 3 nexthop via {SECOND[0]}
@@ -50,9 +50,10 @@ async def moving(directory: Path) -> AsyncIterator[tuple[Egress, list[str]]]:
 
 async def avoided(egress: Egress, *routers: Address) -> list[str]:
     """Say what is down, and return the default routes once nothing moves any more."""
-    before = routes()
+    before, done = routes(), egress.outcome
     egress.set_down(routers)
     await until(lambda: routes() != before, f"away from {routers}")
+    await until(lambda: egress.outcome is not done, "both families are done")
     await settled()
     return routes()
 
@@ -142,9 +143,11 @@ async def _die(directory: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-m", __spec__.name, "stuck"),
         env={**os.environ, INSIDE: str(directory)},
+        stdout=asyncio.subprocess.PIPE,
     )
-    before = routes()
-    await until(lambda: routes() != before, "moved")
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE):
+        assert await process.stdout.readline() == b"moved\n"
     await settled()
     process.send_signal(signal.SIGKILL)
     await process.wait()
@@ -153,7 +156,10 @@ async def _die(directory: Path) -> None:
 async def stuck() -> object:
     """Move the routes, and stay."""
     async with moving(Path(os.environ[INSIDE])) as (egress, _):
+        done = egress.outcome
         egress.set_down(FIRST)
+        await until(lambda: egress.outcome is not done, "both families are done")
+        print("moved", flush=True)
         await asyncio.sleep(60.0)
     return None
 

@@ -20,6 +20,7 @@ from tests.cluster.processes import Launcher
 from tests.image import container, rootfs
 from tests.image.build import ROOT, Built, build
 from tests.image.error import EX_UNAVAILABLE, ImageError
+from tests.lab.pace import Pace
 from tests.lacking import lacking
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -27,6 +28,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 _UNPROVEN = "what is in the image, and that it runs"
 _VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 _MOST_BYTES = 90_000_000
+_STALL = 0.1
+"""Seconds; when a thread that only sleeps wakes so late, the machine stood still for everybody."""
 _UNCHECKED = b"\x01\0\0\0"
 """The flags of compiled code that is never compared with its source (PEP 552)."""
 _LOAD = """
@@ -252,7 +255,7 @@ def test_the_first_heartbeat_leaves_soon(
 ) -> None:
     """Speaker and agent start, find the other node in the documents, and speak to it.
 
-    The promise is 1.5 s; five times that is allowed to a busy machine.
+    The promise is 1.5 s; five times that is allowed to a busy machine, and what it stood still.
     """
     shared = {name: tmp_path / name for name in ("run", "state", "documents", "key")}
     for place in shared.values():
@@ -274,6 +277,7 @@ def test_the_first_heartbeat_leaves_soon(
         "agent": ["bgpd", "agent", "--node=n1", "--source=directory:/documents", "--cluster-uid=x"],
     }
     there = Launcher(cable[1])
+    pace = Pace()
     with there.call(_hearing) as hearing:
         began = time.monotonic()
         running = [
@@ -291,9 +295,11 @@ def test_the_first_heartbeat_leaves_soon(
             hearing.recv(2048)
             took = time.monotonic() - began
         finally:
+            pace.stop()
             there.close()
             for name, one in zip(lines, running, strict=True):
                 container.kill(runs.bundle, name)
                 (tmp_path / f"{name}.log").write_text(one.communicate()[0])
-    print(f"first heartbeat after {took:.2f} s")
-    assert took < 7.5
+    stood = sum(late for at, late in pace.moments() if at >= began and late >= _STALL)
+    print(f"first heartbeat after {took:.2f} s, of which the machine stood still for {stood:.2f}")
+    assert took - stood < 7.5

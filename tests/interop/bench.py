@@ -8,19 +8,22 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from bgpd.model.errors import BgpdError
 from bgpd.model.peer import PeerName, PeerState
 from bgpd.model.prefix import Prefix
 from bgpd.model.reason import Reason
 from bgpd.model.status import SessionStatus, SpeakerStatus
-from tests.exabgp.space import Space
+from tests.exabgp.space import Space, eventually
 from tests.interop.cases import CASES, UNABLE, WORDS, Case, Make
 from tests.interop.node import Node
 from tests.interop.routers import ROUTERS, Router
+
+Found = TypeVar("Found")
 
 PATIENCE = 20.0
 """How long all sessions together may take; a calm machine needs four seconds."""
@@ -109,17 +112,23 @@ def run(make: Make, directory: Path, cases: Sequence[Case] = CASES) -> Result:
 
 def _course(world: Bench, make: Make) -> dict[int, Seen]:
     possible = [case for case in world.cases if (make, case.number) not in UNABLE]
-    settle(lambda: _all_as_expected(world, possible))
-    up, first = world.node.sessions(), world.router.routes()
-    unheard = _unheard(world.node.status())
+    status, first = seen_last(
+        lambda: (_status(world), world.router.routes()),
+        lambda seen: _all_as_expected(*seen, possible),
+    )
+    up = {one.peer: one for one in status.sessions}
+    unheard = _unheard(status)
     standing = [case for case in world.cases if up[case.name].state is PeerState.ESTABLISHED]
     ending = {case.number: _Ending(world, case) for case in standing if case.told}
     gone = {case.number: case.wanted[-1] for case in standing if not case.swap and not case.told}
     world.node.change(
         withdraw=[(case.name, gone[case.number]) for case in standing if case.number in gone]
     )
-    settle(lambda: not set(gone.values()) & world.router.routes().keys())
-    second = world.router.routes()
+    leaving = [case for case in standing if case.number in gone]
+    second = seen_last(
+        world.router.routes,
+        lambda routes: all(_left(case, first, routes, gone[case.number]) for case in leaving),
+    )
     swapped = {case.number: _swap(world, case) for case in standing if case.swap}
     ended = {number: one.outcome() for number, one in ending.items()}
     last = world.node.sessions()
@@ -147,11 +156,30 @@ def settle(fact: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     return True
 
 
-def _all_as_expected(world: Bench, cases: Sequence[Case]) -> bool:
-    try:
-        status = world.node.status()
-    except BgpdError:
-        return False
+def seen_last(
+    look: Callable[[], Found], fact: Callable[[Found], bool], seconds: float = PATIENCE
+) -> Found:
+    """Look until *fact* holds of what is seen, or for long enough; return what was seen last."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if fact(found) or time.monotonic() > deadline:
+            return found
+        time.sleep(0.1)
+
+
+def _status(world: Bench) -> SpeakerStatus:
+    def look() -> SpeakerStatus | None:
+        with suppress(BgpdError):
+            return world.node.status()
+        return None
+
+    return eventually(look, "the speaker's status")
+
+
+def _all_as_expected(
+    status: SpeakerStatus, routes: Mapping[str, str], cases: Sequence[Case]
+) -> bool:
     sessions = {one.peer: one for one in status.sessions}
     unheard = _unheard(status)
     for case in cases:
@@ -163,7 +191,6 @@ def _all_as_expected(world: Bench, cases: Sequence[Case]) -> bool:
                 return False
         elif session.state is not PeerState.ESTABLISHED:
             return False
-    routes = world.router.routes()
     return all(_arrived(case, routes) for case in cases if not case.refused or case.told)
 
 
@@ -201,7 +228,7 @@ def _swap(world: Bench, case: Case) -> bool:
             advertise=[case.advertisement(fresh, priority=number)],
             withdraw=[(case.name, prefix) for prefix in gone],
         )
-        if not settle(lambda: fresh in world.router.routes(), 5.0):  # noqa: B023 - used at once
+        if not settle(lambda: fresh in world.router.routes()):  # noqa: B023 - used at once
             return False
     return True
 
@@ -220,7 +247,7 @@ class _Ending:
         if self._case.told == "down":
             return settle(lambda: self._moves == 1)
         # GoBGP waits for half a minute by itself.
-        return settle(lambda: self._moves == 2, 2 * PATIENCE)
+        return settle(lambda: self._moves == 2, 4 * PATIENCE)
 
     @property
     def _moves(self) -> int:

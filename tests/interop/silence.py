@@ -16,6 +16,7 @@ from typing import Final
 
 from bgpd.model.peer import PeerState
 from tests.exabgp.space import Space, eventually
+from tests.exabgp.standstill import standstill
 from tests.interop.bench import cable
 from tests.interop.cases import Case, Make
 from tests.interop.node import Node, until
@@ -38,6 +39,8 @@ class Return:
     other_stayed: bool
     """Whether the other router's session, its connection and its routes stayed as they were."""
     routes_back: bool
+    machine_stood_still_seconds: float = 0.0
+    """How much of it the machine itself stood still, and the router and we with it."""
 
 
 class Pair:
@@ -116,9 +119,10 @@ def run(make: Make, directory: Path, *, seconds: float, hold_time: int) -> Retur
         world.silence(first)
         time.sleep(seconds)
         world.restart(first)
-        began = time.monotonic()
-        eventually(lambda: _is_back(world, first), "the session is back", 60.0)
-        took = time.monotonic() - began
+        with standstill() as lost:
+            began = time.monotonic()
+            eventually(lambda: _is_back(world, first), "the session is back", 60.0)
+            took, stood_still = time.monotonic() - began, lost()
         wanted = set(first.wanted)
         eventually(lambda: wanted <= world.routers[first.name].routes().keys(), "its routes")
         return Return(
@@ -127,6 +131,7 @@ def run(make: Make, directory: Path, *, seconds: float, hold_time: int) -> Retur
             back_seconds=round(took, 2),
             other_stayed=facts(world, second) == before,
             routes_back=True,
+            machine_stood_still_seconds=round(stood_still, 2),
         )
 
 
@@ -147,6 +152,11 @@ def facts(world: Pair, case: Case) -> tuple[object, ...]:
     return session.state, session.since, session.transitions, world.connection(case), routes
 
 
+def soon(found: Return) -> bool:
+    """Return whether the session was back within five seconds, as far as the machine ran."""
+    return found.back_seconds - found.machine_stood_still_seconds <= 5.0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run once and print the outcome."""
     parser = argparse.ArgumentParser(prog="python -m tests.interop.silence", description=__doc__)
@@ -159,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.router, Path(directory), seconds=options.seconds, hold_time=options.hold_time
         )
     print(json.dumps(asdict(found)))
-    return 0 if found.other_stayed and found.back_seconds <= 5.0 else 1
+    return 0 if found.other_stayed and soon(found) else 1
 
 
 if __name__ == "__main__":

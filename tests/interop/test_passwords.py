@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -208,9 +208,9 @@ def _public(world: World) -> Iterator[tuple[str, str]]:
         yield " ".join(words), done.stdout + done.stderr
         assert done.stdout, (words, done.stderr)
     yield from _bundle(world)
-    for path in _files(world):
-        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            yield str(path), path.read_bytes().decode("latin-1")
+    for path, mode, text in _files(world):
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            yield str(path), text
 
 
 def _bundle(world: World) -> Iterator[tuple[str, str]]:
@@ -233,13 +233,18 @@ def _bundle(world: World) -> Iterator[tuple[str, str]]:
 
 def _held(world: World) -> set[str]:
     """Return the names of the node's files that hold a password."""
-    texts = {path.name: path.read_bytes().decode("latin-1") for path in _files(world)}
-    return {name for name, text in texts.items() if any(form in text for form in _forms())}
+    files = _files(world)
+    held = {path.name for path, _, text in files if any(form in text for form in _forms())}
+    return {name.removesuffix(".new") for name in held}  # as it is called while it is written
 
 
-def _files(world: World) -> list[Path]:
-    roots = (world.node.run_dir, world.node.state_dir)
-    return [path for root in roots for path in root.rglob("*") if path.is_file()]
+def _files(world: World) -> Iterator[tuple[Path, int, str]]:
+    """Yield the node's files with their modes; one that is renamed under our eyes has two names."""
+    for root in (world.node.run_dir, world.node.state_dir):
+        for path in root.rglob("*"):
+            with suppress(FileNotFoundError):
+                if path.is_file():
+                    yield path, path.stat().st_mode, path.read_bytes().decode("latin-1")
 
 
 def _proc() -> Iterator[Path]:

@@ -10,7 +10,7 @@ from bgpd.ipc.connection import Connection
 from bgpd.ipc.message import VERSION, AnyMessage, Hello, Welcome
 from bgpd.model.member import NodeName
 
-PATIENCE: Final = 10.0
+PATIENCE: Final = 40.0
 """Seconds: far more than anything here takes, far less than a person waits."""
 
 

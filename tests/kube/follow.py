@@ -11,7 +11,7 @@ from bgpd.kube.store import Changes, union
 from bgpd.kube.transport import Endpoint
 from tests.fakes.apiserver import FakeApiServer, served
 
-PATIENCE = 20.0
+PATIENCE = 40.0
 """Seconds until a change that must come is given up."""
 NAMESPACE = "bgpd"
 PATHS = {one.kind: one.path for one in resources(NAMESPACE)}

@@ -170,6 +170,8 @@ def test_metallb_that_goes_too_early_leaves_what_it_had(beside: Beside) -> None:
         await beside.until(lambda: SPARE in set(beside.source.objects))
         await beside.remove_metallb()
         await beside.until(lambda: "ConfigurationVanished" in beside.conditions)
+        # One CRD goes after the other, and each takes as long as the server needs.
+        await beside.until(lambda: len(beside.source.held) == 3)
         await asyncio.sleep(3)
         assert {POOL, SPARE, PEER, SECRET} == set(beside.source.objects)
         assert beside.passwords == {"tor": "hunter2"}

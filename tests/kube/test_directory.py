@@ -17,7 +17,7 @@ from bgpd.model.errors import ConfigError
 from tests.kube.build import peer, pool, text
 from tests.lacking import lacking
 
-PATIENCE = 10.0
+PATIENCE = 40.0
 """Seconds until a change that must come is given up."""
 A = Key("BGPPeer", "", "a")
 B = Key("BGPPeer", "", "b")

@@ -13,6 +13,8 @@ from bgpd.model.errors import BgpdError, ProtocolError
 from tests.kube.certificates import Identity
 
 ASK = Request(target="/")
+SHORT, LONG = 0.2, 20.0
+"""Seconds that somebody waits in vain, and that nobody should have to."""
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -82,22 +84,39 @@ def says(*pieces: bytes, end: bool = False) -> Serve:
 
 
 @pytest.mark.parametrize(
-    ("serve", "kind", "why"),
+    ("serve", "kind", "why", "head_within", "idle"),
     [
-        pytest.param(says(), UnreachableError, "answered nothing for 0 s", id="silence"),
-        pytest.param(says(HEAD), UnreachableError, "answered nothing", id="silence after a head"),
-        pytest.param(says(end=True), UnreachableError, "closed", id="an end"),
-        pytest.param(says(HEAD, b"5\r\nab", end=True), UnreachableError, "middle", id="a cut"),
-        pytest.param(says(b"SSH-2.0-x\r\n\r\n"), ProtocolError, "not HTTP", id="no HTTP"),
-        pytest.param(says(HEAD + b"zz\r\n"), ProtocolError, "chunk", id="a broken chunk"),
+        pytest.param(
+            says(), UnreachableError, "answered nothing for 0 s", SHORT, LONG, id="silence"
+        ),
+        pytest.param(
+            says(HEAD),
+            UnreachableError,
+            "answered nothing",
+            SHORT,
+            SHORT,
+            id="silence after a head",
+        ),
+        pytest.param(says(end=True), UnreachableError, "closed", LONG, LONG, id="an end"),
+        pytest.param(
+            says(HEAD, b"5\r\nab", end=True), UnreachableError, "middle", LONG, LONG, id="a cut"
+        ),
+        pytest.param(
+            says(b"SSH-2.0-x\r\n\r\n"), ProtocolError, "not HTTP", LONG, LONG, id="no HTTP"
+        ),
+        pytest.param(
+            says(HEAD + b"zz\r\n"), ProtocolError, "chunk", LONG, LONG, id="a broken chunk"
+        ),
     ],
 )
-def test_no_answer_is_an_error_that_says_why(serve: Serve, kind: type[BgpdError], why: str) -> None:
+def test_no_answer_is_an_error_that_says_why(
+    serve: Serve, kind: type[BgpdError], why: str, head_within: float, idle: float
+) -> None:
     """Nobody waits for ever, and nobody takes half an answer for a whole one."""
 
     async def story(connection: Connection, heard: Heard) -> None:
         with pytest.raises(kind, match=why):
-            await connection.exchange(ASK, heard, head_within=0.2, idle=0.2)
+            await connection.exchange(ASK, heard, head_within=head_within, idle=idle)
         assert not connection.usable
 
     talk(serve, story)

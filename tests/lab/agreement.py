@@ -14,6 +14,9 @@ from tests.lab.plan import Plan, router_address, router_space
 
 MOMENT: Final = 1.0
 """Seconds that the news of a session may be on its way to the speaker and to who asks for it."""
+MOST_BETWEEN: Final = 0.5
+"""Seconds that count between two looks: after more of them the machine stood still, and with it
+whoever had to hear the news."""
 YOUNG: Final = 5.0
 """Seconds after its start in which a speaker may still have to hear whom it speaks with."""
 
@@ -26,11 +29,18 @@ Pair = tuple[str, str, int]
 
 @dataclass(slots=True)
 class Agreement:
-    """What was in dispute at the last look, and since when."""
+    """What was in dispute at the last look, and for how long."""
 
-    disputes: dict[At, float] = field(default_factory=dict)
+    _disputes: dict[At, float] = field(default_factory=dict)
+    """Seconds that count."""
+    _looked: float = 0.0
     _blamed: set[At] = field(default_factory=set)
     """Those of them that were told of."""
+
+    @property
+    def open(self) -> bool:
+        """Whether there is a dispute of which nobody was told: the next look should be soon."""
+        return bool(self._disputes.keys() - self._blamed)
 
     def look(
         self,
@@ -47,21 +57,24 @@ class Agreement:
         kernels is alone with its connection is asked only where that matters.
         """
         problems = []
+        passed = min(at - self._looked, MOST_BETWEEN)
+        self._looked = at
         for session, said in gauges.items():
             told = before.get(session)
             if told is None or told is not after.get(session) or told is said or half_open(session):
                 self._settle(session)
                 continue
-            lasted = at - self.disputes.setdefault(session, at)
+            lasted = self._disputes.get(session, -passed) + passed
+            self._disputes[session] = lasted
             if lasted >= MOMENT and session not in self._blamed:
                 self._blamed.add(session)
                 problems.append(_sentence(session, lasted, said=said))
-        for session in self.disputes.keys() - gauges.keys():
+        for session in self._disputes.keys() - gauges.keys():
             self._settle(session)
         return problems
 
     def _settle(self, session: At) -> None:
-        self.disputes.pop(session, None)
+        self._disputes.pop(session, None)
         self._blamed.discard(session)
 
 

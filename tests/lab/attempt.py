@@ -3,19 +3,21 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from bgpd.model.peer import Takeover
+from bgpd.model.timeline import TAKEOVERS, StepName
 from tests.lab import shares, timelines
 from tests.lab.client import Traffic
 from tests.lab.connections import account, moves
 from tests.lab.fault import Fault, Loss
 from tests.lab.figures import measure
 from tests.lab.losses import write_losses
-from tests.lab.nodes import Node
+from tests.lab.nodes import Node, until
 from tests.lab.pace import Pace
-from tests.lab.plan import Plan
+from tests.lab.plan import LabError, Plan
 from tests.lab.report import Run, judge
 from tests.lab.run import Lab
 from tests.lab.scraping import Recording
@@ -63,28 +65,30 @@ def strike(
         problems = judge(lab.plan, fault, outcome)
         # With the API it is no matter of milliseconds either: what held, holds.
         doubtful = problems or (figures and not (fault.api or fault.lasting))
+        outcome = replace(outcome, problems=problems)
         why = void(fault, outcome) if attempt < _ATTEMPTS and doubtful else ""
         if not why:
-            return replace(outcome, problems=problems)
+            return outcome
         told = f" ({'; '.join(problems)})" if problems and why not in problems else ""
         say(f"  {why}{told}: again, with other source ports")
 
 
 def void(fault: Fault, run: Run) -> str:
     """Return why a run says nothing about the fault, or the empty string."""
-    if run.machine_late_ms > MOST_MACHINE_LATE_MS:
-        return f"this machine stood still for {run.machine_late_ms:.0f} ms"
+    # Figures are of the time after the strike; raises are counted from the look before it.
+    late = run.machine_late_since_look_ms if run.problems else run.machine_late_ms
+    if late > MOST_MACHINE_LATE_MS:
+        return f"this machine stood still for {late:.0f} ms"
     if fault.lasting and fault.raises == (0,) and run.raises:
         # Half a minute is long for a machine on which three nodes share two processors.
         return "a node was suspected though none had died"
     traffic = run.traffic
-    if traffic is None:
-        return ""
-    if fault.gap_ms is not None and traffic.affected_flows == 0:
-        return "no flow used the affected node"
-    if traffic.client_late_ms > MOST_LATE_MS:
+    if traffic is not None and traffic.client_late_ms > MOST_LATE_MS:
         return f"the client itself was {traffic.client_late_ms:.0f} ms late"
-    return ""
+    if run.findings.get("through_dead_flows") == 0:
+        return "no flow passed the router that died"
+    untouched = traffic is not None and fault.gap_ms is not None and not traffic.affected_flows
+    return "no flow used the affected node" if untouched else ""
 
 
 def _spare(lab: Lab, fault: Fault, seed: int) -> None:
@@ -116,11 +120,11 @@ def _strike_recorded(
     if fault.name == "return":
         lab.accused.update(names)  # whoever has to die first is accused as well
     witnesses = () if len(names) == lab.plan.nodes else names
-    lab.look_before(witnesses)
     measured = fault.client and _recordable(lab.plan)
     traffic = Traffic(lab, seed, attempt, connects=fault.connects) if measured else None
     pace = Pace()
     try:
+        lab.look_before(witnesses)
         time.sleep(_LEAD)
         recording.rest()
         findings = fault.strike(lab, nodes)
@@ -130,6 +134,7 @@ def _strike_recorded(
         if fault.moves:
             findings["all_routes_moved"] = lab.routes_avoid(names)
         record = traffic.stop() if traffic else None
+        after = lab.total_generation(without=witnesses)
     except BaseException:
         if traffic:
             traffic.abort()
@@ -138,7 +143,6 @@ def _strike_recorded(
         pace.stop()
         lab.watch.stop()
     survivors = [node for name, node in lab.nodes.items() if name not in names]
-    after = lab.total_generation(without=witnesses)
     findings |= _takeover_shares(lab, fault, names, survivors)
     findings |= _together(lab, names, survivors, record, findings)
     findings |= _told(lab, fault, record)
@@ -161,6 +165,7 @@ def _strike_recorded(
         recovered_seconds=recovered,
         quarantined=quarantined,
         machine_late_ms=pace.worst_ms(struck),
+        machine_late_since_look_ms=pace.worst_ms(),
         findings=findings,
         timeline=survivors[0].timeline() if survivors else [],
         joined=lab.joined,
@@ -235,6 +240,9 @@ def _together(
     lab.joined = {}
     if shares.TO_ROUTER not in found or record is None:
         return {}
+    with suppress(LabError):  # then a step is missing, and that is told
+        if shares.RAISE_TO_ROUTER in found:
+            until(lambda: all(_acknowledged(lab, n) for n in survivors), 30, "not acknowledged")
     files = []
     for node in survivors:
         files.append(lab.directory / f"timeline-{node.name}.json")
@@ -250,6 +258,16 @@ def _together(
             router_ms=found[shares.ROUTER],
         )
     }
+
+
+def _acknowledged(lab: Lab, node: Node) -> bool:
+    """Tell whether *node* knows that a router has what it sent in this takeover."""
+    since = lab.strike_time - monotonic_at_epoch()
+    return any(
+        one["at"] >= since - 1.0 and any(s["name"] == StepName.SENT for s in one["steps"])
+        for one in node.failovers()
+        if one["kind"] in TAKEOVERS
+    )
 
 
 def _sources(lab: Lab, nodes: list[Node]) -> frozenset[str]:

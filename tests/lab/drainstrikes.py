@@ -222,7 +222,7 @@ def _active(lab: "Lab") -> str:
 
 def _phase(node: Node) -> str:
     """Return how far the drain is, as the speaker says."""
-    found: str = ((node.status() or {}).get("drain") or {}).get("phase", "")
+    found: str = (node.answer().get("drain") or {}).get("phase", "")
     return found
 
 

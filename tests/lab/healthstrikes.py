@@ -18,7 +18,7 @@ from tests.lab.topology import batch
 if TYPE_CHECKING:
     from tests.lab.run import Lab
 
-_PATIENCE: Final = 20.0
+_PATIENCE: Final = 60.0
 _TOLD_WITHIN: Final = 15.0
 _DOUBTFUL: Final = 250
 _FLAP_EVERY: Final = 0.1
@@ -118,8 +118,7 @@ def silencing(which: str) -> Strike:
         until(lambda: lab.routes_avoid((node.name,)), doubt + _PATIENCE, what, 0.05)
         time.sleep(0.2)
         gone = lab.last_route_gone(node, killed)
-        status = node.status() or {}
-        ranks = {route["rank"] for route in status.get("routes") or ()}
+        ranks = {route["rank"] for route in node.answer().get("routes") or ()}
         after = None if gone is None else round(gone - killed, 2)
         return {
             "restart_moved_nothing": restart_moved == 0,
@@ -171,7 +170,7 @@ def port_down(lab: "Lab", nodes: tuple[Node, ...]) -> Findings:
     lab.strike_time = time.monotonic()
     for end in ends(nodes):
         batch([f"link set {end} down"], lab.router.space)
-    return {"carrier_loss_told_ms": _told_after(lab, nodes, "carrier", _PATIENCE)}
+    return {"carrier_loss_told_ms": _told_after(lab, nodes, "carrier", _TOLD_WITHIN)}
 
 
 def port_up(lab: "Lab", nodes: tuple[Node, ...]) -> None:

@@ -5,10 +5,12 @@ ended by our clock, and what went wrong with it: empty where all of it came.
 """
 
 import json
+import os
 import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 
 _PATIENCE = 30.0
 
@@ -49,8 +51,15 @@ class Request:
         self.wrong = "" if body == wanted else f"{body} of {wanted} bytes"
 
 
+def prefer_ourselves() -> None:
+    """Ask for a real-time slice: when an answer ended is held against what the router did then."""
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+
+
 def main() -> None:
     """Ask, wait, tell."""
+    prefer_ourselves()
     address, port, count, seconds = sys.argv[1:]
     requests = [Request(address, int(port), float(seconds)) for _ in range(int(count))]
     for request in requests:

@@ -158,7 +158,7 @@ class Node:
 
     def pid(self, which: str) -> int:
         """Return the pid of one process, waiting a moment for it to be there."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while which not in (pids := self.pids()):
             if time.monotonic() > end:
                 raise LabError(f"{self.name}: {which} does not run; see {self.directory}")
@@ -203,6 +203,17 @@ class Node:
     def status(self, timeout: float = 1.0) -> Mapping[str, Any] | None:
         """Return the speaker's own status, or None while it does not answer."""
         return self._ask("speaker.sock", timeout)
+
+    def answer(self, seconds: float = 30.0) -> Mapping[str, Any]:
+        """Return the speaker's own status, for whoever cannot go on without it."""
+        found: list[Mapping[str, Any]] = []
+
+        def answered() -> bool:
+            found.extend(filter(None, [self.status()]))
+            return bool(found)
+
+        until(answered, seconds, f"{self.name}: the speaker does not answer")
+        return found[0]
 
     def told(self, timeout: float = 1.0) -> Mapping[str, Any]:
         """Return the agent's own status, empty while it does not answer."""

@@ -36,6 +36,8 @@ _MOST: Final = 60.0
 _SETTLE: Final = 2.0
 """How long the router is watched after the change has come: a second look may do harm as well."""
 _POLL: Final = 0.2
+_SAID_WITHIN: Final = 15.0
+"""Seconds of an outage after which every agent must have said what it meets, also a short one's."""
 _RESOURCES: Final = sum(not one.foreign for one in resources("bgpd-system"))
 """That an agent follows and that are installed."""
 
@@ -57,15 +59,23 @@ class Outage:
     changed: float = 0.0
 
     def last(self, share: float, expected: frozenset[str] = frozenset()) -> frozenset[str]:
-        """Wait for that share of the outage; return which of *expected* the agents all said."""
+        """Wait for that share of the outage; return which of *expected* the agents all said.
+
+        A short outage waits for their word, which it would else be over before.
+        """
         end = self.begun + self.seconds * share
         said: dict[str, set[str]] = {name: set() for name in self.lab.nodes}
-        while time.monotonic() < end:
+
+        def found() -> frozenset[str]:
+            return expected.intersection(*said.values())
+
+        most = max(end, self.begun + _SAID_WITHIN)
+        while time.monotonic() < (end if found() == expected else most):
             if expected:
                 for name, node in self.lab.nodes.items():
                     said[name] |= node.reasons()
             time.sleep(_POLL)
-        return expected.intersection(*said.values())
+        return found()
 
     def make(self) -> None:
         """Make the change now."""
@@ -129,7 +139,8 @@ def kill_and_restart_agent(current: Outage) -> Findings:
     current.last(0.2)
     current.node.signal("agent", signal.SIGKILL)
     remembered = False
-    while time.monotonic() < current.begun + max(current.seconds, _QUICK):
+    end, most = current.begun + max(current.seconds, _QUICK), current.begun + _MOST
+    while time.monotonic() < (end if remembered else most):
         remembered = remembered or "SourceUnread" in current.node.reasons()
         time.sleep(_POLL)
     return _end_of_kill(current) | {"agent_went_on_from_memory": remembered}

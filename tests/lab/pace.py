@@ -27,7 +27,7 @@ class Pace:
         self._stopping.set()
         self._thread.join()
 
-    def worst_ms(self, since: float) -> float:
+    def worst_ms(self, since: float = 0.0) -> float:
         """Return by how much the machine was late at worst after *since*, in milliseconds."""
         return round(max((late for at, late in self._late if at >= since), default=0.0) * 1000, 1)
 

@@ -50,7 +50,7 @@ class Provider:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         words = (*inside(space), "ss", "-Hltn", f"sport = :{PORT}")
-        until(lambda: bool(_output(words)), 10, "the metadata server does not listen", 0.02)
+        until(lambda: bool(_output(words)), 60, "the metadata server does not listen", 0.02)
 
     def write(self) -> None:
         """Tell each node what is true now."""

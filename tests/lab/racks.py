@@ -24,7 +24,7 @@ def not_comparable(nodes: Iterable[Node]) -> tuple[str, ...]:
     """Return which of *nodes* say that a raise moves nothing between them and another rack."""
     names = []
     for node in nodes:
-        mesh = (node.status() or {}).get("mesh") or {}
+        mesh = node.answer().get("mesh") or {}
         conditions = mesh.get("conditions", ())
         if any(one["type"] == "TakeoverNotComparable" and one["status"] for one in conditions):
             names.append(node.name)

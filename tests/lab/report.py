@@ -34,7 +34,9 @@ class Run:
     """None where members were quarantined, and the nodes had to be started afresh."""
     quarantined: tuple[str, ...]
     machine_late_ms: float
-    """How late an ordinary process of this machine woke at worst."""
+    """How late an ordinary process of this machine woke at worst after the strike."""
+    machine_late_since_look_ms: float
+    """The same from the look at the generation on that raises are counted from."""
     findings: Findings
     timeline: list[Any]
     joined: Mapping[str, Any]

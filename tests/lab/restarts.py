@@ -93,8 +93,7 @@ def _transitions(lab: "Lab") -> dict[str, int]:
     """Return how often sessions have changed their state, on all nodes together."""
     found = {"bgp": 0, "bfd": 0}
     for node in lab.nodes.values():
-        status = node.status(5.0) or {"sessions": ()}
-        for one in status["sessions"]:
+        for one in node.answer()["sessions"]:
             found["bgp"] += one.get("transitions", 0)
             found["bfd"] += (one.get("bfd") or {}).get("transitions", 0)
     return found

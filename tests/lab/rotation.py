@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _APART: Final = 1.5
 """Seconds between two nodes; a speaker reads its keys each second."""
-_PATIENCE: Final = 10.0
+_PATIENCE: Final = 60.0
 
 
 def rotate_key(lab: "Lab", _nodes: tuple[Node, ...]) -> Findings:
@@ -33,7 +33,7 @@ def rotate_key(lab: "Lab", _nodes: tuple[Node, ...]) -> Findings:
 
 def _refused(lab: "Lab") -> int:
     """Return how many datagrams had a code that no key of their receiver makes."""
-    meshes = [(node.status() or {})["mesh"] for node in lab.nodes.values()]
+    meshes = [node.answer()["mesh"] for node in lab.nodes.values()]
     return sum(int(mesh["counters"].get(str(Refusal.BAD_MAC), 0)) for mesh in meshes)
 
 

@@ -244,7 +244,7 @@ def _frr_owner() -> str:
     return "root"
 
 
-def _until(true: Callable[[], bool], sentence: str, directory: Path, seconds: float = 10) -> None:
+def _until(true: Callable[[], bool], sentence: str, directory: Path, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:

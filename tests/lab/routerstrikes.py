@@ -1,18 +1,20 @@
 """A router that goes silent beside another one, and what it costs the flows that passed it.
 
 Which router a flow passes, in either direction, is the kernels' choice by the flow's ports; it is
-seen on the router's own link to the upstream just before the harm.
+seen on the routers' own links to the upstream just before the harm.
 """
 
+import select
 import socket
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.lab.figures import Flow, flows_of
 from tests.lab.nodes import Node
-from tests.lab.plan import ECHO_PORT, number
+from tests.lab.plan import ECHO_PORT, LabError, number
 from tests.lab.router import Router
 from tests.lab.strikes import Findings
 from tests.lab.topology import inside, run, within
@@ -24,8 +26,8 @@ _TABLE: Final = "dead"
 _FLAPS: Final = 3
 _FLAP_SECONDS: Final = 32.0
 """BFD that fails so often in so many seconds (30, and some for the last) is believed less."""
-_LOOK: Final = 0.2
-"""Seconds; every flow sends fifty packets in it."""
+_LOOK: Final = 20.0
+"""Seconds in which every flow has surely passed some router in both directions."""
 _ETH_P_ALL: Final = 0x0003  # what is sent is seen by those alone who ask for everything
 _IPV4: Final = b"\x08\x00"
 _UDP: Final = 17
@@ -70,7 +72,7 @@ def begin_of_death(lab: "Lab") -> Router:
     router = lab.routers[len(lab.router_deaths) % len(lab.routers)]
     lab.router_deaths.append(time.monotonic())
     lab.dead_router = router
-    lab.ways = _ways(router)
+    lab.ways = _ways(lab, router)
     lab.strike_time = time.monotonic()
     return router
 
@@ -110,27 +112,47 @@ def _worst(flows: Iterable[Flow], begin: float) -> float | None:
     return round(max(gaps) * 1000, 1) if gaps else None
 
 
-def _ways(router: Router) -> Ways:
-    """Look at what passes between *router* and the upstream for a moment."""
-    arriving, leaving = set(), set()
-    with within(router.space):
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
-    with sock:
-        sock.bind(("u0", _ETH_P_ALL))
-        sock.settimeout(_LOOK)
-        end = time.monotonic() + _LOOK
-        while time.monotonic() < end:
-            try:
-                frame = sock.recv(128)
-            except TimeoutError:
-                break
-            packet = frame[14:]
-            if frame[12:14] != _IPV4 or packet[9] != _UDP:
-                continue
-            start = (packet[0] & 15) * 4
-            source, target = (int.from_bytes(packet[at : at + 2]) for at in (start, start + 2))
-            if target == ECHO_PORT:
-                arriving.add(source)
-            elif source == ECHO_PORT:
-                leaving.add(target)
+def _ways(lab: "Lab", router: Router) -> Ways:
+    """Look at the routers' links to the upstream until every flow was seen, each way.
+
+    A flow that was seen on no link would count as one that the death may not touch. At a provider
+    answers leave by the fabric, and by no router.
+    """
+    flows = frozenset(flow["source_port"] for flow in lab.flows if ":" not in flow["address"])
+    seen = {one.space: (set[int](), set[int]()) for one in lab.routers}
+    end = time.monotonic() + _LOOK
+
+    def missed() -> frozenset[int]:
+        there, back = (set[int]().union(*ports) for ports in zip(*seen.values(), strict=True))
+        return flows - (there if lab.plan.site else there & back)
+
+    with ExitStack() as stack:
+        taps = {stack.enter_context(_tap(one.space)): one.space for one in lab.routers}
+        while missed():
+            if time.monotonic() > end:
+                raise LabError(f"flows that pass no router within {_LOOK:g} s: {sorted(missed())}")
+            for tap in select.select(list(taps), [], [], 1.0)[0]:
+                _take(tap.recv(128), *seen[taps[tap]])
+    arriving, leaving = seen[router.space]
     return Ways(arriving=frozenset(arriving), leaving=frozenset(leaving))
+
+
+def _tap(space: str) -> socket.socket:
+    """Return a socket that hears what passes between a router and the upstream."""
+    with within(space):
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
+    sock.bind(("u0", _ETH_P_ALL))
+    return sock
+
+
+def _take(frame: bytes, arriving: set[int], leaving: set[int]) -> None:
+    """Note the flow that *frame* is of, if it is of one."""
+    packet = frame[14:]
+    if frame[12:14] != _IPV4 or packet[9] != _UDP:
+        return
+    start = (packet[0] & 15) * 4
+    source, target = (int.from_bytes(packet[at : at + 2]) for at in (start, start + 2))
+    if target == ECHO_PORT:
+        arriving.add(source)
+    elif source == ECHO_PORT:
+        leaving.add(target)

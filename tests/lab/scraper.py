@@ -35,8 +35,8 @@ SOON: Final = 0.25
 WITHIN: Final = 1.0
 """Seconds that an answer may take: a process that is stopped or dead gives none."""
 PORTS: Final = {"speaker": 7180, "agent": 7181}
-_PATIENCE: Final = 5.0
-"""Seconds for what is open at the end."""
+_PATIENCE: Final = 30.0
+"""Seconds for what is open at the end: an agent that has just been started needs some of them."""
 
 
 class Place:
@@ -135,7 +135,18 @@ class Scraper:
         after = self._look()
         self._truth.hold(time.monotonic(), told, before, after, self._half_open)
         self._write(told, before, after)
-        return _errors(told)
+        return [*_errors(told), *self._unseen(after)]
+
+    def _unseen(self, states: States) -> list[str]:
+        """Return which routers do not tell of each of their sessions in *states*."""
+        silent = {
+            router
+            for router in self._plan.router_numbers
+            for node in self._plan.names_at(router)
+            for version in self._plan.session_versions
+            if (node, router, version) not in states
+        }
+        return [f"{router_space(router)} does not tell of all sessions" for router in silent]
 
     def _unready(self) -> list[str]:
         """Return who says that it is not ready."""

@@ -42,6 +42,10 @@ UP, DOWN = True, False
             [(0, DOWN, UP, DOWN), (0.5, UP, UP, UP), (LATER, DOWN, UP, DOWN)],
             id="two disputes, each short",
         ),
+        pytest.param(
+            [(0, DOWN, UP, DOWN), (7, DOWN, UP, DOWN), (7.2, DOWN, DOWN, DOWN)],
+            id="the machine stood still in between",
+        ),
     ],
 )
 def test_what_may_be_is_no_problem(rounds: list[tuple[float, bool, bool, bool]]) -> None:
@@ -56,7 +60,7 @@ def test_a_speaker_that_goes_on_being_wrong_is_told_of_once(said: bool) -> None:
     (problem,) = looked(*((at, other, said, other) for at in (0, 0.5, LATER, 5, 9)))
     words = ("up", "down") if said else ("down", "up")
     assert problem == (
-        f"n1 tells Prometheus for {LATER:.1f} s that its IPv4 session with router is {words[0]};"
+        f"n1 tells Prometheus for {MOMENT:.1f} s that its IPv4 session with router is {words[0]};"
         f" the router says {words[1]}"
     )
 

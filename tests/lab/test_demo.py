@@ -32,6 +32,7 @@ tied([sys.executable, "-c", *sys.argv[1:]])
 """
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
 def test_a_demonstration_waits_until_its_lab_has_tidied_up(
     number: signal.Signals, tmp_path: Path
@@ -41,12 +42,12 @@ def test_a_demonstration_waits_until_its_lab_has_tidied_up(
     process = subprocess.Popen(
         [sys.executable, "-c", _PARENT, _CHILD, str(witness)], cwd=ROOT, stderr=subprocess.DEVNULL
     )
-    end = time.monotonic() + 20
+    end = time.monotonic() + 50
     while not witness.exists() and time.monotonic() < end:
         time.sleep(0.02)
     assert witness.exists()
     process.send_signal(number)
-    assert process.wait(20) != 0
+    assert process.wait(50) != 0
     assert not witness.exists()
 
 

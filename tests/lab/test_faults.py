@@ -29,7 +29,7 @@ OTHER_ROUTERS = {fault.name for fault in FAULTS.values() if fault.needs}
 NODES = ("pod-hang", "drain-cordon", "drain-connections")
 """What agents read of objects that only an API server, or only a chart, could get wrong."""
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 
 class Served:
@@ -85,10 +85,10 @@ class Served:
             if pipe is not None:
                 pipe.close()
         try:
-            self.process.wait(20)
+            self.process.wait(100)
         except subprocess.TimeoutExpired:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(100)
 
 
 @pytest.fixture(scope="class")

@@ -13,7 +13,7 @@ from tests.lab.routers import missing_programs
 from tests.lab.world import unshare_command
 from tests.lacking import lacking
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 BEST = {"ignores-med": "asPath", "ignores-path": "med", "ignores-both": "origin"}
 MOVES = {
@@ -35,7 +35,7 @@ def told(router: RouterName, *stories: str) -> dict[str, Any]:
         lacking(reason, unproven=f"which levers bgpctl probe finds on {router}")
     done = subprocess.run(
         [sys.executable, "-m", "tests.lab.probing", router.value, *stories],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=380,
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=860,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

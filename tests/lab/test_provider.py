@@ -1,10 +1,8 @@
 """A lab at a provider: bgpd understands its metadata, and its routers know what it says."""
 
 import json
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -143,45 +141,41 @@ def _started(seconds: float) -> dict[str, Any]:
     return {"plan": {"router": "openbgpd"}, "summary": {"ok": True, **found}}
 
 
+_SERVER = """
+from tests.lab import metadata
+class Server(metadata.ThreadingHTTPServer):
+    def server_activate(self):
+        super().server_activate()
+        print(self.server_port, flush=True)
+metadata.ThreadingHTTPServer, metadata.PORT = Server, 0
+metadata.main()
+"""
+
+
 @contextmanager
-def served(directory: Path) -> Iterator[None]:
-    """Serve the lab's metadata on loopback until the end of the block."""
-    code = (
-        "import sys; from tests.lab import metadata; metadata.PORT = int(sys.argv.pop()); "
-        "metadata.main()"
-    )
-    port = str(_free_port())
-    (directory / "port").write_text(port)
+def served(directory: Path) -> Iterator[int]:
+    """Serve the lab's metadata on loopback until the end of the block; yield the port."""
     process = subprocess.Popen(
-        [sys.executable, "-c", code, str(directory), "127.0.0.1", port], cwd=HERE.parent.parent
-    )
+        [sys.executable, "-c", _SERVER, str(directory), "127.0.0.1"],
+        cwd=HERE.parent.parent, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
     try:
-        yield
+        with process.stdout:
+            yield int(process.stdout.readline())
     finally:
         process.kill()
         process.wait()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
-
-
-def _ask(directory: Path, path: str) -> tuple[int, bytes]:
+def _ask(port: int, path: str) -> tuple[int, bytes]:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    url = f"http://127.0.0.1:{(directory / 'port').read_text()}{path}"
-    end = time.monotonic() + 20
-    while True:
-        try:
-            with opener.open(url, timeout=5) as answer:
-                return int(answer.status), answer.read()
-        except urllib.error.HTTPError as refused:
-            with refused:
-                return refused.code, refused.read()
-        except OSError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.05)
+    try:
+        with opener.open(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+            return int(answer.status), answer.read()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.read()
 
 
 def test_the_server_tells_who_asks_and_forgets_nothing_between_questions(tmp_path: Path) -> None:
@@ -189,10 +183,10 @@ def test_the_server_tells_who_asks_and_forgets_nothing_between_questions(tmp_pat
     path = PATHS[ProviderName.PACKET]
     file = tmp_path / metadata.DOCUMENTS
     file.write_text(json.dumps({"127.0.0.1": {path: {"is": 1}}, "192.0.2.1": {path: {"is": 9}}}))
-    with served(tmp_path):
-        assert _ask(tmp_path, path) == (200, b'{"is": 1}')
+    with served(tmp_path) as port:
+        assert _ask(port, path) == (200, b'{"is": 1}')
         file.write_text(json.dumps({"127.0.0.1": {path: {"is": 2}}}))
-        assert _ask(tmp_path, path) == (200, b'{"is": 2}')
-        assert _ask(tmp_path, "/nothing")[0] == 404
+        assert _ask(port, path) == (200, b'{"is": 2}')
+        assert _ask(port, "/nothing")[0] == 404
     asked = [json.loads(line) for line in (tmp_path / metadata.ASKED).read_text().splitlines()]
     assert [one["path"] for one in asked] == [path, path, "/nothing"]

@@ -39,6 +39,7 @@ GOOD = Run(
     recovered_seconds=0.4,
     quarantined=(),
     machine_late_ms=2.0,
+    machine_late_since_look_ms=2.0,
     findings={"all_routes_moved": True},
     timeline=[],
     joined={},

@@ -18,7 +18,7 @@ from tests.lab.truth import PROMTOOL
 from tests.lab.world import unshare_command
 from tests.lacking import lacking
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 LIAR = ROOT / "tests" / "lab" / "liar"
 
 
@@ -40,7 +40,7 @@ def strike(place: Path, **environment: str) -> dict[str, Any]:
     line = ["run", "agent-kill", "--scrape", str(place), "--json", str(place.with_suffix(".json"))]
     subprocess.run(
         [sys.executable, "-m", "tests.lab", *line],
-        cwd=ROOT, env={**os.environ, **environment}, capture_output=True, check=False, timeout=150,
+        cwd=ROOT, env={**os.environ, **environment}, capture_output=True, check=False, timeout=560,
     )  # fmt: skip
     (run,) = json.loads(place.with_suffix(".json").read_text())["runs"]
     found: dict[str, Any] = run

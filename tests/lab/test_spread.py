@@ -14,7 +14,7 @@ from tests.lab.spread import weights_of
 from tests.lab.world import unshare_command
 from tests.lacking import lacking
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 ROUTERS = [RouterName.BIRD, RouterName.FRR]
 
@@ -31,7 +31,7 @@ def seen(router: RouterName, shape: str) -> dict[str, Any]:
         lacking(reason, unproven=f"how nodes share the traffic of {router}")
     done = subprocess.run(
         [sys.executable, "-m", "tests.lab.spread", router.value, shape],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=220,
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=560,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

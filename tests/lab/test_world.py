@@ -16,7 +16,7 @@ from tests.lab.routers import missing_programs
 from tests.lab.world import INSIDE, run_inside, start_in_background, unshare_command
 from tests.lacking import lacking
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def lab(*words: str) -> subprocess.CompletedProcess[str]:
     """Run the lab's command line to its end."""
     return subprocess.run(
         [sys.executable, "-m", "tests.lab", *words],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
 
 
@@ -55,13 +55,13 @@ def inhabitants(directory: str) -> list[int]:
 
 
 def eventually_empty(directory: str) -> bool:
-    """Wait until the world is gone, at most ten seconds."""
+    """Wait until the world is gone, at most a minute."""
     return wait_for(lambda: not inhabitants(directory))
 
 
 def wait_for(fact: Callable[[], bool]) -> bool:
-    """Wait at most ten seconds for *fact*, and tell whether it came true."""
-    end = time.monotonic() + 10
+    """Wait at most a minute for *fact*, and tell whether it came true."""
+    end = time.monotonic() + 60
     while not fact() and time.monotonic() < end:
         time.sleep(0.05)
     return fact()
@@ -122,7 +122,7 @@ def test_a_killed_lab_takes_everything_with_it(number: signal.Signals) -> None:
     marker = f"{INSIDE}={directory}"
     assert inhabitants(marker)
     process.send_signal(number)
-    process.wait(30)
+    process.wait(100)
     said = process.stdout.read()
     process.stdout.close()
     assert eventually_empty(marker)
@@ -141,7 +141,7 @@ def test_an_interrupted_up_ends_the_half_built_lab(number: signal.Signals) -> No
         cwd=ROOT, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        wait_for(state.exists)
+        assert wait_for(state.exists)
         directory = next((ROOT / "build" / "lab").glob(f"world-{process.pid}-*"))
         process.send_signal(number)
         _, said = process.communicate(timeout=60)

@@ -46,7 +46,7 @@ class Truth:
     @property
     def disputed(self) -> bool:
         """Whether a session is, so that it should be looked at again soon."""
-        return bool(self._agreement.disputes)
+        return self._agreement.open
 
     def hold(
         self,

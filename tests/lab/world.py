@@ -81,7 +81,7 @@ def new_directory() -> Path:
     """Return a new directory for one world's logs, below build/lab, and sweep old ones."""
     parent = ROOT / "build" / "lab"
     parent.mkdir(parents=True, exist_ok=True)
-    old = sorted(parent.glob("world-*"), key=lambda p: p.stat().st_mtime)
+    old = sorted(parent.glob("world-*"), key=_changed)
     for path in old[:-_KEEP_DIRECTORIES]:
         if not _owner_lives(path):
             shutil.rmtree(path, ignore_errors=True)
@@ -276,7 +276,7 @@ def _end_early(process: subprocess.Popen[bytes] | None, directory: Path) -> None
 
 
 def _await_gone(gone: Callable[[], bool]) -> bool:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not gone():
         if time.monotonic() > end:
             return False
@@ -323,6 +323,14 @@ def _inhabitants(spaces: set[str]) -> list[int]:
                 if str((entry / "ns" / "pid").readlink()) in spaces:
                     found.append(int(entry.name))
     return found
+
+
+def _changed(path: Path) -> float:
+    """Return when *path* changed; one that its own world has just removed is the oldest."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _owner_lives(directory: Path) -> bool:

@@ -17,7 +17,7 @@ import pytest
 from tests.lab.nodes import PROGRAMS, ROOT
 
 OPERATOR: Final = "operator"
-_PATIENCE: Final = 20.0
+_PATIENCE: Final = 60.0
 _QUESTION: Final = "question"
 
 Test = TypeVar("Test", bound=Callable[..., None])

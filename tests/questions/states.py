@@ -21,9 +21,7 @@ from tests.lab.run import Lab
 from tests.lab.strikes import lossy_mesh, power_loss, undrop
 from tests.lab.topology import run
 
-_PATIENCE: Final = 30.0
-_NOTED: Final = 3.0
-"""Seconds within which an agent has taken note of what is so: an Event tells what is different."""
+_PATIENCE: Final = 60.0
 POOL_TAKEN: Final = "203.0.113.4/32"
 """Within the lab's own pool."""
 
@@ -53,8 +51,13 @@ State: TypeAlias = Callable[[Ground], AbstractContextManager[object]]
 @contextmanager
 def endpoint_lost(ground: Ground) -> Iterator[None]:
     """Let Service 1 have no endpoint on n1."""
-    time.sleep(_NOTED)
+    prefix, others = ground.lab.plan.prefix(1, 4), frozenset({"n2", "n3"})
+    # An Event tells what is different: n1's agent has to have taken note of what is so.
+    what = "n1 has not told the cluster of Service 1"
+    until(lambda: prefix in _told_by(ground, "n1"), _PATIENCE, what)
     ground.control.write_endpoints(1, ("n2", "n3"))
+    what = "the router still sends to n1"
+    until(lambda: ground.lab.router.paths().get(prefix) == others, _PATIENCE, what)
     try:
         yield
     finally:
@@ -79,6 +82,13 @@ def crowded(ground: Ground) -> Iterator[None]:
         yield
     finally:
         _restore_endpoints(ground, 2)
+
+
+def _told_by(ground: Ground, name: str) -> set[str]:
+    """Return the prefixes that node *name* told the cluster that it advertises."""
+    path = f"/apis/bgpd.io/v1alpha1/bgpnodestatuses/{name}"
+    status = ground.control.cluster.api.request("GET", path).get("status", {})
+    return {route["prefix"] for route in status.get("routes", ())}
 
 
 def _restore_endpoints(ground: Ground, number: int) -> None:

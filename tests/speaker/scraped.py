@@ -9,7 +9,7 @@ from typing import Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from bgpd.model.port import SPEAKER_METRICS_PORT
-from tests.exabgp.space import Space
+from tests.exabgp.space import Space, eventually
 from tests.lacking import lacking
 
 _FETCH: Final = """
@@ -66,6 +66,12 @@ def page(space: Space, path: str, *, address: str = "127.0.0.1") -> tuple[int, s
     out = space.run(sys.executable, "-c", _FETCH, url)
     status, _, body = out.partition("\n")
     return int(status), body
+
+
+def served(space: Space, *, address: str = "127.0.0.1") -> None:
+    """Wait until the speaker in *space* serves its pages: it takes agents a moment before."""
+    listens = f"{address}:{SPEAKER_METRICS_PORT}"
+    eventually(lambda: listens in space.run("ss", "-ltnH"), f"a listener on {listens}")
 
 
 def scrape(space: Space, *, address: str = "127.0.0.1") -> Scrape:

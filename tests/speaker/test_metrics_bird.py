@@ -14,7 +14,7 @@ from tests.interop.bench import Bench, bench
 from tests.interop.cases import CASES, Case, Make
 from tests.interop.node import until
 from tests.interop.routers import ROUTERS, Bird
-from tests.speaker.scraped import Scrape, lint, page, scrape
+from tests.speaker.scraped import Scrape, lint, page, scrape, served
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -25,7 +25,7 @@ FOUR, SIX = (next(case for case in CASES if case.number == number) for number in
 def _bare(tmp_path: Path) -> Iterator[Bench]:
     """Return BIRD and a node on which nothing runs."""
     unproven = "that the sessions' gauge agrees with the router's view"
-    need("ip", "unshare", "nsenter", *ROUTERS[Make.BIRD].programs, unproven=unproven)
+    need("ip", "ss", "unshare", "nsenter", *ROUTERS[Make.BIRD].programs, unproven=unproven)
     with bench(Make.BIRD, tmp_path, [FOUR, SIX]) as world:
         world.router.start()
         yield world
@@ -35,6 +35,7 @@ def _bare(tmp_path: Path) -> Iterator[Bench]:
 def _world(bare: Bench) -> Bench:
     """Return BIRD and a node with the speaker."""
     bare.node.start()
+    served(bare.spaces["node"])
     return bare
 
 
@@ -75,9 +76,19 @@ def _agree(world: Bench, view: dict[str, bool], before: Scrape) -> Scrape:
     return scrapes[-1]
 
 
+def _advertised(world: Bench) -> list[float | None]:
+    found = scrape(world.spaces["node"])
+    name = "bgpd_prefixes_advertised"
+    return [
+        found.get(name, peer=FOUR.name, family="ipv4-unicast"),
+        found.get(name, peer=SIX.name, family="ipv6-unicast"),
+    ]
+
+
 def test_the_gauge_of_sessions_is_what_bird_says(world: Bench) -> None:
     """Both up, one shut down by BIRD's operator, up again: at each scrape both say the same."""
     _want(world, FOUR, SIX)
+    eventually(lambda: _advertised(world) == [3, 3], "all is advertised")
     both = _agree(world, {FOUR.name: True, SIX.name: True}, Scrape(""))
     assert both.get("bgpd_prefixes_desired", peer=FOUR.name, family="ipv4-unicast") == 3
     assert both.get("bgpd_prefixes_advertised", peer=FOUR.name, family="ipv4-unicast") == 3

@@ -15,7 +15,7 @@ from bgpd.model.port import SPEAKER_METRICS_PORT
 from bgpd.model.prefix import Address
 from tests.exabgp.space import Space, eventually, need
 from tests.interop.node import Node
-from tests.speaker.scraped import Scrape, page, scrape
+from tests.speaker.scraped import Scrape, page, scrape, served
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -27,7 +27,13 @@ PATIENT = SpeakerPolicy(mesh=MeshPolicy(interval_milliseconds=50, multiplier=6))
 
 @pytest.fixture(name="space")
 def _space() -> Iterator[Space]:
-    need("ip", "unshare", "nsenter", unproven="that an attack on the metrics delays no heartbeat")
+    need(
+        "ip",
+        "ss",
+        "unshare",
+        "nsenter",
+        unproven="that an attack on the metrics delays no heartbeat",
+    )
     space = Space()
     try:
         yield space
@@ -47,6 +53,7 @@ def _pair(space: Space, directory: Path) -> tuple[Node, Node]:
         if member.name == ATTACKED:
             where += f",{KUBELET}:{SPEAKER_METRICS_PORT}"
         node.start("--metrics-address", where)
+        served(space, address=member.address)
         node.say(
             Desired(
                 sequence=1,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ import pytest
 
 from bgpd.ipc.ask import ask
 from bgpd.ipc.message import VERSION, Ask, Desired, Hello, Standing, encode
+from bgpd.model.errors import BgpdError
 from bgpd.model.member import NodeName
 from bgpd.model.peer import PeerState
 from bgpd.model.prefix import Prefix
@@ -25,6 +27,7 @@ from tests.exabgp.link import EIP, NODE_V4, OTHER, peer
 from tests.exabgp.rig import Rig, rig
 from tests.exabgp.router import bird_session
 from tests.exabgp.space import eventually
+from tests.exabgp.standstill import standstill
 from tests.lacking import lacking
 
 pytestmark = pytest.mark.integration
@@ -32,6 +35,8 @@ pytestmark = pytest.mark.integration
 FRR = Path("/usr/lib/frr")
 KEEPS = peer(graceful_restart=60)
 GENERATION_1 = 2**31 - 256
+PATIENCE = 30.0
+"""Seconds that an answer may take: a noisy machine stands still for some of them."""
 
 
 class Upgraded:
@@ -93,7 +98,7 @@ class Upgraded:
 
     def status(self) -> SpeakerStatus:
         """Return what the speaker says of itself."""
-        answer = ask(self.run_dir / "speaker.sock", Ask(question="status"), timeout=5.0)
+        answer = ask(self.run_dir / "speaker.sock", Ask(question="status"), timeout=PATIENCE)
         return msgspec.convert(answer.content, SpeakerStatus)
 
     def stop(self) -> int:
@@ -226,9 +231,10 @@ def test_a_speaker_that_is_stopped_and_started_moves_no_route(node: Upgraded) ->
     """SIGTERM, some seconds of nobody, the new one: the router's kernel never loses a route."""
     assert node.status().sessions[0].graceful_restart
     node.watch()
-    began = time.monotonic()
-    assert node.stop() == 0
-    assert time.monotonic() - began < 5.0, "nothing is waited for"
+    with standstill() as lost:
+        began = time.monotonic()
+        assert node.stop() == 0
+        assert time.monotonic() - began - lost() < 5.0, "nothing is waited for"
     time.sleep(2.0)
     assert node.table() == {EIP, OTHER}
     node.start()
@@ -245,11 +251,13 @@ def test_a_speaker_that_starts_without_its_agent_moves_no_route(node: Upgraded) 
     node.watch()
     assert node.stop() == 0
     node.start()
-    eventually(
-        lambda: "saved_state_used" in node.log() and len(node.status().routes) == 2,
-        "the saved routes",
-        seconds=30.0,
-    )
+
+    def saved() -> bool:
+        with suppress(BgpdError):  # it says so before it takes questions
+            return "saved_state_used" in node.log() and len(node.status().routes) == 2
+        return False
+
+    eventually(saved, "the saved routes")
     time.sleep(2.0)
     assert node.table() == {EIP, OTHER}
     assert node.gone() == []
@@ -277,7 +285,7 @@ def test_what_is_wanted_no_more_after_the_restart_is_dropped_at_the_marker(
     answer = ask(
         node.run_dir / "speaker.sock",
         Ask(question="drain", arguments={"force": "true"}),
-        timeout=5.0,
+        timeout=PATIENCE,
     )
     assert answer.ok
     eventually(lambda: node.table() == set(), "the withdrawals")
@@ -288,7 +296,7 @@ def test_what_is_wanted_no_more_after_the_restart_is_dropped_at_the_marker(
     eventually(lambda: node.status().draining, "the request is kept")
     time.sleep(2.0)
     assert node.table() == set()
-    assert ask(node.run_dir / "speaker.sock", Ask(question="undrain"), timeout=5.0).ok
+    assert ask(node.run_dir / "speaker.sock", Ask(question="undrain"), timeout=PATIENCE).ok
     node.advertising()
 
 
@@ -298,4 +306,4 @@ def test_a_node_that_shuts_down_says_so(node: Upgraded) -> None:
     node.connect_agent(Standing(drain="the node shuts down", forced=True))
     eventually(lambda: node.status().draining, "the drain")
     assert node.stop() == 0
-    assert node.table() == set()
+    eventually(lambda: node.table() == set(), "no route is kept for a restart")

@@ -18,7 +18,7 @@ import pytest
 
 from tests.exabgp.space import ROOT, Space, eventually, need
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 NODE_ADDRESS, ROUTER, PROVIDED = "10.9.0.1", "10.9.0.2", "10.9.0.9"
 PLACES = (
@@ -31,9 +31,9 @@ import sys, urllib.request
 for port in (7180, 7181):
     wish = urllib.request.Request(f"http://127.0.0.1:{port}/metrics")
     wish.add_header("Authorization", "Bearer " + sys.argv[1])
-    print(urllib.request.urlopen(wish, timeout=5).read().decode())
+    print(urllib.request.urlopen(wish, timeout=30).read().decode())
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5)
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30)
     except OSError as error:
         print(error)
 """
@@ -264,8 +264,8 @@ def _seen(world: World) -> Iterator[tuple[str, str]]:
 
 def test_no_secret_of_a_running_node_is_seen_anywhere(world: World) -> None:
     """Not in the clear and not in base64, at the level of the log that says most."""
-    eventually(lambda: CANARY["provider"] in _held(world), "a session of the provider's", 30.0)
-    eventually((world.state_dir / "objects.json").exists, "the agent's memory", 30.0)
+    eventually(lambda: CANARY["provider"] in _held(world), "a session of the provider's", 90.0)
+    eventually((world.state_dir / "objects.json").exists, "the agent's memory", 90.0)
     seen = dict(_seen(world))
     found = {
         (name, place)
@@ -276,7 +276,8 @@ def test_no_secret_of_a_running_node_is_seen_anywhere(world: World) -> None:
     }
     assert found == set()
     # And what was to be seen was there, the refusals too.
-    log = [json.loads(line) for line in world.log("agent").splitlines()]
+    whole = world.log("agent").rpartition("\n")[0]  # the agent goes on to write
+    log = [json.loads(line) for line in whole.splitlines()]
     refused = " ".join(one.get("message", "") for one in log)
     for words in ("long", "odd", "wrong", "slip.yaml"):
         assert words in refused, words
