@@ -16,6 +16,7 @@ from bgpd.health.outcome import Fault, Outcome
 from bgpd.health.poller import Poller
 from bgpd.model.health import NTP
 from tests.health.asking import job, until
+from tests.mesh.loopback import HERE, await_stamps
 
 _TOKEN = 0x0123456789ABCDEF
 _WALL = 1_795_000_000.25
@@ -172,6 +173,7 @@ def test_that_we_are_late_is_not_the_fault_of_a_clock() -> None:
         exchange = NTPRecipe(NTP(max_offset_milliseconds=500)).exchange(_TOKEN)
         assert Datagram(poller, where, exchange, outcomes.append).start() is None
         _, client = server.recvfrom(100)
+        await_stamps(HERE)
         moment = stamp(time.time())
         server.sendto(packet()[:16] + moment + _TOKEN.to_bytes(8) + moment + moment, client)
         asyncio.get_running_loop().call_soon(time.sleep, 2.0)
