@@ -1,14 +1,16 @@
 """An API server of objects as the real one told them, a process of its own, at any rate.
 
 `python -m tests.bench.recorded DIRECTORY SERVICES` serves with the certificate in DIRECTORY and
-says its port; a line `TURN OBJECTS RATE` has it change that many EndpointSlices, once each. The
-bytes are those of `recorded.json`, which is what the real server answered, managed fields and all.
+says its port; a line `TURN OBJECTS RATE START` has it change that many EndpointSlices, once each.
+The bytes are those of `recorded.json`, which is what the real server answered, managed fields and
+all.
 """
 
 import asyncio
 import json
 import ssl
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -44,7 +46,8 @@ async def _serve(tls: ssl.SSLContext, services: int) -> None:
         server.compact()
         print(server.port, flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
-            await _change(server, *map(int, line.split()))
+            turn, objects, rate, start = line.split()
+            await _change(server, int(turn), int(objects), int(rate), float(start))
             print("changed", flush=True)
 
 
@@ -67,15 +70,15 @@ def _as_recorded(document: Document) -> Document:
     return whole
 
 
-async def _change(server: FakeApiServer, turn: int, objects: int, rate: int) -> None:
+async def _change(server: FakeApiServer, turn: int, objects: int, rate: int, start: float) -> None:
     """Change each of the first *objects* slices: away in an even *turn*, back in an odd one."""
-    loop = asyncio.get_running_loop()
-    slices = [_as_recorded(endpoint_slice(number)) for number in range(objects)]
-    start = loop.time()
+    begin = start + turn * objects / rate
     for which in range(objects):
-        await asyncio.sleep(max(0.0, start + which / rate - loop.time()))
-        changed = {**slices[which], "endpoints": endpoints(which, here=turn % 2 == 1)}
-        server.apply(_PATHS["EndpointSlice"], changed)
+        await asyncio.sleep(max(0.0, begin + which / rate - time.monotonic()))
+        whole = _as_recorded(endpoint_slice(which))
+        server.apply(
+            _PATHS["EndpointSlice"], {**whole, "endpoints": endpoints(which, here=turn % 2 == 1)}
+        )
 
 
 if __name__ == "__main__":

@@ -140,7 +140,7 @@ def _change(server: Server, speaker: StandIn, pid: int, options: argparse.Namesp
     with Pings(Path(speaker.path).parent / "agent.sock") as pings:
         last = since
         for turn in range(total // objects):
-            server.change(turn, objects, options.rate)
+            server.change(turn, objects, options.rate, since)
             last = time.monotonic()
             if not _until(partial(_told, speaker, (turn + 1) * objects), "the last change"):
                 break

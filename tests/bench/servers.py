@@ -41,10 +41,11 @@ class Server(Protocol):
     def account(self, directory: Path) -> Path:
         """Mount the agents' own account in *directory*, as a kubelet would."""
 
-    def change(self, turn: int, objects: int, rate: int) -> None:
+    def change(self, turn: int, objects: int, rate: int, start: float) -> None:
         """Change each of *objects* slices, *rate* a second; return after the last.
 
-        Their endpoints go away in turn 0, come back in turn 1, and so on.
+        Their endpoints go away in turn 0, which began at *start* (monotonic), come back in turn 1,
+        and so on: a turn that is late catches up.
         """
 
     def hurry(self) -> None:
@@ -72,14 +73,14 @@ class Real:
         token = self._cluster.token(NAMESPACE, ACCOUNT, node=NODE)
         return _account(directory, self._cluster.authority, token)
 
-    def change(self, turn: int, objects: int, rate: int) -> None:
+    def change(self, turn: int, objects: int, rate: int, start: float) -> None:
         """Patch, each object always over the same connection."""
-        start = time.monotonic()
+        begin = start + turn * objects / rate
 
         def send(lane: int) -> None:
             client = self._cluster.administrator()
             for which in range(lane, objects, CONNECTIONS):
-                time.sleep(max(0.0, start + which / rate - time.monotonic()))
+                time.sleep(max(0.0, begin + which / rate - time.monotonic()))
                 body = {"endpoints": endpoints(which, here=turn % 2 == 1)}
                 client.request("PATCH", f"{_SLICES}/s{which}", body, content_type=MERGE)
             client.close()
@@ -136,10 +137,10 @@ class Recorded:
         """Mount an account in *directory*; any token will do."""
         return _account(directory, self._pki / "ca.crt", "token")
 
-    def change(self, turn: int, objects: int, rate: int) -> None:
+    def change(self, turn: int, objects: int, rate: int, start: float) -> None:
         """Have the slices changed."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{turn} {objects} {rate}\n")
+        self._process.stdin.write(f"{turn} {objects} {rate} {start}\n")
         self._process.stdin.flush()
         self._line()
 
